@@ -1,0 +1,3 @@
+export * from './convert';
+export * from './f32f64';
+export * from './f80';
