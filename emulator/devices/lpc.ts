@@ -1,0 +1,114 @@
+import type { Device, DeviceContext, Line } from '../bus/device';
+import { bit, bits, fields, group, initial, list, reset, u8 } from '../bus/fields';
+import { PIRQS } from './pci';
+import { PciFunction, pciHeader, type ConfigRegisters } from './pcifunction';
+
+const PIRQ_DISABLED = 0x80;
+/** ISA interrupts that a PIRQ may be routed to (82371SB 3.2.5): 3-7, 9-12, 14 and 15. */
+const ROUTABLE = 0xdef8;
+
+const table = fields({
+  config: group('PCI configuration header', pciHeader),
+  pirq: list(
+    PIRQS,
+    'PIRQ routing, A to H: registers 0x60-0x63 and 0x68-0x6B',
+    u8(
+      'PIRQ Route Control',
+      { IRQ: bits(3, 0, 'ISA interrupt'), DISABLE: bit(7, 'Not routed to the PIC') },
+      PIRQ_DISABLED,
+    ),
+  ),
+});
+
+export interface LpcOptions {
+  readonly name?: string;
+  /** Inputs of the PIC by ISA interrupt number. */
+  readonly pic: readonly Line[];
+  /** Inputs of the I/O APIC for PIRQA to PIRQH. */
+  readonly ioApic: readonly Line[];
+}
+
+/** PCI to ISA bridge with the identity of the 82371SB, and eight PIRQ lines as ICH bridges have. */
+export class Lpc implements Device<typeof table>, ConfigRegisters {
+  readonly name: string;
+  readonly kind = 'lpc';
+  readonly version = 1;
+  readonly table = table;
+  readonly state = initial(table);
+  readonly pci: PciFunction;
+  /** Wiring: levels of the PIRQ lines, and ISA interrupts driven for them. */
+  private readonly levels = new Array<boolean>(PIRQS).fill(false);
+  private driven = 0;
+
+  constructor(
+    _context: DeviceContext,
+    private readonly options: LpcOptions,
+  ) {
+    this.name = options.name ?? 'lpc';
+    this.pci = new PciFunction(
+      { vendor: 0x8086, device: 0x7000, classCode: 0x060100, registers: this },
+      () => this.state.config,
+    );
+  }
+
+  reset(): void {
+    reset(table, this.state);
+    this.restored();
+  }
+
+  restored(): void {
+    this.pci.update();
+    this.drive();
+  }
+
+  /** A PIRQ line changes: goes to its I/O APIC pin, and to the PIC as routed. */
+  setPirq(index: number, level: boolean): void {
+    this.levels[index] = level;
+    this.options.ioApic[index]?.set(level);
+    this.drive();
+  }
+
+  /** What firmware does: routes PIRQ `index` to an ISA interrupt. */
+  route(index: number, irq: number): void {
+    this.state.pirq[index] = irq & 0x0f;
+    this.drive();
+  }
+
+  readConfig(register: number): number {
+    const first = routeIndex(register);
+    if (first === undefined) return 0;
+    const routes = this.state.pirq;
+    return (
+      (routes[first]! |
+        (routes[first + 1]! << 8) |
+        (routes[first + 2]! << 16) |
+        (routes[first + 3]! << 24)) >>>
+      0
+    );
+  }
+
+  writeConfig(register: number, value: number, mask: number): void {
+    const first = routeIndex(register);
+    if (first === undefined) return;
+    for (let i = 0; i < 4; i++) {
+      if ((mask >>> (8 * i)) & 0xff) this.state.pirq[first + i] = (value >>> (8 * i)) & 0x8f;
+    }
+    this.drive();
+  }
+
+  private drive(): void {
+    let wanted = 0;
+    this.state.pirq.forEach((route, index) => {
+      if (this.levels[index] && !(route & PIRQ_DISABLED)) wanted |= 1 << (route & 0x0f);
+    });
+    wanted &= ROUTABLE;
+    const changed = wanted ^ this.driven;
+    this.driven = wanted;
+    for (let irq = 0; irq < 16; irq++) {
+      if ((changed >> irq) & 1) this.options.pic[irq]?.set(((wanted >> irq) & 1) !== 0);
+    }
+  }
+}
+
+const routeIndex = (register: number): number | undefined =>
+  register === 0x60 ? 0 : register === 0x68 ? 4 : undefined;
