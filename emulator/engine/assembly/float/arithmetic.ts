@@ -187,6 +187,7 @@ export function round(
     if (tiny && !(masks & UE)) {
       raise(UE);
       exp += WRAP;
+      if (exp < emin) return setRounded(r, 0, 0, false);
       tiny = false;
       wrapped = true;
     } else {
@@ -228,10 +229,21 @@ export function round(
       r.up = u32(infinite);
       exp = infinite ? emax + 1 : emax;
       hi = infinite ? INTEGER_BIT : 0 - ulp;
-    } else exp -= WRAP;
+    } else {
+      exp -= WRAP;
+      if (exp > emax) return setRounded(r, emax - emin + 2, INTEGER_BIT, true);
+    }
   }
   r.hi = hi;
   r.biased = exp - emin + 1;
+}
+
+/** The result of FSCALE that not even a wrapped exponent can hold. */
+function setRounded(r: Real, biased: i32, hi: u64, up: bool): void {
+  raise(PE);
+  r.biased = biased;
+  r.hi = hi;
+  r.up = u32(up);
 }
 
 /** The bits beyond `precision`, left-justified, with a sticky last bit. */

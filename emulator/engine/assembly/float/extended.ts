@@ -3,20 +3,7 @@
  * (ten bytes; only those are touched). `control` arguments are the x87 control word.
  */
 import { resultSuppressed, round } from './arithmetic';
-import {
-  DE,
-  flags,
-  IE,
-  INTEGER_BIT,
-  Kind,
-  QUIET_BIT,
-  raise,
-  Real,
-  Rounding,
-  setFinite,
-  setInfinite,
-  setZero,
-} from './core';
+import { A, B, DE, flags, IE, INTEGER_BIT, Kind, QUIET_BIT, raise, Real, Rounding, setFinite, setFlags, setInfinite, setZero } from './core';
 
 // Condition codes, as in the status word (SDM vol. 1, 8.1.3).
 export const C0: u32 = 1 << 8;
@@ -101,6 +88,22 @@ export function deliver(dst: usize, r: Real, precision: u64, control: u32): u32 
 
 export function isNumber(r: Real): bool {
   return r.kind < Kind.QNAN;
+}
+
+/** Unpacks both operands; false when one is no number. */
+export function operands(a: usize, b: usize, control: u32): bool {
+  setFlags(0);
+  unpack80(a, A);
+  unpack80(b, B);
+  // A denormal from memory is a normal register by now.
+  if (control & OPERAND_DENORMAL) B.denormal = DE;
+  return isNumber(A) && isNumber(B);
+}
+
+export function operand(a: usize): bool {
+  setFlags(0);
+  unpack80(a, A);
+  return isNumber(A);
 }
 
 /**

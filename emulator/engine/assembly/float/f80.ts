@@ -3,51 +3,8 @@
  * when an unmasked IE, DE or ZE is among them nothing has been stored. `dst` may be an operand.
  */
 import { add, compare, divide, multiply, resultSuppressed, roundToInteger, squareRoot } from './arithmetic';
-import {
-  A,
-  B,
-  DE,
-  flags,
-  IE,
-  Kind,
-  R,
-  raise,
-  Real,
-  setFlags,
-  setInfinite,
-  setInteger,
-  setZero,
-  ZE,
-} from './core';
-import {
-  C0,
-  C1,
-  C2,
-  C3,
-  deliver,
-  isNumber,
-  OPERAND_DENORMAL,
-  precisionOf,
-  propagate80,
-  roundingOf,
-  unpack80,
-} from './extended';
-
-/** Unpacks both operands; false when one is no number. */
-function operands(a: usize, b: usize, control: u32): bool {
-  setFlags(0);
-  unpack80(a, A);
-  unpack80(b, B);
-  // A denormal from memory is a normal register by now.
-  if (control & OPERAND_DENORMAL) B.denormal = DE;
-  return isNumber(A) && isNumber(B);
-}
-
-function operand(a: usize): bool {
-  setFlags(0);
-  unpack80(a, A);
-  return isNumber(A);
-}
+import { A, B, flags, IE, Kind, R, raise, Real, setInteger, setZero } from './core';
+import { C0, C1, C2, C3, deliver, operand, operands, precisionOf, propagate80, roundingOf, unpack80 } from './extended';
 
 export function f80_add(dst: usize, a: usize, b: usize, control: u32): u32 {
   if (!operands(a, b, control)) return propagate80(dst, A, a, B, b, control);
@@ -146,28 +103,4 @@ export function f80_examine(a: usize): u32 {
     default:
       return sign | C0;
   }
-}
-
-/** FXTRACT: the unbiased exponent and the significand with exponent 0. */
-export function f80_extract(exponent: usize, significand: usize, a: usize, control: u32): u32 {
-  if (!operand(a)) {
-    propagate80(exponent, A, a, A, a, control);
-    return propagate80(significand, A, a, A, a, control);
-  }
-  raise(A.denormal);
-  switch (A.kind) {
-    case Kind.ZERO:
-      raise(ZE);
-      setInfinite(R, 1);
-      break;
-    case Kind.INFINITE:
-      setInfinite(R, 0);
-      break;
-    default:
-      setInteger(R, u32(A.exp < 0), u64(A.exp < 0 ? -A.exp : A.exp));
-      A.exp = 0;
-      break;
-  }
-  deliver(exponent, R, 64, control);
-  return deliver(significand, A, 64, control);
 }

@@ -1,3 +1,5 @@
 export * from './convert';
 export * from './f32f64';
 export * from './f80';
+export * from './remainder';
+export * from './scale';

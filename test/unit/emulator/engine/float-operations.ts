@@ -167,6 +167,13 @@ export const operations: Readonly<Record<string, Operation>> = {
   f80_store_i64_truncate: storeInteger(64, 1),
   f80_store_bcd: x87((c) => c.helpers['f80_store_bcd']!(DST, A, c.control) as number),
   f80_extract: x87((c) => c.helpers['f80_extract']!(DST2, DST, A, c.control) as number, 10, 0x3f | C1, 10),
+  f80_scale: x87((c) => c.helpers['f80_scale']!(DST, A, B, c.control) as number),
+  f80_rem_truncate: x87((c) => c.helpers['f80_rem']!(DST, A, B, 0, c.control) as number, 10, FSW_MASK | C1),
+  f80_rem_nearest: x87((c) => c.helpers['f80_rem']!(DST, A, B, 1, c.control) as number, 10, FSW_MASK | C1),
+  f80_constant: x87((c) => {
+    c.helpers['f80_constant']!(DST, c.immediate % 7, c.control);
+    return 0;
+  }),
 };
 
 const hex = (view: DataView, at: number, size: number): string =>
