@@ -251,7 +251,8 @@ export class PciFunction {
     const low = (bars[index]! & this.writableOf(index)) >>> 0;
     if (bar.kind === 'io') return low === 0 || low + bar.size > 0x10000 ? null : low;
     if (bar.kind === 'mem32') return low === 0 || low + bar.size >= TOP ? null : low;
-    const address = low + (bars[index + 1]! & this.writableOf(index + 1)) * TOP;
+    const high = (bars[index + 1]! & this.writableOf(index + 1)) >>> 0;
+    const address = low + high * TOP;
     return address === 0 || address + bar.size >= MAX_ADDRESS ? null : address;
   }
 
