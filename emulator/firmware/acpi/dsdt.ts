@@ -1,6 +1,4 @@
 /** The Differentiated System Description Table's body. */
-import { ACPI_PORTS, SLEEP_TYPE_S5 } from '../../devices/acpipm';
-import { PIRQS, pirqOf } from '../../devices/pci';
 import * as aml from './aml';
 import type { Aml } from './aml';
 import * as resource from './resources';
@@ -8,6 +6,7 @@ import type { AcpiTopology } from './topology';
 
 const letter = (pirq: number): string => String.fromCharCode(0x41 + pirq);
 const PIRQ_REGISTERS = [0x60, 0x61, 0x62, 0x63, 0x68, 0x69, 0x6a, 0x6b];
+const PIRQS = PIRQ_REGISTERS.length;
 const PCI_DEVICES = 32;
 const PINS = 4;
 /** Interrupts that the links offer a guest without I/O APIC. */
@@ -15,7 +14,7 @@ const LINK_IRQS = [5, 10, 11];
 
 export function dsdtBody(topology: AcpiTopology): Aml {
   return [
-    ...aml.define('\\_S5', aml.pack(SLEEP_TYPE_S5, SLEEP_TYPE_S5, 0, 0)),
+    ...aml.define('\\_S5', aml.pack(topology.pm.sleepTypeS5, topology.pm.sleepTypeS5, 0, 0)),
     // The guest says which interrupt model it uses: 0 PIC, 1 I/O APIC.
     ...aml.define('\\PICM', 0),
     ...aml.method('\\_PIC', 1, aml.store(aml.argument(0), aml.name('\\PICM'))),
@@ -33,7 +32,7 @@ const processors = ({ processors }: AcpiTopology): Aml =>
   ]);
 
 function hostBridge(topology: AcpiTopology): Aml {
-  const { mem32, mem64, pirqGsi } = topology.pci;
+  const { mem32, mem64, pirqOf, pirqGsi } = topology.pci;
   const routes = (entry: (device: number, pin: number) => Aml): Aml =>
     aml.pack(...Array.from({ length: PCI_DEVICES * PINS }, (_, i) => entry(Math.floor(i / PINS), i % PINS)));
   const route = (device: number, pin: number, source: aml.Value, index: number): Aml =>
@@ -73,7 +72,7 @@ function hostBridge(topology: AcpiTopology): Aml {
 }
 
 function lpc(topology: AcpiTopology): Aml {
-  const { serial, keyboard, mouse, pci, ioApics, localApic, pmTimer } = topology;
+  const { serial, keyboard, mouse, pci, ioApics, localApic, pm } = topology;
   return aml.device(
     'LPC',
     aml.define('_ADR', pci.lpc * 0x10000),
@@ -97,11 +96,11 @@ function lpc(topology: AcpiTopology): Aml {
       resource.ports(0x61, 1),
       resource.ports(0x80, 1),
       resource.ports(0x92, 1),
-      resource.ports(ACPI_PORTS.smiCommand, 1),
-      resource.ports(ACPI_PORTS.event, 4),
-      resource.ports(ACPI_PORTS.control, 2),
+      resource.ports(pm.smiCommand, 1),
+      resource.ports(pm.event, 4),
+      resource.ports(pm.control, 2),
       resource.ports(0x4d0, 2),
-      resource.ports(pmTimer.port, 4),
+      resource.ports(pm.timer, 4),
       ...ioApics.map(({ address }) => resource.memory(address, 0x1000)),
       resource.memory(localApic, 0x1000),
       ...(pci.ecam === undefined ? [] : [resource.memory(pci.ecam, 0x100000)]),

@@ -1,5 +1,4 @@
 /** The tables other than the DSDT: ACPI Specification 6.4, 5.2. */
-import { ACPI_DISABLE, ACPI_ENABLE, ACPI_PORTS } from '../../devices/acpipm';
 import { little } from './aml';
 import type { AcpiTopology } from './topology';
 
@@ -98,13 +97,13 @@ const CMOS_CENTURY = 0x32;
 
 /** Fixed ACPI Description Table, revision 5 (ACPI 5.0, 5.2.9). */
 export function fadt(topology: AcpiTopology, addresses: { facs: number; dsdt: number }): number[] {
-  const { pmTimer, sci, keyboard, vga } = topology;
+  const { pm, keyboard, vga } = topology;
   const flags =
     FADT_FLAGS.WBINVD |
     FADT_FLAGS.PROC_C1 |
     FADT_FLAGS.SLP_BUTTON |
     FADT_FLAGS.FIX_RTC |
-    (pmTimer.width === 32 ? FADT_FLAGS.TMR_VAL_EXT : 0) |
+    (pm.timerWidth === 32 ? FADT_FLAGS.TMR_VAL_EXT : 0) |
     FADT_FLAGS.RESET_REG_SUP;
   const bootArchitecture = IAPC.LEGACY_DEVICES | (keyboard ? IAPC.I8042 : 0) | (vga ? 0 : IAPC.NO_VGA);
   return table('FACP', 5, [
@@ -112,17 +111,17 @@ export function fadt(topology: AcpiTopology, addresses: { facs: number; dsdt: nu
     ...little(addresses.dsdt, 4),
     0, // was INT_MODEL
     0, // preferred power profile: unspecified
-    ...little(sci, 2),
-    ...little(ACPI_PORTS.smiCommand, 4),
-    ACPI_ENABLE,
-    ACPI_DISABLE,
+    ...little(pm.sci, 2),
+    ...little(pm.smiCommand, 4),
+    pm.acpiEnable,
+    pm.acpiDisable,
     ...[0, 0], // S4BIOS_REQ, PSTATE_CNT
-    ...little(ACPI_PORTS.event, 4),
+    ...little(pm.event, 4),
     ...little(0, 4), // PM1b_EVT_BLK
-    ...little(ACPI_PORTS.control, 4),
+    ...little(pm.control, 4),
     ...little(0, 4), // PM1b_CNT_BLK
     ...little(0, 4), // PM2_CNT_BLK
-    ...little(pmTimer.port, 4),
+    ...little(pm.timer, 4),
     ...little(0, 4), // GPE0_BLK
     ...little(0, 4), // GPE1_BLK
     ...[4, 2, 0, 4], // lengths of PM1_EVT, PM1_CNT, PM2_CNT, PM_TMR
@@ -142,12 +141,12 @@ export function fadt(topology: AcpiTopology, addresses: { facs: number; dsdt: nu
     0, // minor version
     ...little(0, 8), // X_FIRMWARE_CTRL: the 32-bit one counts
     ...little(addresses.dsdt, 8),
-    ...inPorts(ACPI_PORTS.event, 32, ACCESS.WORD),
+    ...inPorts(pm.event, 32, ACCESS.WORD),
     ...NOWHERE, // X_PM1b_EVT_BLK
-    ...inPorts(ACPI_PORTS.control, 16, ACCESS.WORD),
+    ...inPorts(pm.control, 16, ACCESS.WORD),
     ...NOWHERE, // X_PM1b_CNT_BLK
     ...NOWHERE, // X_PM2_CNT_BLK
-    ...inPorts(pmTimer.port, 32, ACCESS.DWORD),
+    ...inPorts(pm.timer, 32, ACCESS.DWORD),
     ...NOWHERE, // X_GPE0_BLK
     ...NOWHERE, // X_GPE1_BLK
     ...NOWHERE, // SLEEP_CONTROL_REG
@@ -161,7 +160,7 @@ const LEVEL_LOW = 0x000f;
 const EDGE_HIGH = 0x0005;
 
 /** Multiple APIC Description Table (5.2.12). */
-export function madt({ processors, localApic, ioApics, sci }: AcpiTopology): number[] {
+export function madt({ processors, localApic, ioApics, pm }: AcpiTopology): number[] {
   const override = (irq: number, gsi: number, flags: number): number[] => [
     2,
     10,
@@ -187,7 +186,7 @@ export function madt({ processors, localApic, ioApics, sci }: AcpiTopology): num
       ...little(gsiBase, 4),
     ]),
     ...override(0, 2, 0), // the PIT is on input 2
-    ...override(sci, sci, LEVEL_LOW),
+    ...override(pm.sci, pm.sci, LEVEL_LOW),
     ...[4, 6, 0xff, ...little(EDGE_HIGH, 2), 1], // NMI is LINT1 of every processor
   ]);
 }

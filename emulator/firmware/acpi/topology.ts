@@ -8,6 +8,8 @@ export interface AcpiTopology {
     /** Windows for BARs, first and last address. */
     readonly mem32: readonly [first: number, last: number];
     readonly mem64?: readonly [first: number, last: number];
+    /** PIRQ (0 to 7) of pin 1 to 4 of a device. */
+    readonly pirqOf: (device: number, pin: number) => number;
     /** First GSI of the eight PIRQ lines. */
     readonly pirqGsi: number;
     /** Device number of the LPC bridge. */
@@ -20,9 +22,20 @@ export interface AcpiTopology {
   readonly mouse: boolean;
   /** VGA ports and text memory exist. */
   readonly vga: boolean;
-  readonly pmTimer: { readonly port: number; readonly width: 24 | 32 };
-  /** System control interrupt. */
-  readonly sci: number;
+  /** Power management hardware: port numbers, and the values that drive it. */
+  readonly pm: {
+    readonly smiCommand: number;
+    readonly acpiEnable: number;
+    readonly acpiDisable: number;
+    readonly event: number;
+    readonly control: number;
+    /** SLP_TYP of soft off. */
+    readonly sleepTypeS5: number;
+    readonly timer: number;
+    readonly timerWidth: 24 | 32;
+    /** System control interrupt. */
+    readonly sci: number;
+  };
   readonly hpet?: { readonly address: number; readonly id: number };
 }
 
@@ -31,7 +44,12 @@ export const DEFAULT_TOPOLOGY: AcpiTopology = {
   processors: [0],
   localApic: 0xfee00000,
   ioApics: [{ id: 0, address: 0xfec00000, gsiBase: 0 }],
-  pci: { mem32: [0xc0000000, 0xfebfffff], pirqGsi: 16, lpc: 31 },
+  pci: {
+    mem32: [0xc0000000, 0xfebfffff],
+    pirqOf: (device, pin) => (device + pin - 1) % 8,
+    pirqGsi: 16,
+    lpc: 31,
+  },
   serial: [
     { base: 0x3f8, irq: 4 },
     { base: 0x2f8, irq: 3 },
@@ -39,6 +57,15 @@ export const DEFAULT_TOPOLOGY: AcpiTopology = {
   keyboard: true,
   mouse: true,
   vga: false,
-  pmTimer: { port: 0x408, width: 32 },
-  sci: 9,
+  pm: {
+    smiCommand: 0xb2,
+    acpiEnable: 0xa0,
+    acpiDisable: 0xa1,
+    event: 0x400,
+    control: 0x404,
+    sleepTypeS5: 5,
+    timer: 0x408,
+    timerWidth: 32,
+    sci: 9,
+  },
 };

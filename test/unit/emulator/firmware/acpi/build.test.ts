@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ACPI_DISABLE, ACPI_ENABLE, ACPI_PORTS, SLEEP_TYPE_S5 } from '../../../../../emulator/devices/acpipm';
+import { pirqOf } from '../../../../../emulator/devices/pci';
 import { name } from '../../../../../emulator/firmware/acpi/aml';
 import { buildAcpiTables, type AcpiTable } from '../../../../../emulator/firmware/acpi/build';
 import { DEFAULT_TOPOLOGY, type AcpiTopology } from '../../../../../emulator/firmware/acpi/topology';
@@ -111,6 +113,17 @@ describe('buildAcpiTables', () => {
       '020a0009090000000f00',
       '0406ff050001',
     ]);
+  });
+
+  it('describes the chips as they are by default', () => {
+    const { pm, pci } = DEFAULT_TOPOLOGY;
+    const { smiCommand, event, control } = pm;
+    assert.deepEqual({ smiCommand, event, control }, ACPI_PORTS);
+    assert.deepEqual(
+      [pm.acpiEnable, pm.acpiDisable, pm.sleepTypeS5],
+      [ACPI_ENABLE, ACPI_DISABLE, SLEEP_TYPE_S5],
+    );
+    for (let i = 0; i < 128; i++) assert.equal(pci.pirqOf(i >> 2, (i & 3) + 1), pirqOf(i >> 2, (i & 3) + 1));
   });
 
   it('refuses an address that guests do not search', () => {
