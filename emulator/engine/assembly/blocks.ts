@@ -1,0 +1,83 @@
+// Finding decoded blocks.
+import {
+  BLOCK_CROSSING, BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_HOST, BLOCK_MODE, BLOCK_NEXT, CONTEXT, CPL, DECODE_MODE, EXIT_REASON,
+  JUMP_CACHE, JUMP_CACHE_ENTRIES, LEAVE_INTERNAL, MODE_64, SINGLE,
+} from '../../x86/layout';
+import { canonical, DEVICE, FAULTED, FETCH, nonCanonical, translate, USER } from './paging';
+
+/** Decodes at a host address; returns the block, or 0 where the instruction is left with a fault. */
+@external("host", "decode")
+declare function hostDecode(linear: u64, host: u32): u32;
+
+@inline
+function bucketOf(host: u32, mode: u32): u32 {
+  return BLOCK_HASH + ((((host * 0x9e3779b1) >> 12) ^ mode) & (BLOCK_HASH_ENTRIES - 1)) * 4;
+}
+
+/** Host address of code at a linear address; 0 where fetching faults. */
+export function translateFetch(linear: u64): u32 {
+  if (load<u32>(DECODE_MODE) & MODE_64 && !canonical(linear)) {
+    nonCanonical(false);
+    return 0;
+  }
+  const host = translate(linear, FETCH | (load<u32>(CPL) == 3 ? USER : 0));
+  if (host == DEVICE) {
+    store<u32>(EXIT_REASON, LEAVE_INTERNAL);
+    return 0;
+  }
+  return host;
+}
+
+/** The block at a linear address, decoded if need be; 0: EXIT_REASON says why not. */
+export function find(linear: u64): u32 {
+  const host = translateFetch(linear);
+  if (!host) return 0;
+  if (load<u32>(SINGLE)) return hostDecode(linear, host);
+  const mode = load<u32>(DECODE_MODE);
+  let block = load<u32>(bucketOf(host, mode));
+  while (block && !(load<u32>(block + BLOCK_HOST) == host && load<u32>(block + BLOCK_MODE) == mode)) block = load<u32>(block + BLOCK_NEXT);
+  if (block && load<u32>(block + BLOCK_CROSSING) && !stillSame(block, linear, host)) {
+    if (load<u32>(EXIT_REASON)) return 0;
+    unhash(block);
+    block = 0;
+  }
+  if (!block) block = hostDecode(linear, host);
+  if (block && !load<u32>(block + BLOCK_CROSSING)) {
+    const slot = JUMP_CACHE + (((linear as u32) ^ ((linear >> 13) as u32)) & (JUMP_CACHE_ENTRIES - 1)) * 16;
+    store<u64>(slot, linear);
+    store<u32>(slot + 8, load<u32>(CONTEXT));
+    store<u32>(slot + 12, block);
+  }
+  return block;
+}
+
+/** A block that crosses into another page depends on what is there now: its bytes are compared. */
+function stillSame(block: u32, linear: u64, host: u32): bool {
+  const copy = load<u32>(block + BLOCK_CROSSING);
+  const length = load<u8>(copy) as i32;
+  const first = 0x1000 - ((linear as i32) & 0xfff);
+  if (memory.compare(copy + 1, host, first) != 0) return false;
+  const second = translateFetch((linear & ~0xfff) + 0x1000);
+  if (!second) return false;
+  return memory.compare(copy + 1 + first, second, length - first) == 0;
+}
+
+/** Enters a block that was just decoded into the hash. */
+export function enter(block: u32): void {
+  const bucket = bucketOf(load<u32>(block + BLOCK_HOST), load<u32>(block + BLOCK_MODE));
+  store<u32>(block + BLOCK_NEXT, load<u32>(bucket));
+  store<u32>(bucket, block);
+}
+
+export function unhash(block: u32): void {
+  let at = bucketOf(load<u32>(block + BLOCK_HOST), load<u32>(block + BLOCK_MODE));
+  for (;;) {
+    const next = load<u32>(at);
+    if (!next) return;
+    if (next == block) {
+      store<u32>(at, load<u32>(block + BLOCK_NEXT));
+      return;
+    }
+    at = next + BLOCK_NEXT;
+  }
+}

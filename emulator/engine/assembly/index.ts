@@ -1,0 +1,7 @@
+export * from './paging';
+export * from './memory';
+export * from './blocks';
+export * from './integer';
+export * from './segment';
+export * from './strings';
+export * from './float/index';

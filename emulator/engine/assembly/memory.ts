@@ -1,0 +1,265 @@
+// Data accesses that the inline TLB check did not take: misses, page crossings, devices, and pages whose
+// writes must be looked at. A pointer comes back; 0 means that the instruction is left (EXIT_REASON says why).
+import {
+  BLOCK_HOST, BLOCK_LINK, BLOCK_MODE, BLOCK_NEXT, CODE_HEAD, CODE_MASK, CPL, CR4, EXIT_REASON, LEAVE_RETRY, MODE_64,
+  DECODE_MODE, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, RAM, SCRATCH, SINGLE,
+} from '../../x86/layout';
+import { canonical, DEVICE, devicePhysical, FAULTED, flush, nextGeneration, nonCanonical, translate, USER, WRITE } from './paging';
+import { unhash } from './blocks';
+
+@external("host", "mmioRead")
+declare function hostMmioRead(physical: f64, size: i32): u32;
+@external("host", "mmioWrite")
+declare function hostMmioWrite(physical: f64, size: i32, value: u32): void;
+@external("host", "watch")
+declare function hostWatch(linear: u64, host: u32, size: i32, write: i32): void;
+
+/** Access bits of an ordinary data access at the current privilege. */
+@inline
+function dataAccess(write: i32): i32 {
+  return (load<u32>(CPL) == 3 ? USER : 0) | write;
+}
+
+/** Leaves the instruction so that it is run again alone, where side effects are allowed. */
+function retry(): u32 {
+  store<u32>(EXIT_REASON, LEAVE_RETRY);
+  return 0;
+}
+
+@inline
+function checked(linear: u64, size: i32, stack: bool): bool {
+  if (load<u32>(DECODE_MODE) & MODE_64) {
+    if (canonical(linear) && canonical(linear + size - 1)) return true;
+    nonCanonical(stack);
+    return false;
+  }
+  return true;
+}
+
+@inline
+function wrapLinear(linear: u64): u64 {
+  return load<u32>(DECODE_MODE) & MODE_64 ? linear : linear & 0xffffffff;
+}
+
+/** Reads bytes of one page into memory at `to`. False: leave. */
+function readPiece(linear: u64, size: i32, to: u32, access: i32): bool {
+  const host = translate(linear, access);
+  if (host == FAULTED) return false;
+  if (host == DEVICE) {
+    if (!load<u32>(SINGLE)) return retry() != 0;
+    deviceRead(devicePhysical, size, to);
+    return true;
+  }
+  if (load<u8>(PAGE_FLAGS + (host >> 12)) & PAGE_WATCHED) {
+    if (!load<u32>(SINGLE)) return retry() != 0;
+    hostWatch(linear, host, size, 0);
+  }
+  memory.copy(to, host, size);
+  return true;
+}
+
+function deviceRead(physical: u64, size: i32, to: u32): void {
+  let done = 0;
+  while (done < size) {
+    const left = size - done;
+    const piece = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    const value = hostMmioRead((physical + done) as f64, piece);
+    if (piece == 4) store<u32>(to + done, value);
+    else if (piece == 2) store<u16>(to + done, value as u16);
+    else store<u8>(to + done, value as u8);
+    done += piece;
+  }
+}
+
+function deviceWrite(physical: u64, size: i32, from: u32): void {
+  let done = 0;
+  while (done < size) {
+    const left = size - done;
+    const piece = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    const value = piece == 4 ? load<u32>(from + done) : piece == 2 ? (load<u16>(from + done) as u32) : (load<u8>(from + done) as u32);
+    hostMmioWrite((physical + done) as f64, piece, value);
+    done += piece;
+  }
+}
+
+function readWith(linear: u64, size: i32, access: i32, stack: bool): u32 {
+  if (!checked(linear, size, stack)) return 0;
+  const offset = (linear as u32) & 0xfff;
+  if (offset + size <= 0x1000) {
+    const host = translate(linear, access);
+    if (host > DEVICE && !(load<u8>(PAGE_FLAGS + (host >> 12)) & PAGE_WATCHED)) return host;
+    if (host == FAULTED) return 0;
+    return readPiece(linear, size, SCRATCH, access) ? SCRATCH : 0;
+  }
+  const first = 0x1000 - offset;
+  const second = wrapLinear(linear + first);
+  if (!readPiece(linear, first, SCRATCH, access)) return 0;
+  if (!readPiece(second, size - first, SCRATCH + first, access)) return 0;
+  return SCRATCH;
+}
+
+/** Pointer to `size` readable bytes: in place, or a copy at SCRATCH. `flags` bit 0: the stack segment. */
+export function readSlow(linear: u64, size: i32, flags: i32): u32 {
+  return readWith(linear, size, dataAccess(0), (flags & 1) != 0);
+}
+
+/** What a write to this place needs: 0 nothing, 1 to be run alone, 2 to be dropped. */
+function writeNeeds(host: u32, size: i32, from: u32): i32 {
+  const flags = load<u8>(PAGE_FLAGS + (host >> 12));
+  if (flags & PAGE_ROM) return 2;
+  if (flags & PAGE_WATCHED) return 1;
+  if (flags & PAGE_CODE && touchesCode(host, size)) return 1;
+  if (flags & PAGE_TABLE && touchesTable(host, size, from)) return 1;
+  return 0;
+}
+
+function touchesCode(host: u32, size: i32): bool {
+  const mask = load<u32>(CODE_MASK + ((host >> 12) << 2));
+  const low = (host & 0xfff) >> 7;
+  const high = ((host & 0xfff) + size - 1) >> 7;
+  return ((mask >> low) & 1) != 0 || ((mask >> high) & 1) != 0;
+}
+
+/** Whether a cached translation may depend on the old contents: present and accessed. */
+function touchesTable(host: u32, size: i32, from: u32): bool {
+  const wide = (load<u64>(CR4) & 32) != 0;
+  const step: u32 = wide ? 8 : 4;
+  let at = host & ~(step - 1);
+  const end = host + size;
+  // The same bytes again change nothing.
+  if (from && memory.compare(host, from, size) == 0) return false;
+  while (at < end) {
+    if ((load<u32>(at) & 0x21) == 0x21) return true;
+    at += step;
+  }
+  return false;
+}
+
+/** Brings everything that depends on these bytes up to date, just before they are written. */
+export function prepareWrite(host: u32, size: i32, from: u32): void {
+  const at = PAGE_FLAGS + (host >> 12);
+  const flags = load<u8>(at);
+  if (flags & PAGE_CODE && touchesCode(host, size)) dropCode(host >> 12);
+  if (flags & PAGE_TABLE && touchesTable(host, size, from)) flush();
+  store<u8>(at, load<u8>(at) | PAGE_DIRTY);
+}
+
+/** Drops all blocks of a page. */
+export function dropCode(page: u32): void {
+  const headAt = CODE_HEAD + (page << 2);
+  let block = load<u32>(headAt);
+  while (block) {
+    unhash(block);
+    block = load<u32>(block + BLOCK_LINK);
+  }
+  store<u32>(headAt, 0);
+  store<u32>(CODE_MASK + (page << 2), 0);
+  const at = PAGE_FLAGS + page;
+  store<u8>(at, load<u8>(at) & ~PAGE_CODE);
+  nextGeneration();
+}
+
+/** Writes bytes of one page; both pages of a crossing are known to be writable. */
+function writePiece(linear: u64, size: i32, from: u32, access: i32): bool {
+  const host = translate(linear, access);
+  if (host == FAULTED) return false;
+  if (host == DEVICE) {
+    if (!load<u32>(SINGLE)) return retry() != 0;
+    deviceWrite(devicePhysical, size, from);
+    return true;
+  }
+  const needs = writeNeeds(host, size, from);
+  if (needs == 2) return true;
+  if (needs == 1) {
+    if (!load<u32>(SINGLE)) return retry() != 0;
+    if (load<u8>(PAGE_FLAGS + (host >> 12)) & PAGE_WATCHED) hostWatch(linear, host, size, 1);
+  }
+  prepareWrite(host, size, from);
+  memory.copy(host, from, size);
+  return true;
+}
+
+function writeBytes(linear: u64, size: i32, from: u32, access: i32, stack: bool): u32 {
+  if (!checked(linear, size, stack)) return 1;
+  const offset = (linear as u32) & 0xfff;
+  if (offset + size <= 0x1000) return writePiece(linear, size, from, access) ? 0 : 1;
+  const first = 0x1000 - offset;
+  const second = wrapLinear(linear + first);
+  // Nothing is written before both pages have been found writable.
+  if (translate(linear, access) == FAULTED) return 1;
+  if (translate(second, access) == FAULTED) return 1;
+  if (!load<u32>(SINGLE) && (needsAlone(linear, first, from, access) || needsAlone(second, size - first, from + first, access))) {
+    retry();
+    return 1;
+  }
+  if (!writePiece(linear, first, from, access)) return 1;
+  return writePiece(second, size - first, from + first, access) ? 0 : 1;
+}
+
+function needsAlone(linear: u64, size: i32, from: u32, access: i32): bool {
+  const host = translate(linear, access);
+  return host == DEVICE || writeNeeds(host, size, from) == 1;
+}
+
+/** Stores up to 8 bytes; 0 where done. */
+export function writeSlow(linear: u64, value: u64, size: i32, flags: i32): u32 {
+  store<u64>(SCRATCH + 32, value);
+  return writeBytes(linear, size, SCRATCH + 32, dataAccess(WRITE), (flags & 1) != 0);
+}
+
+/** Stores `size` bytes that lie at SCRATCH + 32. */
+export function writeSlowBytes(linear: u64, size: i32, flags: i32): u32 {
+  return writeBytes(linear, size, SCRATCH + 32, dataAccess(WRITE), (flags & 1) != 0);
+}
+
+/**
+ * For read-modify-write: a pointer to bytes that can be changed in place, or SCRATCH with a copy of them,
+ * after which writeSlow is to be called and can't fault. 0: leave.
+ */
+export function updateSlow(linear: u64, size: i32, flags: i32): u32 {
+  const access = dataAccess(WRITE);
+  if (!checked(linear, size, (flags & 1) != 0)) return 0;
+  const offset = (linear as u32) & 0xfff;
+  const first = offset + size <= 0x1000 ? size : 0x1000 - offset;
+  const host = translate(linear, access);
+  if (host == FAULTED) return 0;
+  let special = host == DEVICE || writeNeeds(host, first, 0) != 0;
+  if (first != size) {
+    const second = translate(wrapLinear(linear + first), access);
+    if (second == FAULTED) return 0;
+    if (second == DEVICE || writeNeeds(second, size - first, 0) == 1) special = true;
+  }
+  if (special) {
+    if (!load<u32>(SINGLE)) return retry();
+    return readWith(linear, size, access, false) ? copyToScratch(linear, size, access) : 0;
+  }
+  if (first != size) return readWith(linear, size, access, false);
+  prepareWrite(host, size, 0);
+  return host;
+}
+
+/** A read for update never hands out the place itself where the write has to be looked at. */
+function copyToScratch(linear: u64, size: i32, access: i32): u32 {
+  const from = readWith(linear, size, access, false);
+  if (from != SCRATCH) memory.copy(SCRATCH, from, size);
+  return SCRATCH;
+}
+
+/** For TypeScript: reads or writes up to 8 bytes with explicit access bits (paging.ts). Reads leave the value at SCRATCH. */
+export function readAs(linear: u64, size: i32, access: i32): u32 {
+  const from = readWith(linear, size, access, false);
+  if (!from) return 1;
+  if (from != SCRATCH) memory.copy(SCRATCH, from, size);
+  return 0;
+}
+export function writeAs(linear: u64, value: u64, size: i32, access: i32): u32 {
+  store<u64>(SCRATCH + 32, value);
+  return writeBytes(linear, size, SCRATCH + 32, access | WRITE, false);
+}
+/** 0 where an access would not fault. */
+export function probeAs(linear: u64, size: i32, access: i32): u32 {
+  if (!checked(linear, size, false)) return 1;
+  if (translate(linear, access) == FAULTED) return 1;
+  const last = wrapLinear(linear + size - 1);
+  return ((last ^ linear) & ~0xfff) != 0 && translate(last, access) == FAULTED ? 1 : 0;
+}

@@ -1,0 +1,357 @@
+// The page walk and the software TLB (SDM volume 3, chapter 4).
+//
+// The TLB never shows in the guest's history: pages that a cached translation was made from are marked
+// PAGE_TABLE, and a write that changes a used entry drops all translations (see memory.ts).
+import {
+  A20_MASK, CPL, CR0, CR3, CR4, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR,
+  CODE_MASK, CONTEXT, DECODE_MODE, GENERATION, LEAVE_FAULT, PAGE_CACHED, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_MMIO,
+  PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PHYSICAL_BITS, PT_COUNT, PT_LIST, RAM, RAM_SIZE, REGIONS, REGION_COUNT,
+  REGION_SIZE, STAT_FLUSHES, STAT_TLB_MISSES, TLB, TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY, TLB_FETCH, TLB_FILLS,
+  TLB_FILL_LIST, TLB_READ, TLB_SET, TLB_SET_SIZE, TLB_WRITE,
+} from '../../x86/layout';
+
+// Kinds of access; the low bits are those of the page-fault error code.
+export const WRITE: i32 = 2;
+export const USER: i32 = 4;
+export const FETCH: i32 = 16;
+
+const CR0_WP: u64 = 1 << 16;
+const CR0_PG: u64 = 1 << 31;
+const CR4_PSE: u64 = 1 << 4;
+const CR4_PAE: u64 = 1 << 5;
+const CR4_SMEP: u64 = 1 << 20;
+const CR4_SMAP: u64 = 1 << 21;
+const EFER_LMA: u64 = 1 << 10;
+const EFER_NXE: u64 = 1 << 11;
+const FLAG_AC: u64 = 1 << 18;
+
+const PRESENT: u64 = 1;
+const WRITABLE: u64 = 2;
+const USER_PAGE: u64 = 4;
+const ACCESSED: u64 = 32;
+const DIRTY: u64 = 64;
+const LARGE: u64 = 128;
+const NO_EXECUTE: u64 = 1 << 63;
+
+const PAGE_FAULT = 14;
+const GENERAL_PROTECTION = 13;
+const STACK_FAULT = 12;
+
+// Results of the last walk.
+let walkedPhysical: u64 = 0;
+let walkedWritable: bool = false;
+let walkedUser: bool = false;
+let walkedExecutable: bool = false;
+let walkedDirty: bool = false;
+
+export function raise(vector: i32, code: u32): void {
+  store<u32>(EXIT_REASON, LEAVE_FAULT);
+  store<u32>(FAULT_VECTOR, vector);
+  store<u32>(FAULT_CODE, code);
+  store<u32>(FAULT_HAS_CODE, 1);
+}
+
+function pageFault(linear: u64, access: i32, bits: i32): bool {
+  let code = bits | (access & (WRITE | USER));
+  if (access & FETCH && (load<u64>(EFER) & EFER_NXE || load<u64>(CR4) & CR4_SMEP)) code |= FETCH;
+  raise(PAGE_FAULT, code);
+  store<u64>(FAULT_ADDRESS, linear);
+  return false;
+}
+
+/** Host address of a physical byte that is backed by memory, else 0. */
+export function hostOf(physical: u64): u32 {
+  if (physical < (load<u32>(RAM_SIZE) as u64)) {
+    const host = RAM + (physical as u32);
+    if (!(load<u8>(PAGE_FLAGS + (host >> 12)) & PAGE_MMIO)) return host;
+  }
+  const count = load<u32>(REGION_COUNT);
+  for (let i: u32 = 0; i < count; i++) {
+    const region = REGIONS + i * REGION_SIZE;
+    const first = load<u64>(region);
+    if (physical >= first && physical <= load<u64>(region + 8)) return load<u32>(region + 16) + ((physical - first) as u32);
+  }
+  return 0;
+}
+
+/** Marks a page-table page, so that writes to it are seen. */
+function markTable(host: u32): void {
+  const flags = PAGE_FLAGS + (host >> 12);
+  const old = load<u8>(flags);
+  if (old & PAGE_TABLE) return;
+  const count = load<u32>(PT_COUNT);
+  if (count == 16384) {
+    flush();
+    markTable(host);
+    return;
+  }
+  store<u8>(flags, old | PAGE_TABLE);
+  store<u32>(PT_LIST + count * 4, host >> 12);
+  store<u32>(PT_COUNT, count + 1);
+  if (old & PAGE_CACHED) dropWriteEntries(host >> 12);
+}
+
+/** Takes the write permission of a page out of the TLB: from now on its writes are looked at. */
+export function dropWriteEntries(page: u32): void {
+  const fills = load<u32>(TLB_FILLS);
+  for (let i: u32 = 0; i < fills; i++) {
+    const entry = load<u32>(TLB_FILL_LIST + i * 4);
+    const tag = load<i64>(entry + TLB_WRITE);
+    if (tag != -1 && ((tag as u32) + load<u32>(entry + TLB_ADDEND)) >> 12 == page) store<i64>(entry + TLB_WRITE, -1);
+  }
+  const flags = PAGE_FLAGS + page;
+  store<u8>(flags, load<u8>(flags) & ~PAGE_CACHED);
+}
+
+/** Sets bits of a page-table entry as the processor does (accessed, dirty). */
+function touch(host: u32, bits: u64): void {
+  store<u8>(host, load<u8>(host) | (bits as u8));
+  const flags = PAGE_FLAGS + (host >> 12);
+  store<u8>(flags, load<u8>(flags) | PAGE_DIRTY);
+}
+
+// Entries of the current walk, so that A and D are set only once the access is known to be allowed.
+let path0: u32 = 0;
+let path1: u32 = 0;
+let path2: u32 = 0;
+let path3: u32 = 0;
+
+function walk(linear: u64, access: i32): bool {
+  const cr0 = load<u64>(CR0);
+  if (!(cr0 & CR0_PG)) {
+    walkedPhysical = linear & 0xffffffff;
+    walkedWritable = true;
+    walkedUser = true;
+    walkedExecutable = true;
+    walkedDirty = true;
+    return true;
+  }
+  const cr4 = load<u64>(CR4);
+  const efer = load<u64>(EFER);
+  const long = (efer & EFER_LMA) != 0;
+  const nxe = (efer & EFER_NXE) != 0;
+  let rights: u64 = WRITABLE | USER_PAGE;
+  let noExecute: bool = false;
+  let entry: u64 = 0;
+  let pageMask: u64 = 0xfff;
+  path0 = path1 = path2 = path3 = 0;
+  let leaf: u32 = 0;
+
+  if (cr4 & CR4_PAE) {
+    const reserved: u64 = ((((1 as u64) << (52 - PHYSICAL_BITS)) - 1) << PHYSICAL_BITS) | (nxe ? 0 : NO_EXECUTE);
+    let table = load<u64>(CR3) & (long ? 0x000ffffffffff000 : 0xffffffe0);
+    let shift: i32 = long ? 39 : 30;
+    for (;;) {
+      const index = (linear >> shift) & (shift == 30 && !long ? 3 : 511);
+      const host = hostOf(table + index * 8);
+      // A table outside of memory reads as all zeros: not present.
+      entry = host ? load<u64>(host) : 0;
+      if (host) markTable(host);
+      if (!(entry & PRESENT)) return pageFault(linear, access, 0);
+      const pdpte32 = shift == 30 && !long;
+      let bad = reserved;
+      if (pdpte32) bad |= 0x1e6;
+      else if (shift == 39) bad |= LARGE;
+      else if (entry & LARGE && shift > 12) bad |= shift == 30 ? 0x3fffe000 : 0x1fe000;
+      if (entry & bad) return pageFault(linear, access, 9);
+      if (!pdpte32) {
+        rights &= entry;
+        if (entry & NO_EXECUTE) noExecute = true;
+        if (shift == 39) path0 = host;
+        else if (shift == 30) path1 = host;
+        else if (shift == 21) path2 = host;
+        else path3 = host;
+      }
+      leaf = host;
+      if (shift == 12) break;
+      if (entry & LARGE && !pdpte32) {
+        pageMask = ((1 as u64) << shift) - 1;
+        break;
+      }
+      table = entry & 0x000ffffffffff000;
+      shift -= 9;
+    }
+    walkedPhysical = (entry & 0x000ffffffffff000 & ~pageMask) | (linear & pageMask);
+  } else {
+    let host = hostOf((load<u64>(CR3) & 0xfffff000) + ((linear >> 22) & 1023) * 4);
+    entry = host ? (load<u32>(host) as u64) : 0;
+    if (host) markTable(host);
+    if (!(entry & PRESENT)) return pageFault(linear, access, 0);
+    rights &= entry;
+    path2 = host;
+    leaf = host;
+    if (entry & LARGE && cr4 & CR4_PSE) {
+      // PSE-36: bits 13–20 are physical bits 32–39; bit 21 is reserved.
+      if (entry & 0x200000) return pageFault(linear, access, 9);
+      walkedPhysical = (entry & 0xffc00000) | (((entry >> 13) & 0xff) << 32) | (linear & 0x3fffff);
+    } else {
+      host = hostOf((entry & 0xfffff000) + ((linear >> 12) & 1023) * 4);
+      entry = host ? (load<u32>(host) as u64) : 0;
+      if (host) markTable(host);
+      if (!(entry & PRESENT)) return pageFault(linear, access, 0);
+      rights &= entry;
+      path3 = host;
+      leaf = host;
+      walkedPhysical = (entry & 0xfffff000) | (linear & 0xfff);
+    }
+  }
+
+  const userPage = (rights & USER_PAGE) != 0;
+  const writable = (rights & WRITABLE) != 0;
+  const executable = !(noExecute && nxe);
+  const user = (access & USER) != 0;
+  let allowed: bool = true;
+  if (user && !userPage) allowed = false;
+  if (access & WRITE && !writable && (user || cr0 & CR0_WP)) allowed = false;
+  if (access & FETCH) {
+    if (!executable || (!user && userPage && cr4 & CR4_SMEP)) allowed = false;
+  } else if (!user && userPage && cr4 & CR4_SMAP && !supervisorMayTouchUser(access)) allowed = false;
+  if (!allowed) return pageFault(linear, access, 1);
+
+  if (path0 && !(load<u64>(path0) & ACCESSED)) touch(path0, ACCESSED);
+  if (path1 && !(load<u64>(path1) & ACCESSED)) touch(path1, ACCESSED);
+  if (path2 && !(load<u32>(path2) & (ACCESSED as u32))) touch(path2, ACCESSED);
+  if (path3 && !(load<u32>(path3) & (ACCESSED as u32))) touch(path3, ACCESSED);
+  walkedDirty = (load<u32>(leaf) & (DIRTY as u32)) != 0;
+  if (access & WRITE && !walkedDirty) {
+    touch(leaf, DIRTY);
+    walkedDirty = true;
+  }
+  walkedWritable = writable || (!user && !(cr0 & CR0_WP));
+  walkedUser = userPage;
+  walkedExecutable = executable && !(!user && userPage && cr4 & CR4_SMEP);
+  return true;
+}
+
+/** Explicit supervisor accesses may touch user pages where EFLAGS.AC is set; implicit ones never. */
+function supervisorMayTouchUser(access: i32): bool {
+  return load<u32>(CPL) != 3 && (load<u64>(EFLAGS) & FLAG_AC) != 0 && !(access & IMPLICIT);
+}
+/** An access of the processor's own: descriptor tables, TSS, interrupt stacks. */
+export const IMPLICIT: i32 = 256;
+
+@inline
+function setFor(access: i32): u32 {
+  // Implicit supervisor accesses use the plain supervisor set whatever the privilege is now.
+  return access & IMPLICIT ? TLB + TLB_SET_SIZE : load<u32>(TLB_SET);
+}
+
+@inline
+export function entryOf(set: u32, linear: u64): u32 {
+  return set + (((linear >> 12) as u32) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
+}
+
+export function canonical(linear: u64): bool {
+  return (((linear as i64) << 16) >> 16) == (linear as i64);
+}
+
+/** Physical address of the last access that has no memory behind it. */
+export let devicePhysical: u64 = 0;
+export const FAULTED: u32 = 0;
+export const DEVICE: u32 = 1;
+
+/**
+ * Translates one byte's address: host address, FAULTED (exit record filled) or DEVICE (devicePhysical set).
+ * Fills the TLB with what the access proved.
+ */
+export function translate(linear: u64, access: i32): u32 {
+  const set = setFor(access);
+  const entry = entryOf(set, linear);
+  const page = (linear & ~0xfff) as i64;
+  const tagAt = access & FETCH ? TLB_FETCH : access & WRITE ? TLB_WRITE : TLB_READ;
+  if (load<i64>(entry + tagAt) == page) return (linear as u32) + load<u32>(entry + TLB_ADDEND);
+  store<u32>(STAT_TLB_MISSES, load<u32>(STAT_TLB_MISSES) + 1);
+  if (!walk(linear, access)) return FAULTED;
+  const physical = walkedPhysical & load<u64>(A20_MASK);
+  const host = hostOf(physical);
+  if (!host) {
+    devicePhysical = physical;
+    return DEVICE;
+  }
+  const addend = (host & ~0xfff) - (page as u32);
+  const empty = load<i64>(entry + TLB_READ) == -1 && load<i64>(entry + TLB_WRITE) == -1 && load<i64>(entry + TLB_FETCH) == -1;
+  // Keep what the entry already holds for the same page.
+  const same =
+    (load<i64>(entry + TLB_READ) == page || load<i64>(entry + TLB_WRITE) == page || load<i64>(entry + TLB_FETCH) == page) &&
+    load<u32>(entry + TLB_ADDEND) == addend;
+  if (!same) {
+    store<i64>(entry + TLB_READ, -1);
+    store<i64>(entry + TLB_WRITE, -1);
+    store<i64>(entry + TLB_FETCH, -1);
+  }
+  store<u32>(entry + TLB_ADDEND, addend);
+  const flagsAt = PAGE_FLAGS + (host >> 12);
+  const flags = load<u8>(flagsAt);
+  const watched = (flags & PAGE_WATCHED) != 0;
+  if (access & FETCH) store<i64>(entry + TLB_FETCH, page);
+  else {
+    if (!watched) store<i64>(entry + TLB_READ, page);
+    const plain = walkedWritable && walkedDirty && !(flags & (PAGE_CODE | PAGE_TABLE | PAGE_ROM | PAGE_WATCHED));
+    if (plain && (flags & PAGE_DIRTY || access & WRITE)) {
+      store<i64>(entry + TLB_WRITE, page);
+      store<u8>(flagsAt, flags | PAGE_CACHED | PAGE_DIRTY);
+    }
+  }
+  if (empty) {
+    const fills = load<u32>(TLB_FILLS);
+    if (fills < 12288) {
+      store<u32>(TLB_FILL_LIST + fills * 4, entry);
+      store<u32>(TLB_FILLS, fills + 1);
+    }
+  }
+  return (linear as u32) + addend;
+}
+
+/** Forgets all translations. The guest can't tell. */
+export function flush(): void {
+  const fills = load<u32>(TLB_FILLS);
+  for (let i: u32 = 0; i < fills; i++) {
+    const entry = load<u32>(TLB_FILL_LIST + i * 4);
+    const tag = load<i64>(entry + TLB_WRITE);
+    if (tag != -1) {
+      const flags = PAGE_FLAGS + (((tag as u32) + load<u32>(entry + TLB_ADDEND)) >> 12);
+      store<u8>(flags, load<u8>(flags) & ~PAGE_CACHED);
+    }
+    store<i64>(entry + TLB_READ, -1);
+    store<i64>(entry + TLB_WRITE, -1);
+    store<i64>(entry + TLB_FETCH, -1);
+  }
+  store<u32>(TLB_FILLS, 0);
+  const tables = load<u32>(PT_COUNT);
+  for (let i: u32 = 0; i < tables; i++) {
+    const flags = PAGE_FLAGS + load<u32>(PT_LIST + i * 4);
+    store<u8>(flags, load<u8>(flags) & ~PAGE_TABLE);
+  }
+  store<u32>(PT_COUNT, 0);
+  store<u32>(STAT_FLUSHES, load<u32>(STAT_FLUSHES) + 1);
+  nextGeneration();
+}
+
+/** Makes every jump-cache entry stale. */
+export function nextGeneration(): void {
+  const generation = load<u32>(GENERATION) + 1;
+  store<u32>(GENERATION, generation);
+  store<u32>(CONTEXT, (generation << 8) | load<u32>(DECODE_MODE));
+}
+
+/** Puts every TLB entry into the empty state: once, when the machine is made. */
+export function initialise(): void {
+  const end: u32 = TLB + 3 * TLB_SET_SIZE;
+  for (let entry: u32 = TLB; entry < end; entry += TLB_ENTRY) {
+    store<i64>(entry + TLB_READ, -1);
+    store<i64>(entry + TLB_WRITE, -1);
+    store<i64>(entry + TLB_FETCH, -1);
+  }
+  nextGeneration();
+}
+
+export function nonCanonical(stack: bool): void {
+  raise(stack ? STACK_FAULT : GENERAL_PROTECTION, 0);
+}
+
+/** An exception without an error code. */
+export function raisePlain(vector: i32): void {
+  store<u32>(EXIT_REASON, LEAVE_FAULT);
+  store<u32>(FAULT_VECTOR, vector);
+  store<u32>(FAULT_HAS_CODE, 0);
+}

@@ -1,0 +1,112 @@
+import type { Backing } from '../bus/device';
+
+/** Why `run` came back. Values are shared with the generated code. */
+export const enum Exit {
+  /** The slice's instructions are used up, exactly. */
+  Budget = 1,
+  /** HLT with no interrupt to take. */
+  Halt = 2,
+  /** A breakpoint mark at the next instruction; it has not run. */
+  Breakpoint = 3,
+  /** A watched access; the instruction has completed. */
+  Watchpoint = 4,
+  /** Triple fault: the vCPU is shut down. */
+  Shutdown = 5,
+  /** A device asked for a stop (reset, power-off, exit), or `requestExit` was called. */
+  Request = 6,
+  /** Something that this emulator does not implement; `error` says what. The machine stays inspectable. */
+  Unimplemented = 7,
+}
+
+/** The vCPU's connection to the rest of the machine. Called from inside `run`. */
+export interface EngineHost {
+  portRead(port: number, size: 1 | 2 | 4): number;
+  portWrite(port: number, size: 1 | 2 | 4, value: number): void;
+  mmioRead(address: number, size: 1 | 2 | 4): number;
+  mmioWrite(address: number, size: 1 | 2 | 4, value: number): void;
+  /** Highest-priority interrupt that the local APIC or PIC offers, acknowledged; -1 for none. */
+  acknowledgeInterrupt(vcpu: number): number;
+  interruptPending(vcpu: number): boolean;
+  /** Local APIC registers as MSRs, APIC base changes, CR8. Undefined: no such register (#GP). */
+  readApicMsr(vcpu: number, index: number): bigint | undefined;
+  writeApicMsr(vcpu: number, index: number, value: bigint): boolean;
+  getTaskPriority(vcpu: number): number;
+  setTaskPriority(vcpu: number, value: number): void;
+  /** Time-stamp counter at the current instruction. */
+  timestamp(): bigint;
+}
+
+export interface EngineOptions {
+  readonly ramBytes: number;
+  readonly vcpus: number;
+  /** Memory beside RAM (framebuffer, ROM), by length; reachable once mapped. */
+  readonly backings: readonly { readonly name: string; readonly length: number; readonly writable: boolean }[];
+  readonly host: EngineHost;
+}
+
+/** Runs guest code: one vCPU at a time, exactly. Implemented by the WebAssembly engine. */
+export interface Engine {
+  readonly memory: WebAssembly.Memory;
+  readonly ram: Uint8Array;
+  backing(name: string): Backing;
+  /** Maps a backing at a physical address (page-aligned), or takes it away. */
+  mapBacking(name: string, address: number | null): void;
+
+  /** The vCPU whose state is in the window. */
+  readonly current: number;
+  select(vcpu: number): void;
+  /**
+   * Runs the selected vCPU for at most `budget` instructions from instruction count `count()`.
+   * Interrupts are taken at the exact boundaries that the architecture allows.
+   */
+  run(budget: number): Exit;
+  /** Total instructions retired by all vCPUs: the machine's position in its history. */
+  count(): number;
+  setCount(count: number): void;
+  /** From host callbacks: the current slice ends at the next boundary at most `instructions` from now. */
+  shorten(instructions: number): void;
+  /** From host callbacks: leave `run` with Exit.Request at the next boundary. */
+  requestExit(): void;
+
+  /** INIT and start-up IPIs, NMI, from the local APIC. */
+  init(vcpu: number): void;
+  startup(vcpu: number, vector: number): void;
+  nmi(vcpu: number): void;
+  halted(vcpu: number): boolean;
+
+  /** Debugger marks. Linear addresses; the guest never sees them. */
+  setBreakpoints(addresses: readonly bigint[]): void;
+  setWatches(watches: readonly Watch[]): void;
+  /** The access that ended `run` with Exit.Watchpoint. */
+  readonly lastWatch: WatchHit | undefined;
+  /** For Exit.Unimplemented and Exit.Shutdown: what happened and where. */
+  readonly error: Error | undefined;
+
+  /** Device or debugger access to physical memory: marks pages dirty and drops code. */
+  physicalRead(address: number, into: Uint8Array): void;
+  physicalWrite(address: number, from: Uint8Array): void;
+  /** Translation without side effects, as the selected vCPU would see it; undefined where unmapped. */
+  translate(linear: bigint): number | undefined;
+
+  /** Pages (backing page numbers) written since the last `clearDirty`. */
+  dirtyPages(): Uint32Array;
+  clearDirty(): void;
+  /** Call after anything behind the engine's back changed memory or vCPU state (restore). */
+  flush(): void;
+  /** Architectural state of a vCPU in canonical form, a fixed number of bytes; and back. */
+  saveVcpu(vcpu: number): Uint8Array;
+  loadVcpu(vcpu: number, state: Uint8Array): void;
+}
+
+export interface Watch {
+  readonly space: 'linear' | 'physical';
+  readonly address: bigint;
+  readonly length: number;
+  readonly access: 'read' | 'write' | 'access';
+}
+export interface WatchHit {
+  readonly watch: Watch;
+  readonly address: bigint;
+  readonly write: boolean;
+  readonly size: number;
+}

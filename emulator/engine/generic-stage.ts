@@ -1,0 +1,559 @@
+import { i32, i64, i64c, select, v128, type Expr, type I32, type I64, type V128 } from '../wasm/expr';
+import type { FunctionBuilder, Local } from '../wasm/function';
+import { condition, type FlagValues } from '../x86/flags';
+import type { Form } from '../x86/forms';
+import * as layout from '../x86/layout';
+import type { CodeKind, Operand, Size, Stage } from '../x86/stage';
+import type { Helpers } from './helpers';
+
+/** Where control goes from inside a handler; made by whoever places the handler. */
+export interface Flow {
+  /** The instruction is left: EXIT_REASON says why. */
+  leave(): void;
+  /** The block ends; goes on at a linear address. `link`: offset of the record's link field for the same page. */
+  goto(linear: I64, link?: number): void;
+  /** A host function runs; the block ends. */
+  host(name: string): void;
+}
+
+const record16 = (record: I32, offset: number): I32 => i32.load16U(record, offset);
+const FIELDS = [layout.REC_A, layout.REC_B, layout.REC_C] as const;
+const STACK_ACCESS = 1;
+const mask32 = i64c(0xffffffffn);
+
+interface DisplacedOperand extends Operand {
+  readonly displacement?: I64;
+  readonly restore?: { readonly register: number; readonly value: I64 };
+}
+
+/**
+ * The stage of the interpreter: operands come from the decoded record, registers live in the window.
+ */
+export class GenericStage implements Stage {
+  readonly size: Size;
+  readonly kind: CodeKind;
+  /** Host addresses of operands that were read for update. */
+  private readonly places = new Map<Operand, { pointer: Local<'i32'>; linear: I64 }>();
+  private readonly linears = new Map<Operand, I64>();
+
+  constructor(
+    readonly f: FunctionBuilder,
+    private readonly rec: Local<'i32'>,
+    private readonly form: Form,
+    private readonly helpers: Helpers,
+    private readonly flow: Flow,
+    private readonly hostIndex: (name: string) => number,
+  ) {
+    this.size = form.size;
+    this.kind = form.kind;
+  }
+
+  record(): I32 {
+    return this.f.get(this.rec);
+  }
+
+  // ── Operands ─────────────────────────────────────────────────────────────────────────────
+
+  place(o: Operand): I32 {
+    if (o.kind === 'memory' || o.kind === 'immediate' || o.kind === 'relative') throw new TypeError(`${this.form.key}: no place`);
+    return record16(this.record(), FIELDS[o.index]!);
+  }
+
+  read(o: Operand): I64 {
+    switch (o.kind) {
+      case 'memory':
+        return this.load(o.size as Size, this.linearOf(o), stackFlag(this.record()));
+      case 'immediate':
+      case 'relative':
+        return i64.load(this.record(), layout.REC_IMM);
+      case 'segment':
+        return i64.load16U(this.place(o), layout.SEG_SELECTOR);
+      default:
+        return loadSized(o.size || 64, this.place(o));
+    }
+  }
+
+  readForUpdate(o: Operand): I64 {
+    if (o.kind !== 'memory') return this.read(o);
+    const linear = this.linearOf(o);
+    const pointer = this.pointerForUpdate(linear, o.size / 8);
+    this.places.set(o, { pointer, linear });
+    return this.f.let(loadSized(o.size, this.f.get(pointer)));
+  }
+
+  write(o: Operand, value: I64): void {
+    const { f } = this;
+    switch (o.kind) {
+      case 'memory': {
+        const place = this.places.get(o);
+        if (place) {
+          const v = f.let(value);
+          f.if(
+            i32.eq(f.get(place.pointer), i32.const(layout.SCRATCH)),
+            () => this.storeSlow(o.size, place.linear, v, i32.const(0)),
+            () => storeSized(f, o.size, f.get(place.pointer), v),
+          );
+        } else this.storeTo(o.size as Size, this.linearOf(o), value, stackFlag(this.record()), (o as DisplacedOperand).restore);
+        return;
+      }
+      case 'mmx':
+        f.store('i64', this.place(o), 0, value);
+        f.store('i32_16', this.place(o), 8, i32.const(0xffff));
+        return;
+      default:
+        writeRegister(f, o.size as Size, this.place(o), value);
+    }
+  }
+
+  readVector(o: Operand): V128 {
+    const { f } = this;
+    if (o.kind !== 'memory') return v128.load(this.place(o));
+    const pointer = this.pointerForRead(this.linearOf(o), o.size / 8, stackFlag(this.record()));
+    switch (o.size) {
+      case 32:
+        return f.let(v128.load32Zero(pointer));
+      case 64:
+        return f.let(v128.load64Zero(pointer));
+      case 128:
+        return f.let(v128.load(pointer));
+      default:
+        return f.let(v128.splat<'i64'>(0x12)(loadSized(o.size, pointer)));
+    }
+  }
+
+  readVectorForUpdate(o: Operand): V128 {
+    if (o.kind !== 'memory') return this.readVector(o);
+    const linear = this.linearOf(o);
+    const pointer = this.pointerForUpdate(linear, 16);
+    this.places.set(o, { pointer, linear });
+    return this.f.let(v128.load(this.f.get(pointer)));
+  }
+
+  writeVector(o: Operand, value: V128): void {
+    const { f } = this;
+    if (o.kind !== 'memory') {
+      f.store('v128', this.place(o), 0, value);
+      return;
+    }
+    if (o.size < 128) {
+      this.write(o, v128.extract('i64', 0x1d)(value, 0));
+      return;
+    }
+    const v = f.let(value);
+    const slow = (linear: I64) => {
+      f.store('v128', i32.const(layout.SCRATCH + 32), 0, v);
+      this.leaveIf(f.call('i32', this.helpers('writeSlowBytes'), linear, i32.const(16), stackFlag(this.record())));
+    };
+    const place = this.places.get(o);
+    if (place) {
+      f.if(
+        i32.eq(f.get(place.pointer), i32.const(layout.SCRATCH)),
+        () => slow(place.linear),
+        () => f.store('v128', f.get(place.pointer), 0, v),
+      );
+      return;
+    }
+    const linear = this.linearOf(o);
+    const entry = this.tlbEntry(linear);
+    f.if(
+      tlbHit(entry, linear, 16, layout.TLB_WRITE),
+      () => f.store('v128', hostAddress(entry, linear), 0, v),
+      () => slow(linear),
+    );
+  }
+
+  requireAligned(o: Operand): void {
+    if (o.kind !== 'memory') return;
+    this.faultIf(i32.and(i32.wrap(this.linearOf(o)), i32.const(15)), 13, 0);
+  }
+
+  getVector(register: number): V128 {
+    return v128.load(i32.const(layout.XMM + register * 16));
+  }
+
+  // ── Addresses ────────────────────────────────────────────────────────────────────────────
+
+  effectiveAddress(o: Operand): I64 {
+    void o;
+    const { f } = this;
+    const offset = f.let(this.baseIndexDisplacement());
+    const mask = i64.load(i32.add(i32.const(layout.MASK16), i32.shl(this.addressSize(), i32.const(3))));
+    return i64.and(offset, mask);
+  }
+
+  linearAddress(o: Operand, displacement?: I64): I64 {
+    return displacement ? this.linearOf(this.memoryAt(o, displacement)) : this.linearOf(o);
+  }
+
+  memoryAt(o: Operand, displacement: I64): Operand {
+    const displaced: DisplacedOperand = { ...o, displacement: this.f.let(displacement) };
+    return displaced;
+  }
+
+  restoring(o: Operand, register: number, value: I64): Operand {
+    const restoring: DisplacedOperand = { ...o, restore: { register, value } };
+    return restoring;
+  }
+
+  addressMask(): I64 {
+    return i64.load(i32.add(i32.const(layout.MASK16), i32.shl(this.addressSize(), i32.const(3))));
+  }
+
+  private addressSize(): I32 {
+    return i32.and(i32.shrU(i32.load8U(this.record(), layout.REC_MEM), i32.const(4)), i32.const(3));
+  }
+
+  private baseIndexDisplacement(): I64 {
+    const r = this.record();
+    const base = i64.load(record16(r, layout.REC_BASE));
+    const index = i64.shl(i64.load(record16(r, layout.REC_INDEX)), i64.load8U(r, layout.REC_SCALE));
+    return i64.add(i64.add(base, index), i64.load32S(r, layout.REC_DISP));
+  }
+
+  private linearOf(o: Operand): I64 {
+    const known = this.linears.get(o);
+    if (known) return known;
+    const { f } = this;
+    const { displacement, restore } = o as DisplacedOperand;
+    const bytes = Math.max(1, o.size / 8);
+    let linear: I64;
+    switch (this.form.addressing) {
+      case 'flat64':
+      case 'flat32': {
+        let offset = this.baseIndexDisplacement();
+        if (displacement) offset = i64.add(offset, displacement);
+        linear = i64.add(offset, i64.load(record16(this.record(), layout.REC_SEGMENT)));
+        if (this.form.addressing === 'flat32') linear = i64.and(linear, mask32);
+        break;
+      }
+      default: {
+        const write = this.writes(o);
+        const status = f.call('i32', this.helpers('recordAddress'), this.record(), displacement ?? i64c(0), i32.const(bytes), i32.const(write));
+        f.if(status, () => {
+          if (restore) writeRegister(f, 64, i32.const(layout.GPR + restore.register * 8), restore.value);
+          this.flow.leave();
+        });
+        linear = i64.load(i32.const(layout.SEGMENT_LINEAR));
+      }
+    }
+    const value = f.let(linear);
+    this.linears.set(o, value);
+    return value;
+  }
+
+  /** Whether the definition may write this operand: the destination comes first. */
+  private writes(o: Operand): number {
+    return o.index === 0 && !READ_ONLY.has(this.form.definition.name) ? 1 : 0;
+  }
+
+  // ── Memory ───────────────────────────────────────────────────────────────────────────────
+
+  load(size: Size, linear: I64, stack: I32 = i32.const(0)): I64 {
+    const { f } = this;
+    const address = f.let(linear);
+    const pointer = this.pointerForRead(address, size / 8, stack);
+    return f.let(loadSized(size, pointer));
+  }
+
+  store(size: Size, linear: I64, value: I64): void {
+    this.storeTo(size, this.f.let(linear), value, i32.const(0));
+  }
+
+  private tlbEntry(linear: I64): I32 {
+    const index = i32.and(i32.wrap(i64.shrU(linear, i64c(7))), i32.const((layout.TLB_ENTRIES - 1) * layout.TLB_ENTRY));
+    return this.f.let(i32.add(index, i32.load(i32.const(layout.TLB_SET))));
+  }
+
+  private pointerForRead(linear: I64, bytes: number, stack: I32): I32 {
+    const { f } = this;
+    const entry = this.tlbEntry(linear);
+    const pointer = f.local('i32');
+    f.if(
+      tlbHit(entry, linear, bytes, layout.TLB_READ),
+      () => f.set(pointer, hostAddress(entry, linear)),
+      () => {
+        f.set(pointer, f.call('i32', this.helpers('readSlow'), linear, i32.const(bytes), stack));
+        this.leaveIf(i32.eqz(f.get(pointer)));
+      },
+    );
+    return f.get(pointer);
+  }
+
+  private pointerForUpdate(linear: I64, bytes: number): Local<'i32'> {
+    const { f } = this;
+    const entry = this.tlbEntry(linear);
+    const pointer = f.local('i32');
+    f.if(
+      tlbHit(entry, linear, bytes, layout.TLB_WRITE),
+      () => f.set(pointer, hostAddress(entry, linear)),
+      () => {
+        f.set(pointer, f.call('i32', this.helpers('updateSlow'), linear, i32.const(bytes), stackFlag(this.record())));
+        this.leaveIf(i32.eqz(f.get(pointer)));
+      },
+    );
+    return pointer;
+  }
+
+  private storeTo(size: Size, linear: I64, value: I64, stack: I32, restore?: DisplacedOperand['restore']): void {
+    const { f } = this;
+    const v = f.let(value);
+    const entry = this.tlbEntry(linear);
+    f.if(
+      tlbHit(entry, linear, size / 8, layout.TLB_WRITE),
+      () => storeSized(f, size, hostAddress(entry, linear), v),
+      () => this.storeSlow(size, linear, v, stack, restore),
+    );
+  }
+
+  private storeSlow(size: number, linear: I64, value: I64, stack: I32, restore?: DisplacedOperand['restore']): void {
+    const { f } = this;
+    f.if(f.call('i32', this.helpers('writeSlow'), linear, value, i32.const(size / 8), stack), () => {
+      if (restore) writeRegister(f, 64, i32.const(layout.GPR + restore.register * 8), restore.value);
+      this.flow.leave();
+    });
+  }
+
+  // ── Registers and other state ────────────────────────────────────────────────────────────
+
+  getRegister(register: number, size: Size): I64 {
+    return loadSized(size, i32.const(registerAddress(register, size)));
+  }
+
+  setRegister(register: number, size: Size, value: I64): void {
+    writeRegister(this.f, size, i32.const(registerAddress(register, size)), value);
+  }
+
+  getState(kind: 'u8' | 'u16' | 'u32' | 'u64', address: number): I64 {
+    return loadSized(Number(kind.slice(1)), i32.const(address));
+  }
+
+  setState(kind: 'u8' | 'u16' | 'u32' | 'u64', address: number, value: I64): void {
+    storeSized(this.f, Number(kind.slice(1)), i32.const(address), value);
+  }
+
+  flags(): FlagValues {
+    return {
+      result: this.f.let(i64.load(i32.const(layout.FLAG_RESULT))),
+      carries: this.f.let(i64.load(i32.const(layout.FLAG_CARRIES))),
+    };
+  }
+
+  setFlags({ result, carries }: FlagValues): void {
+    // Both may be made from the old flags: evaluate before the first store.
+    const r = this.f.let(result);
+    const c = this.f.let(carries);
+    this.f.store('i64', i32.const(layout.FLAG_RESULT), 0, r);
+    this.f.store('i64', i32.const(layout.FLAG_CARRIES), 0, c);
+  }
+
+  condition(code: number): I32 {
+    return condition(code, this.flags());
+  }
+
+  // ── The stack ────────────────────────────────────────────────────────────────────────────
+
+  push(size: Size, value: I64): void {
+    const { f } = this;
+    const bytes = i64c(size / 8);
+    const rsp = this.getRegister(4, 64);
+    if (this.kind === 'segmented') {
+      const mask = f.let(this.stackMask());
+      const pointer = f.let(i64.and(i64.sub(rsp, bytes), mask));
+      const v = f.let(value);
+      this.leaveIf(f.call('i32', this.helpers('segmentAddress'), i32.const(layout.SS), pointer, i32.const(size / 8), i32.const(1)));
+      this.storeTo(size, f.let(i64.load(i32.const(layout.SEGMENT_LINEAR))), v, i32.const(STACK_ACCESS));
+      this.setStackPointer(4, pointer, mask);
+      return;
+    }
+    const pointer = f.let(this.kind === '64' ? i64.sub(rsp, bytes) : i64.and(i64.sub(rsp, bytes), mask32));
+    this.storeTo(size, pointer, value, i32.const(STACK_ACCESS));
+    this.setRegister(4, 64, pointer);
+  }
+
+  pop(size: Size): { value: I64; commit(): void } {
+    return this.popFrom(4, size);
+  }
+
+  popFrom(register: number, size: Size): { value: I64; commit(): void } {
+    const { f } = this;
+    const bytes = i64c(size / 8);
+    if (this.kind === 'segmented') {
+      const mask = f.let(this.stackMask());
+      const pointer = f.let(i64.and(this.getRegister(register, 64), mask));
+      this.leaveIf(f.call('i32', this.helpers('segmentAddress'), i32.const(layout.SS), pointer, i32.const(size / 8), i32.const(0)));
+      const value = this.load(size, i64.load(i32.const(layout.SEGMENT_LINEAR)), i32.const(STACK_ACCESS));
+      return { value, commit: () => this.setStackPointer(4, i64.and(i64.add(pointer, bytes), mask), mask) };
+    }
+    const pointer = f.let(this.kind === '64' ? this.getRegister(register, 64) : this.getRegister(register, 32));
+    const value = this.load(size, pointer, i32.const(STACK_ACCESS));
+    const after = i64.add(pointer, bytes);
+    return { value, commit: () => this.setRegister(4, this.kind === '64' ? 64 : 32, after) };
+  }
+
+  adjustStack(bytes: I64): void {
+    const sum = i64.add(this.getRegister(4, 64), bytes);
+    if (this.kind === 'segmented') {
+      const mask = this.f.let(this.stackMask());
+      this.setStackPointer(4, i64.and(sum, mask), mask);
+    } else this.setRegister(4, this.kind === '64' ? 64 : 32, sum);
+  }
+
+  /** Bits of rSP that the stack uses: SS.B; all in 64-bit mode. */
+  private stackMask(): I64 {
+    const mode = this.f.let(i32.load(i32.const(layout.DECODE_MODE)));
+    const legacy = select(i32.and(mode, i32.const(layout.MODE_STACK32)), mask32, i64c(0xffff));
+    return select(i32.and(mode, i32.const(layout.MODE_64)), i64c(-1), legacy);
+  }
+
+  private setStackPointer(register: number, value: I64, mask: I64): void {
+    const v = this.f.let(value);
+    this.f.if(
+      i64.eq(mask, i64c(0xffff)),
+      () => this.setRegister(register, 16, v),
+      () => this.setRegister(register, 64, v),
+    );
+  }
+
+  // ── Control flow ─────────────────────────────────────────────────────────────────────────
+
+  private recordOffset(): I64 {
+    return i64.and(i64.load16U(this.record(), layout.REC_OFFSET), i64c(0xfff));
+  }
+  private length(): I64 {
+    return i64.shrU(i64.load16U(this.record(), layout.REC_OFFSET), i64c(12));
+  }
+  private codePage(): I64 {
+    return i64.load(i32.const(layout.CODE_PAGE));
+  }
+  private codeBase(): I64 {
+    return i64.load(i32.const(layout.SEGMENTS + layout.CS * layout.SEGMENT_SIZE + layout.SEG_BASE));
+  }
+  /** Linear address of the next instruction. */
+  private nextLinear(): I64 {
+    const linear = i64.add(this.codePage(), i64.add(this.recordOffset(), this.length()));
+    return this.kind === '64' ? linear : i64.and(linear, mask32);
+  }
+
+  nextIp(): I64 {
+    switch (this.kind) {
+      case '64':
+      case 'flat32':
+        return this.nextLinear();
+      default: {
+        const code32 = i32.and(i32.load(i32.const(layout.DECODE_MODE)), i32.const(layout.MODE_CODE32));
+        return i64.and(i64.sub(this.nextLinear(), this.codeBase()), select(code32, mask32, i64c(0xffff)));
+      }
+    }
+  }
+
+  jumpRelative(o: Operand): void {
+    void o;
+    this.jumpToRelative(layout.REC_LINK_TAKEN);
+  }
+
+  private jumpToRelative(link: number): void {
+    const target = i64.add(this.codePage(), i64.load(this.record(), layout.REC_IMM));
+    if (this.kind === '64') this.flow.goto(target, link);
+    else if (this.kind === 'flat32') this.flow.goto(i64.and(target, this.size === 16 ? i64c(0xffff) : mask32), link);
+    else this.jump(i64.sub(target, this.codeBase()));
+  }
+
+  branchRelative(taken: I32, o: Operand): void {
+    void o;
+    this.f.if(taken, () => this.jumpToRelative(layout.REC_LINK_TAKEN));
+    this.flow.goto(this.nextLinear(), layout.REC_LINK_NEXT);
+  }
+
+  jump(target: I64): void {
+    switch (this.kind) {
+      case '64':
+        this.flow.goto(target);
+        return;
+      case 'flat32':
+        this.flow.goto(i64.and(target, this.size === 16 ? i64c(0xffff) : mask32));
+        return;
+      default: {
+        const ip = this.f.let(i64.and(target, this.size === 16 ? i64c(0xffff) : mask32));
+        const limit = i64.load32U(i32.const(layout.SEGMENTS + layout.CS * layout.SEGMENT_SIZE + layout.SEG_LIMIT));
+        this.faultIf(i64.gtU(ip, limit), 13, 0);
+        this.flow.goto(i64.and(i64.add(ip, this.codeBase()), mask32));
+      }
+    }
+  }
+
+  repeatIf(cond: I32): void {
+    this.f.if(cond, () => this.flow.goto(i64.add(this.codePage(), this.recordOffset())));
+  }
+
+  // ── Faults and helpers ───────────────────────────────────────────────────────────────────
+
+  faultIf(cond: I32, vector: number, code?: number): void {
+    this.f.if(cond, () => {
+      if (code === undefined) this.f.run(this.helpers('raisePlain'), i32.const(vector));
+      else this.f.run(this.helpers('raise'), i32.const(vector), i32.const(code));
+      this.flow.leave();
+    });
+  }
+
+  helper(name: string, ...args: (I32 | I64)[]): I32 {
+    return this.f.call('i32', this.helpers(name), ...args);
+  }
+  helper64(name: string, ...args: (I32 | I64)[]): I64 {
+    return this.f.call('i64', this.helpers(name), ...args);
+  }
+  run(name: string, ...args: (I32 | I64)[]): void {
+    this.f.run(this.helpers(name), ...args);
+  }
+  leaveIf(status: I32): void {
+    this.f.if(status, () => this.flow.leave());
+  }
+
+  host(name: string): void {
+    void this.hostIndex;
+    this.flow.host(name);
+  }
+}
+
+/** Instructions whose first operand is only read, where that matters for the type check of its segment. */
+const READ_ONLY: ReadonlySet<string> = new Set(['cmp', 'test', 'bt', 'bti', 'push', 'jmpi', 'calli', 'mul', 'imul', 'div', 'idiv', 'nop']);
+
+const registerAddress = (register: number, size: Size): number =>
+  size === 8 && register >= 4 && register < 8 ? layout.GPR + (register - 4) * 8 + 1 : layout.GPR + register * 8;
+
+/** Bit 0: the memory operand is in the stack segment, which decides between #SS and #GP. */
+function stackFlag(record: I32): I32 {
+  return i32.eq(i32.and(i32.load8U(record, layout.REC_MEM), i32.const(7)), i32.const(layout.SS));
+}
+
+function tlbHit(entry: I32, linear: I64, bytes: number, tag: number): I32 {
+  const last = bytes === 1 ? linear : i64.add(linear, i64c(bytes - 1));
+  return i64.eq(i64.and(last, i64c(~0xfffn)), i64.load(entry, tag));
+}
+
+function hostAddress(entry: I32, linear: I64): I32 {
+  return i32.add(i32.wrap(linear), i32.load(entry, layout.TLB_ADDEND));
+}
+
+function loadSized(bits: number, address: I32): I64 {
+  switch (bits) {
+    case 8:
+      return i64.load8U(address);
+    case 16:
+      return i64.load16U(address);
+    case 32:
+      return i64.load32U(address);
+    default:
+      return i64.load(address);
+  }
+}
+
+function storeSized(f: FunctionBuilder, bits: number, address: I32, value: I64): void {
+  f.store(bits === 8 ? 'i64_8' : bits === 16 ? 'i64_16' : bits === 32 ? 'i64_32' : 'i64', address, 0, value);
+}
+
+/** Register writes: 32 bits clear the upper half. */
+function writeRegister(f: FunctionBuilder, size: Size, address: I32, value: I64): void {
+  if (size === 32) f.store('i64', address, 0, i64.and(value, mask32));
+  else storeSized(f, size, address, value);
+}
+export type { Expr };

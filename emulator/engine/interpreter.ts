@@ -1,0 +1,237 @@
+import { i32, i64, i64c, select, type I64 } from '../wasm/expr';
+import type { FunctionBuilder, Label, Local } from '../wasm/function';
+import { ModuleBuilder } from '../wasm/module';
+import * as layout from '../x86/layout';
+import type { Form } from '../x86/forms';
+import { GenericStage, type Flow } from './generic-stage';
+import { SPECIAL, type Handlers, type Special } from './handlers';
+import { importHelpers, type Helpers, type Signatures } from './helpers';
+
+/** What a handler behind an indirect call returns. */
+const NEXT = 0;
+const LEAVE = 1;
+const LOOKUP = 2;
+const HOST_LEFT = 3;
+
+/** What `run` returns: where it stopped. */
+export const enum Stopped {
+  /** Between instructions: the next one is at NEXT_LINEAR. */
+  Between = 0,
+  /** At an instruction that has not happened: RIP is its address. */
+  At = 1,
+  /** After a host function, which has set RIP. */
+  After = 2,
+}
+
+const window32 = (address: number) => i32.load(i32.const(address));
+const codePage = () => i64.load(i32.const(layout.CODE_PAGE));
+const mask32 = i64c(0xffffffffn);
+
+/**
+ * Generates the interpreter: one function with a dispatch loop over the hot handlers, one function for
+ * each of the others.
+ */
+export function buildInterpreter(handlers: Handlers, signatures: Signatures, hostIndex: (name: string) => number): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  module.importMemory('host', 'memory', { min: 1, max: 65536, shared: true });
+  const helpers = importHelpers(module, signatures);
+  const hostCall = module.importFunction('host', 'instruction', ['i32', 'i32'], ['i32']);
+
+  const hostFlow =
+    (f: FunctionBuilder, rec: Local<'i32'>) =>
+    (name: string): void => {
+      const offset = i64.load16U(f.get(rec), layout.REC_OFFSET);
+      const linear = f.let(i64.add(codePage(), i64.and(offset, i64c(0xfff))));
+      f.store('i64', i32.const(layout.INSTRUCTION_RIP), 0, linear);
+      f.store('i64', i32.const(layout.RIP), 0, instructionPointer(i64.add(linear, i64.shrU(offset, i64c(12)))));
+      f.return(f.call('i32', hostCall, i32.const(hostIndex(name)), f.get(rec)));
+    };
+
+  const functions = handlers.ordered.map((form) =>
+    module.function(form.key, ['i32'], ['i32'], (f) => {
+      const rec = f.param(0, 'i32');
+      const flow: Flow = {
+        leave: () => f.return(i32.const(LEAVE)),
+        goto: (linear) => {
+          f.store('i64', i32.const(layout.NEXT_LINEAR), 0, linear);
+          f.return(i32.const(LOOKUP));
+        },
+        host: hostFlow(f, rec),
+      };
+      emitForm(f, rec, form, helpers, flow, hostIndex);
+      f.return(i32.const(NEXT));
+    }),
+  );
+  const padding = functions[0]!;
+  module.table([...SPECIAL.map(() => padding), ...functions]);
+  const handlerType = module.type(['i32'], ['i32']);
+
+  const run = module.function('run', [], ['i32'], (f) => buildLoop(f, handlers, helpers, handlerType, hostIndex));
+  module.export('run', run);
+  return module.finish();
+}
+
+/** IP of a linear address in the current code segment. */
+function instructionPointer(linear: I64): I64 {
+  const base = i64.load(i32.const(layout.SEGMENTS + layout.CS * layout.SEGMENT_SIZE + layout.SEG_BASE));
+  const mode64 = i32.and(window32(layout.DECODE_MODE), i32.const(layout.MODE_64));
+  return i64.and(i64.sub(linear, base), select(mode64, i64c(-1), mask32));
+}
+
+function emitForm(f: FunctionBuilder, rec: Local<'i32'>, form: Form, helpers: Helpers, flow: Flow, hostIndex: (name: string) => number): void {
+  f.scope(() => {
+    const stage = new GenericStage(f, rec, form, helpers, flow, hostIndex);
+    form.definition.meaning(stage, ...form.operands);
+    // MMX instructions leave TOP at 0 and all tags valid (SDM vol. 1, 9.5.1).
+    if (form.operands.some((o) => o.kind === 'mmx')) {
+      const status = i32.load16U(i32.const(layout.FPU_STATUS));
+      f.store('i32_16', i32.const(layout.FPU_STATUS), 0, i32.and(status, i32.const(~0x3800)));
+      f.store('i32_8', i32.const(layout.FPU_TAGS), 0, i32.const(0xff));
+    }
+  });
+}
+
+function buildLoop(f: FunctionBuilder, handlers: Handlers, helpers: Helpers, handlerType: number, hostIndex: (name: string) => number): void {
+  const rec = f.local('i32');
+  const block = f.local('i32');
+  const next = f.local('i64');
+  const status = f.local('i32');
+  const handler = f.local('i32');
+  f.set(next, i64.load(i32.const(layout.NEXT_LINEAR)));
+
+  f.block((left) => {
+    f.loop((lookup) => {
+      findBlock(f, block, next, helpers);
+      f.loop((enter) => {
+        chargeBlock(f, block);
+        f.set(rec, i32.add(f.get(block), i32.const(layout.RECORD_SIZE)));
+        f.loop((dispatch) => {
+          const advance = () => {
+            f.set(rec, i32.add(f.get(rec), i32.const(layout.RECORD_SIZE)));
+            f.br(dispatch);
+          };
+          const flow: Flow = {
+            leave: () => f.br(left),
+            goto: (linear, link) => {
+              if (link === undefined) f.set(next, linear);
+              else {
+                const known = f.let(i32.load(f.get(rec), link));
+                f.if(known, () => {
+                  f.set(block, known);
+                  f.br(enter);
+                });
+                f.store('i32', i32.const(layout.LINK_SLOT), 0, i32.add(f.get(rec), i32.const(link)));
+                f.set(next, linear);
+              }
+              f.br(lookup);
+            },
+            host: () => {
+              throw new TypeError('host instructions are not hot');
+            },
+          };
+          const special: Readonly<Record<Special, () => void>> = {
+            end: () => flow.goto(i64.add(codePage(), i64.load(f.get(rec), layout.REC_IMM)), layout.REC_LINK_TAKEN),
+            break: () => {
+              f.store('i32', i32.const(layout.EXIT_REASON), 0, i32.const(layout.LEAVE_BREAKPOINT));
+              flow.leave();
+            },
+            fault: () => {
+              const vector = i32.load16U(f.get(rec), layout.REC_A);
+              f.if(
+                i32.load16U(f.get(rec), layout.REC_B),
+                () => f.run(helpers('raise'), vector, i32.const(0)),
+                () => f.run(helpers('raisePlain'), vector),
+              );
+              flow.leave();
+            },
+          };
+          const inline: (() => void)[] = [
+            ...SPECIAL.map((name) => special[name]),
+            ...handlers.ordered.slice(0, handlers.hot - SPECIAL.length).map((form) => () => {
+              emitForm(f, rec, form, helpers, flow, hostIndex);
+              advance();
+            }),
+          ];
+          f.set(handler, i32.load16U(f.get(rec), layout.REC_HANDLER));
+          const labels: Label[] = [];
+          f.block((cold) => {
+            const nest = (index: number): void => {
+              if (index === inline.length) {
+                f.brTable(f.get(handler), labels, cold);
+                return;
+              }
+              f.block((end) => {
+                labels.push(end);
+                nest(index + 1);
+              });
+              f.scope(inline[index]!);
+            };
+            nest(0);
+          });
+          f.set(status, f.callIndirect('i32', handlerType, f.get(handler), f.get(rec)));
+          f.if(i32.eqz(f.get(status)), advance);
+          f.if(i32.eq(f.get(status), i32.const(LOOKUP)), () => {
+            f.set(next, i64.load(i32.const(layout.NEXT_LINEAR)));
+            f.br(lookup);
+          });
+          f.if(i32.eq(f.get(status), i32.const(HOST_LEFT)), () => f.return(i32.const(Stopped.After)));
+        });
+      });
+    });
+  });
+
+  // Left inside a block: what was charged for this instruction and those after it is given back.
+  const index = i32.load8U(f.get(rec), layout.REC_INDEX_IN_BLOCK);
+  const unused = i32.sub(i32.load(f.get(block), layout.BLOCK_COUNT), index);
+  f.store('i32', i32.const(layout.BUDGET), 0, i32.add(window32(layout.BUDGET), unused));
+  f.store('i32', i32.const(layout.EXIT_RECORD), 0, f.get(rec));
+  const linear = f.let(i64.add(codePage(), i64.and(i64.load16U(f.get(rec), layout.REC_OFFSET), i64c(0xfff))));
+  f.store('i64', i32.const(layout.INSTRUCTION_RIP), 0, linear);
+  f.store('i64', i32.const(layout.RIP), 0, instructionPointer(linear));
+  f.return(i32.const(Stopped.At));
+}
+
+/** Finds the block at `next`: jump cache first; then fills the link that led here. */
+function findBlock(f: FunctionBuilder, block: Local<'i32'>, next: Local<'i64'>, helpers: Helpers): void {
+  f.scope(() => {
+    const hash = i32.xor(i32.wrap(f.get(next)), i32.wrap(i64.shrU(f.get(next), i64c(13))));
+    const slot = f.let(
+      i32.add(i32.shl(i32.and(hash, i32.const(layout.JUMP_CACHE_ENTRIES - 1)), i32.const(4)), i32.const(layout.JUMP_CACHE)),
+    );
+    const hit = i32.and(i64.eq(i64.load(slot), f.get(next)), i32.eq(i32.load(slot, 8), window32(layout.CONTEXT)));
+    f.if(
+      hit,
+      () => f.set(block, i32.load(slot, 12)),
+      () => {
+        f.set(block, f.call('i32', helpers('find'), f.get(next)));
+        f.if(i32.eqz(f.get(block)), () => {
+          f.store('i64', i32.const(layout.NEXT_LINEAR), 0, f.get(next));
+          f.return(i32.const(Stopped.Between));
+        });
+      },
+    );
+    const link = f.let(window32(layout.LINK_SLOT));
+    f.if(link, () => {
+      const samePage = i64.ltU(i64.xor(f.get(next), codePage()), i64c(0x1000));
+      const plain = i32.eqz(i32.or(i32.load(f.get(block), layout.BLOCK_CROSSING), window32(layout.SINGLE)));
+      f.if(i32.and(samePage, plain), () => f.store('i32', link, 0, f.get(block)));
+      f.store('i32', i32.const(layout.LINK_SLOT), 0, i32.const(0));
+    });
+    f.store('i64', i32.const(layout.CODE_PAGE), 0, i64.and(f.get(next), i64c(~0xfffn)));
+  });
+}
+
+/** Pays for the whole block, or stops before it. */
+function chargeBlock(f: FunctionBuilder, block: Local<'i32'>): void {
+  f.scope(() => {
+    const count = f.let(i32.load(f.get(block), layout.BLOCK_COUNT));
+    const left = f.let(i32.sub(window32(layout.BUDGET), count));
+    f.if(i32.ltS(left, i32.const(0)), () => {
+      const linear = i64.add(codePage(), i64.load32U(f.get(block), layout.BLOCK_OFFSET));
+      f.store('i64', i32.const(layout.NEXT_LINEAR), 0, linear);
+      f.store('i32', i32.const(layout.EXIT_REASON), 0, i32.const(layout.LEAVE_BUDGET));
+      f.return(i32.const(Stopped.Between));
+    });
+    f.store('i32', i32.const(layout.BUDGET), 0, left);
+  });
+}

@@ -1,0 +1,182 @@
+/**
+ * The machine as its users see it: adapter, command line and tests talk to `Guest`, whether the
+ * machine runs in this thread or in a worker. Every method is a message with one reply; nothing here
+ * depends on how the guest is run.
+ */
+
+/** The configuration: launch.json, the command line and a snapshot's topology are spellings of it. */
+export interface MachineConfig {
+  /** Linux bzImage, ELF (multiboot 1 or 2, PVH) or flat binary: a path. */
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  /** For a flat binary: where it is loaded and in which mode it starts. */
+  readonly loadAddress?: number;
+  readonly loadMode?: 'real' | 'protected' | 'long';
+  readonly modules?: readonly string[];
+  /** Bytes, 16 MiB to 3 GiB. */
+  readonly memory: number;
+  readonly cpus: number;
+  /** Wall clock at power-on, milliseconds since 1970 (UTC). */
+  readonly startTime: number;
+  readonly framebuffer: { readonly width: number; readonly height: number } | false;
+  /** Bytes that checkpoints may take; 0 switches history off. */
+  readonly historyBytes: number;
+  /** Instructions between automatic checkpoints. */
+  readonly checkpointEvery: number;
+  /** Port of isa-debug-exit; false for none. */
+  readonly debugExitPort: number | false;
+}
+
+/** A position in the machine's history: instructions retired by all vCPUs since power-on. */
+export type Position = number;
+
+export type StopReason =
+  | { readonly kind: 'entry' }
+  | { readonly kind: 'pause' }
+  | { readonly kind: 'step' }
+  | { readonly kind: 'limit' }
+  | { readonly kind: 'breakpoint'; readonly ids: readonly number[] }
+  | { readonly kind: 'watchpoint'; readonly ids: readonly number[]; readonly address: bigint; readonly write: boolean; readonly size: number }
+  | { readonly kind: 'trigger'; readonly ids: readonly number[]; readonly description: string }
+  | { readonly kind: 'history-start' }
+  | { readonly kind: 'power-off' }
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'exit'; readonly code: number }
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'shutdown'; readonly description: string }
+  | { readonly kind: 'error'; readonly code: string; readonly blame: 'guest' | 'internal'; readonly description: string };
+
+export interface Stop {
+  readonly reason: StopReason;
+  readonly vcpu: number;
+  readonly position: Position;
+  /** Nanoseconds of virtual time. */
+  readonly time: number;
+  readonly rip: bigint;
+}
+
+/** What can stop the machine. Conditions and hit counts are evaluated beside the guest. */
+export type Trigger =
+  | { readonly kind: 'execute'; readonly id: number; readonly address: bigint; readonly condition?: Condition; readonly hits?: HitCount; readonly log?: string }
+  | { readonly kind: 'watch'; readonly id: number; readonly space: 'linear' | 'physical'; readonly address: bigint; readonly length: number; readonly access: 'read' | 'write' | 'access'; readonly condition?: Condition; readonly hits?: HitCount }
+  | { readonly kind: 'port'; readonly id: number; readonly first: number; readonly count: number; readonly access: 'read' | 'write' | 'access' }
+  | { readonly kind: 'interrupt'; readonly id: number; readonly vector: number | 'any' }
+  | { readonly kind: 'exception'; readonly id: number; readonly vector: number };
+
+/** An expression over registers, memory and constants; see machine/expression.ts. Symbols are already numbers. */
+export type Condition = string;
+export interface HitCount {
+  readonly compare: '==' | '>=' | '>' | '%';
+  readonly value: number;
+}
+
+export type StepKind = 'in' | 'over' | 'out';
+
+/** A register or a field of the vCPU or of a device, ready to be shown and changed. */
+export interface StateNode {
+  readonly name: string;
+  readonly about?: string;
+  /** How to show it. Numbers come as bigint; bytes as Uint8Array. */
+  readonly value?: bigint | number | string | boolean | Uint8Array;
+  /** Bits of a number. */
+  readonly width?: number;
+  readonly writable?: boolean;
+  readonly children?: readonly StateNode[];
+}
+
+export interface CheckpointInfo {
+  readonly id: number;
+  readonly position: Position;
+  readonly time: number;
+  readonly name?: string;
+  /** Bytes of pages that only this checkpoint holds. */
+  readonly bytes: number;
+  /** Asked for by a user: never thinned out. */
+  readonly kept: boolean;
+}
+
+export interface Status {
+  readonly running: boolean;
+  readonly position: Position;
+  readonly time: number;
+  readonly oldest: Position;
+  /** End of the recorded history; greater than `position` after travelling back. */
+  readonly newest: Position;
+  readonly mips: number;
+  readonly historyBytes: number;
+}
+
+export interface Frame {
+  readonly width: number;
+  readonly height: number;
+  /** Row by row, four bytes a pixel: red, green, blue, 255. */
+  readonly rgba: Uint8Array;
+}
+
+export interface RunLimits {
+  /** Stop (reason `limit`) when this position is reached. */
+  readonly position?: Position;
+  /** Record a state hash at every multiple of this many instructions. */
+  readonly hashEvery?: number;
+}
+
+export type GuestEvent =
+  | { readonly event: 'stopped'; readonly stop: Stop }
+  | { readonly event: 'running' }
+  | { readonly event: 'serial'; readonly port: number; readonly bytes: Uint8Array }
+  | { readonly event: 'log'; readonly text: string }
+  | { readonly event: 'checkpoints' }
+  | { readonly event: 'hash'; readonly position: Position; readonly hash: string }
+  | { readonly event: 'progress'; readonly position: Position; readonly target: Position };
+
+export interface Guest {
+  readonly config: MachineConfig;
+  on(listener: (event: GuestEvent) => void): () => void;
+  /** Errors on a bad configuration or image: EmulatorError with blame `user`. */
+  status(): Promise<Status>;
+
+  /** Starts running; `stopped` follows as an event. */
+  resume(limits?: RunLimits): Promise<void>;
+  pause(): Promise<void>;
+  step(kind: StepKind, vcpu: number): Promise<void>;
+  stepBack(vcpu: number): Promise<void>;
+  /** Runs backwards to the last trigger hit before here, or to the oldest position. */
+  reverseContinue(): Promise<void>;
+  /** Travels to a position of the history, back or forward. */
+  travel(position: Position): Promise<void>;
+  reset(): Promise<void>;
+  setTriggers(triggers: readonly Trigger[]): Promise<void>;
+
+  checkpoint(name?: string): Promise<CheckpointInfo>;
+  checkpoints(): Promise<readonly CheckpointInfo[]>;
+  restore(id: number): Promise<void>;
+  /** Hash of the whole guest-visible state, as hexadecimal digits. */
+  stateHash(): Promise<string>;
+
+  /** Groups of registers of a vCPU: general, flags, segments, control, debug, msr, x87, sse, lapic. */
+  vcpuState(vcpu: number): Promise<readonly StateNode[]>;
+  /** Every device with its fields and bits. */
+  deviceState(): Promise<readonly StateNode[]>;
+  /** `path` as the names lead from the root: ['general', 'rax'] or ['com1', 'lcr', 'DLAB']. A journal event. */
+  setVcpuState(vcpu: number, path: readonly string[], value: bigint): Promise<void>;
+  setDeviceState(path: readonly string[], value: bigint): Promise<void>;
+  registers(vcpu: number): Promise<Readonly<Record<string, bigint>>>;
+
+  /** Bytes that can't be read end the result early. */
+  readMemory(vcpu: number, space: 'linear' | 'physical', address: bigint, length: number): Promise<Uint8Array>;
+  writeMemory(vcpu: number, space: 'linear' | 'physical', address: bigint, bytes: Uint8Array): Promise<number>;
+  translate(vcpu: number, linear: bigint): Promise<bigint | undefined>;
+
+  /** Input from outside: journal events. */
+  serialInput(port: number, bytes: Uint8Array): Promise<void>;
+  key(code: string, down: boolean): Promise<void>;
+  pointer(x: number, y: number, buttons: number, wheel: number): Promise<void>;
+  frame(): Promise<Frame | undefined>;
+  /** Names of I/O ports' owners and the physical memory map. */
+  memoryMap(): Promise<readonly { readonly first: bigint; readonly last: bigint; readonly owner: string; readonly space: 'memory' | 'port' }[]>;
+
+  /** Writes a snapshot file atomically. */
+  save(path: string): Promise<void>;
+  close(): Promise<void>;
+}

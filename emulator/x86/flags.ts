@@ -1,0 +1,134 @@
+import { i32, i64, i64c, type I32, type I64 } from '../wasm/expr';
+
+/**
+ * The arithmetic flags are kept as two values that instructions produce anyway:
+ *   result   the result, sign-extended to 64 bits
+ *   carries  bit 63  CF
+ *            bit 62  CF ^ OF, the carry into the top bit
+ *            bit 3   AF
+ *            bits 8–15 flip the parity of the result's low byte
+ *            bit 0   flips SF
+ * Every condition is then a few operations, whatever produced the flags.
+ */
+export interface FlagValues {
+  readonly result: I64;
+  readonly carries: I64;
+}
+
+export const CF = 1n << 0n;
+export const PF = 1n << 2n;
+export const AF = 1n << 4n;
+export const ZF = 1n << 6n;
+export const SF = 1n << 7n;
+export const TF = 1n << 8n;
+export const IF = 1n << 9n;
+export const DF = 1n << 10n;
+export const OF = 1n << 11n;
+export const IOPL = 3n << 12n;
+export const NT = 1n << 14n;
+export const RF = 1n << 16n;
+export const VM = 1n << 17n;
+export const AC = 1n << 18n;
+export const VIF = 1n << 19n;
+export const VIP = 1n << 20n;
+export const ID = 1n << 21n;
+export const ARITHMETIC = CF | PF | AF | ZF | SF | OF;
+
+export const CARRY_BIT = 63n;
+export const CARRY_MASK = 0xc000000000000008n;
+
+/** Condition codes as in the low four bits of Jcc (SDM volume 1, appendix B). */
+export const CONDITIONS = ['o', 'no', 'b', 'ae', 'z', 'nz', 'be', 'a', 's', 'ns', 'p', 'np', 'l', 'ge', 'le', 'g'] as const;
+
+const negative = (value: I64): I32 => i64.ltS(value, i64c(0));
+const sign = (f: FlagValues): I64 => i64.xor(f.result, i64.shl(f.carries, i64c(63)));
+const overflow = (f: FlagValues): I64 => i64.xor(f.carries, i64.shl(f.carries, i64c(1)));
+const parity = (f: FlagValues): I32 =>
+  i32.and(
+    i32.popcnt(i32.and(i32.xor(i32.wrap(f.result), i32.wrap(i64.shrU(f.carries, i64c(8)))), i32.const(0xff))),
+    i32.const(1),
+  );
+
+/** 1 where condition `code` (0–15) holds, else 0. `values` are used more than once: pass locals. */
+export function condition(code: number, f: FlagValues): I32 {
+  const base = ((): I32 => {
+    switch (code >> 1) {
+      case 0:
+        return negative(overflow(f));
+      case 1:
+        return negative(f.carries);
+      case 2:
+        return i64.eqz(f.result);
+      case 3:
+        return i32.or(negative(f.carries), i64.eqz(f.result));
+      case 4:
+        return negative(sign(f));
+      case 5:
+        return i32.eqz(parity(f));
+      case 6:
+        return negative(i64.xor(sign(f), overflow(f)));
+      default:
+        return i32.or(negative(i64.xor(sign(f), overflow(f))), i64.eqz(f.result));
+    }
+  })();
+  return code & 1 ? i32.eqz(base) : base;
+}
+
+/** RFLAGS bits CF PF AF ZF SF OF from the two values. */
+export function toRflags(result: bigint, carries: bigint): bigint {
+  const bitOf = (value: bigint, bit: bigint) => (value >> bit) & 1n;
+  let low = (result ^ (carries >> 8n)) & 0xffn;
+  low ^= low >> 4n;
+  low ^= low >> 2n;
+  low ^= low >> 1n;
+  const carry = bitOf(carries, 63n);
+  return (
+    (carry ? CF : 0n) |
+    (low & 1n ? 0n : PF) |
+    (bitOf(carries, 3n) ? AF : 0n) |
+    (BigInt.asUintN(64, result) === 0n ? ZF : 0n) |
+    (bitOf(result, 63n) ^ bitOf(carries, 0n) ? SF : 0n) |
+    (carry ^ bitOf(carries, 62n) ? OF : 0n)
+  );
+}
+
+/** The two values that stand for given RFLAGS bits. */
+export function fromRflags(flags: bigint): { result: bigint; carries: bigint } {
+  const has = (flag: bigint) => ((flags & flag) !== 0n ? 1n : 0n);
+  return {
+    result: has(ZF) ? 0n : 1n,
+    carries:
+      (has(CF) << 63n) | ((has(CF) ^ has(OF)) << 62n) | ((has(ZF) ^ has(PF)) << 8n) | (has(AF) << 3n) | has(SF),
+  };
+}
+
+/** Emits RFLAGS bits CF PF AF ZF SF OF. */
+export function packFlags(f: FlagValues): I64 {
+  const at = (condition: I32, bit: number) => i64.shl(i64.extendI32U(condition), i64c(bit));
+  const or = (...values: I64[]) => values.reduce((a, b) => i64.or(a, b));
+  return or(
+    i64.shrU(f.carries, i64c(63)),
+    at(condition(10, f), 2),
+    i64.shl(i64.and(f.carries, i64c(8)), i64c(1)),
+    at(condition(4, f), 6),
+    at(condition(8, f), 7),
+    at(condition(0, f), 11),
+  );
+}
+
+/** Emits the two values for RFLAGS bits; `flags` is used more than once. */
+export function unpackFlags(flags: I64): FlagValues {
+  const bit = (n: number) => i64.and(i64.shrU(flags, i64c(n)), i64c(1));
+  const shifted = (value: I64, n: number) => i64.shl(value, i64c(n));
+  const or = (...values: I64[]) => values.reduce((a, b) => i64.or(a, b));
+  return {
+    result: i64.xor(bit(6), i64c(1)),
+    carries: or(
+      shifted(bit(0), 63),
+      shifted(i64.xor(bit(0), bit(11)), 62),
+      shifted(i64.xor(bit(6), bit(2)), 8),
+      shifted(bit(4), 3),
+      bit(7),
+    ),
+  };
+}

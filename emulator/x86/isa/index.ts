@@ -1,0 +1,8 @@
+import type { Definition } from '../definition';
+import { arithmetic } from './arithmetic';
+import { control } from './control';
+import { moves } from './move';
+import { shifts } from './shift';
+
+/** Every instruction. */
+export const instructions: readonly Definition[] = [...moves, ...arithmetic, ...shifts, ...control];
