@@ -105,7 +105,7 @@ export class IoApic implements Device<Table>, MmioHandler, EoiListener {
     for (let pin = 0; pin < this.pins; pin++) {
       const low = redirectionLow[pin]!;
       if ((low & 0xff) !== vector || !(low & LEVEL) || !(low & REMOTE_IRR)) continue;
-      redirectionLow[pin] = low & ~REMOTE_IRR;
+      redirectionLow[pin] = (low & ~REMOTE_IRR) >>> 0;
       this.serviceLevel(pin);
     }
   }
@@ -170,7 +170,7 @@ export class IoApic implements Device<Table>, MmioHandler, EoiListener {
       vector: low & 0xff,
       level,
     });
-    if (level && accepted) this.state.redirectionLow[pin] = low | REMOTE_IRR;
+    if (level && accepted) this.state.redirectionLow[pin] = (low | REMOTE_IRR) >>> 0;
   }
 }
 

@@ -4,7 +4,7 @@ import { BROADCAST, DeliveryMode, Shorthand } from './apicbus';
 import type { InterprocessorInterrupt, LocalApic } from './apicbus';
 import { LapicPin, type PinOwner } from './lapicpin';
 import { LapicRegisters, type RegisterOwner } from './lapicregisters';
-import { lapicTable } from './lapictable';
+import { lapicTable, lvtFields } from './lapictable';
 import { LapicTimer } from './lapictimer';
 import { add, has, highest, remove } from './lapicvectors';
 
@@ -98,6 +98,10 @@ export class Lapic implements Device<typeof lapicTable>, LocalApic, MmioHandler,
   }
 
   restored(): void {
+    // A state from elsewhere may have bits that the registers don't.
+    const { state } = this;
+    for (const field of lvtFields) state[field] &= 0x7ffff;
+    state.errors &= 0xff;
     this.setMode();
     this.timer.update();
     this.update();
@@ -324,11 +328,7 @@ export class Lapic implements Device<typeof lapicTable>, LocalApic, MmioHandler,
   maskLvt(): void {
     const { state } = this;
     this.timer.setLvt(state.lvtTimer | MASKED);
-    state.lvtThermal |= MASKED;
-    state.lvtPerformance |= MASKED;
-    state.lvtLint0 |= MASKED;
-    state.lvtLint1 |= MASKED;
-    state.lvtError |= MASKED;
+    for (const field of lvtFields) state[field] |= MASKED;
   }
 
   /** In x2APIC mode the logical id is made of the APIC id (SDM 11.12.10.2). */

@@ -170,3 +170,12 @@ export const stored = {
   [Register.InitialCount]: 'initialCount',
   [Register.Divide]: 'divide',
 } as const satisfies Record<number, keyof LapicState>;
+
+export const lvtFields = [
+  'lvtTimer',
+  'lvtThermal',
+  'lvtPerformance',
+  'lvtLint0',
+  'lvtLint1',
+  'lvtError',
+] as const satisfies readonly (keyof LapicState)[];

@@ -110,7 +110,8 @@ export class LapicTimer {
 
   private elapsed(): number {
     const { clock } = this;
-    return Math.floor((clock.ticksAt(this.now()) - clock.ticksAt(this.state.timerStart)) / this.divisor);
+    const ticks = clock.ticksAt(this.now()) - clock.ticksAt(this.state.timerStart);
+    return Math.max(Math.floor(ticks / this.divisor), 0);
   }
 
   /** Brings the state to the present, without interrupts, over ends of the count that have passed. */

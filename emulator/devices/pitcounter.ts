@@ -103,6 +103,7 @@ export class PitCounter {
     const out = this.out(now) ? 0x80 : 0;
     const nullCount = c.rewritten || now < c.start ? 0x40 : 0;
     c.status = out | nullCount | (accesses.indexOf(c.access) << 4) | (c.mode << 1) | (c.bcd ? 1 : 0);
+    c.status &= 0xff;
     c.statusLatched = true;
   }
 

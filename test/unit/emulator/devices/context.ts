@@ -117,6 +117,35 @@ function checkField(field: Field, value: unknown, path: string): void {
   }
 }
 
+/** Some value that the field's kind allows: what a debugger or a snapshot's editor may put there. */
+function arbitrary(field: Field, next: (below: number) => number): unknown {
+  const integer = (bits: number): number => [0, 2 ** bits - 1, next(2 ** bits), next(256)][next(4)]!;
+  switch (field.kind) {
+    case 'u8':
+      return next(256);
+    case 'u16':
+      return integer(16);
+    case 'u32':
+      return integer(32);
+    case 'u64':
+      return (BigInt(integer(32)) << 32n) | BigInt(integer(32));
+    case 'bool':
+      return next(2) === 0;
+    case 'time':
+      return [Infinity, 0, next(2 ** 32), next(2 ** 21) * 2 ** 32 + next(2 ** 32)][next(4)];
+    case 'choice':
+      return field.words[next(field.words.length)];
+    case 'bytes':
+      return Uint8Array.from({ length: field.length }, () => next(256));
+    case 'queue':
+      return Array.from({ length: next(field.capacity + 1) }, () => next(256));
+    case 'list':
+      return Array.from({ length: field.length }, () => arbitrary(field.element, next));
+    case 'group':
+      return Object.fromEntries(Object.entries(field.fields).map(([name, f]) => [name, arbitrary(f, next)]));
+  }
+}
+
 /** Puts a saved state back, as the snapshot code does. */
 export function restore(device: Device, saved: Device['state']): void {
   Object.assign(device.state, structuredClone(saved));
@@ -164,6 +193,21 @@ export function laws(name: string, make: (context: TestContext) => Subject, roun
       }
       subject.device.reset();
       checkState(subject.device.table, subject.device.state, name);
+    });
+
+    it('bears any state within the ranges', () => {
+      const next = random(99);
+      for (let i = 0; i < 100; i++) {
+        const context = new TestContext();
+        const subject = make(context);
+        drive(context, subject, i + 1, 20);
+        for (const [name, field] of Object.entries(subject.device.table)) {
+          if (next(3) === 0) Object.assign(subject.device.state, { [name]: arbitrary(field, next) });
+        }
+        subject.device.restored?.();
+        drive(context, subject, i + 1000, 50);
+        checkState(subject.device.table, subject.device.state, name);
+      }
     });
 
     it('goes on after a restore as it did after the save', () => {
