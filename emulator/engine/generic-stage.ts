@@ -200,6 +200,8 @@ export class GenericStage implements Stage {
   }
 
   private addressSize(): I32 {
+    // Branch records keep it in the displacement field: their memory fields are links.
+    if (this.form.operands.some((o) => o.kind === 'relative')) return i32.load8U(this.record(), layout.REC_DISP);
     return i32.and(i32.shrU(i32.load8U(this.record(), layout.REC_MEM), i32.const(4)), i32.const(3));
   }
 

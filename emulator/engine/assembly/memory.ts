@@ -117,7 +117,8 @@ function touchesCode(host: u32, size: i32): bool {
   const mask = load<u32>(CODE_MASK + ((host >> 12) << 2));
   const low = (host & 0xfff) >> 7;
   const high = ((host & 0xfff) + size - 1) >> 7;
-  return ((mask >> low) & 1) != 0 || ((mask >> high) & 1) != 0;
+  const range = ((0xffffffff as u32) >> (31 - high)) & ((0xffffffff as u32) << low);
+  return (mask & range) != 0;
 }
 
 /** Whether a cached translation may depend on the old contents: present and accessed. */

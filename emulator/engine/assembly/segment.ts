@@ -1,6 +1,6 @@
 // Segmented addresses: bases, limits and types (SDM volume 3, 5.3 and 5.5).
 import {
-  DECODE_MODE, DS, FS, GS, MASK16, MODE_64, REC_BASE, REC_DISP, REC_INDEX, REC_MEM, REC_SCALE, SEG_ATTR, SEG_BASE,
+  DECODE_MODE, DS, FS, GS, MASK16, MODE_64, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_MEM, REC_SCALE, SEG_ATTR, SEG_BASE,
   SEG_LIMIT, SEGMENTS, SEGMENT_LINEAR, SEGMENT_SIZE, SS,
 } from '../../x86/layout';
 import { raise } from './paging';
@@ -37,6 +37,7 @@ export function segmentAddress(segment: i32, offset: u64, size: i32, write: i32)
 
 /** Offset that a record's memory operand names. */
 export function effectiveOffset(record: u32): u64 {
+  if (load<u8>(record + REC_MEM) & 64) return load<u64>(record + REC_IMM);
   const base = load<u64>(load<u16>(record + REC_BASE));
   const index = load<u64>(load<u16>(record + REC_INDEX)) << (load<u8>(record + REC_SCALE) as u64);
   const mask = load<u64>(MASK16 + (((load<u8>(record + REC_MEM) >> 4) & 3) as u32) * 8);

@@ -1,0 +1,118 @@
+import type { Backing } from '../bus/device';
+import { internalError } from '../errors';
+import * as layout from '../x86/layout';
+import type { HelperExports } from './wasm-module';
+
+const PAGE = 0x1000;
+
+interface Placed extends Backing {
+  readonly name: string;
+  readonly host: number;
+  address: number | null;
+}
+
+/** Guest-physical memory: RAM at 0, and backings (framebuffer, ROM) that can be mapped anywhere. */
+export class MachineMemory {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly ram: Uint8Array;
+  private readonly placed: readonly Placed[];
+  /** Backing pages in use: the guest's whole memory. */
+  readonly firstPage = layout.RAM >>> 12;
+  readonly lastPage: number;
+
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    readonly ramBytes: number,
+    backings: readonly { readonly name: string; readonly length: number; readonly writable: boolean }[],
+  ) {
+    this.bytes = new Uint8Array(memory.buffer);
+    this.view = new DataView(memory.buffer);
+    this.ram = this.bytes.subarray(layout.RAM, layout.RAM + ramBytes);
+    let host = layout.RAM + ramBytes;
+    this.placed = backings.map(({ name, length, writable }) => {
+      const piece = { name, length, writable, host, bytes: this.bytes.subarray(host, host + length), address: null };
+      host += length;
+      return piece;
+    });
+    this.lastPage = (host >>> 12) - 1;
+    this.view.setUint32(layout.RAM_SIZE, ramBytes, true);
+    this.view.setBigUint64(layout.A20_MASK, (1n << 64n) - 1n, true);
+    for (const { host: start, length, writable } of this.placed) if (!writable) this.setFlags(start, length, layout.PAGE_ROM);
+    // The window of the VGA is a hole in RAM.
+    this.setFlags(layout.RAM + 0xa0000, 0x20000, layout.PAGE_MMIO);
+  }
+
+  backing(name: string): Backing {
+    return this.find(name);
+  }
+
+  map(name: string, address: number | null, helpers: HelperExports): void {
+    this.find(name).address = address;
+    this.writeRegions();
+    helpers.flush();
+  }
+
+  private find(name: string): Placed {
+    const piece = this.placed.find((p) => p.name === name);
+    if (!piece) throw internalError('no-backing', `no backing named '${name}'`);
+    return piece;
+  }
+
+  private writeRegions(): void {
+    const { view } = this;
+    let at = layout.REGIONS;
+    let count = 0;
+    for (const { address, host, length } of this.placed) {
+      if (address === null) continue;
+      view.setBigUint64(at, BigInt(address), true);
+      view.setBigUint64(at + 8, BigInt(address + length - 1), true);
+      view.setUint32(at + 16, host, true);
+      at += layout.REGION_SIZE;
+      count++;
+    }
+    view.setUint32(layout.REGION_COUNT, count, true);
+  }
+
+  private setFlags(host: number, length: number, flag: number): void {
+    for (let page = host >>> 12; page < (host + length) >>> 12; page++) this.bytes[layout.PAGE_FLAGS + page]! |= flag;
+  }
+
+  /** Reads physical memory; what is not backed reads as 0xFF. */
+  read(address: number, into: Uint8Array, helpers: HelperExports): void {
+    this.pieces(address, into.length, helpers, (host, at, length) => {
+      if (host) into.set(this.bytes.subarray(host, host + length), at);
+      else into.fill(0xff, at, at + length);
+    });
+  }
+
+  /** Writes as a device does: dirty pages, code and cached translations are kept right. ROM stays. */
+  write(address: number, from: Uint8Array, helpers: HelperExports): void {
+    this.pieces(address, from.length, helpers, (host, at, length) => {
+      if (!host || this.bytes[layout.PAGE_FLAGS + (host >>> 12)]! & layout.PAGE_ROM) return;
+      helpers.prepareWrite(host, length, 0);
+      this.bytes.set(from.subarray(at, at + length), host);
+    });
+  }
+
+  private pieces(address: number, total: number, helpers: HelperExports, visit: (host: number, at: number, length: number) => void): void {
+    for (let at = 0; at < total; ) {
+      const length = Math.min(total - at, PAGE - ((address + at) % PAGE));
+      visit(helpers.hostOf(BigInt(address + at)) >>> 0, at, length);
+      at += length;
+    }
+  }
+
+  dirtyPages(): Uint32Array {
+    const pages: number[] = [];
+    for (let page = this.firstPage; page <= this.lastPage; page++)
+      if (this.bytes[layout.PAGE_FLAGS + page]! & layout.PAGE_DIRTY) pages.push(page);
+    return Uint32Array.from(pages);
+  }
+
+  clearDirty(helpers: HelperExports): void {
+    for (let page = this.firstPage; page <= this.lastPage; page++) this.bytes[layout.PAGE_FLAGS + page]! &= ~layout.PAGE_DIRTY;
+    // Write entries of the TLB exist for dirty pages only.
+    helpers.flush();
+  }
+}

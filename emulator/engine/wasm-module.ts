@@ -1,0 +1,67 @@
+import * as layout from '../x86/layout';
+import { Stopped } from './interpreter';
+
+/** Exports of the AssemblyScript helpers that the engine calls itself. */
+export interface HelperExports {
+  initialise(): void;
+  flush(): void;
+  nextGeneration(): void;
+  translateFetch(linear: bigint): number;
+  enter(block: number): void;
+  readAs(linear: bigint, size: number, access: number): number;
+  writeAs(linear: bigint, value: bigint, size: number, access: number): number;
+  probeAs(linear: bigint, size: number, access: number): number;
+  prepareWrite(host: number, size: number, from: number): void;
+  hostOf(physical: bigint): number;
+  canonical(linear: bigint): number;
+}
+
+/** What generated code and helpers call. */
+export interface EngineImports {
+  mmioRead(physical: number, size: number): number;
+  mmioWrite(physical: number, size: number, value: number): void;
+  portRead(port: number, size: number): number;
+  portWrite(port: number, size: number, value: number): void;
+  portDenied(port: number, size: number): number;
+  watch(linear: bigint, host: number, size: number, write: number): void;
+  decode(linear: bigint, host: number): number;
+  instruction(index: number, record: number): number;
+}
+
+export interface EngineBinaries {
+  readonly helpers: WebAssembly.Module;
+  readonly interpreter: WebAssembly.Module;
+}
+
+/** Access bits of the helpers (assembly/paging.ts). */
+export const ACCESS_WRITE = 2;
+export const ACCESS_USER = 4;
+export const ACCESS_IMPLICIT = 256;
+
+export interface LinkedModules {
+  readonly helpers: HelperExports;
+  run(): Stopped;
+}
+
+/** Instantiates both modules over one memory. */
+export async function link(binaries: EngineBinaries, memory: WebAssembly.Memory, imports: EngineImports): Promise<LinkedModules> {
+  const host: WebAssembly.ModuleImports = { memory, ...imports };
+  const env: WebAssembly.ModuleImports = {
+    memory,
+    abort: () => {
+      throw new Error('a helper aborted');
+    },
+  };
+  const helpers = await WebAssembly.instantiate(binaries.helpers, { host, env });
+  const interpreter = await WebAssembly.instantiate(binaries.interpreter, { host, helpers: helpers.exports });
+  return {
+    helpers: helpers.exports as unknown as HelperExports,
+    run: interpreter.exports['run'] as () => Stopped,
+  };
+}
+
+/** Memory for a machine: engine structures, RAM, then the backings. */
+export function allocate(ramBytes: number, backingBytes: number): WebAssembly.Memory {
+  const pages = Math.ceil((layout.RAM + ramBytes + backingBytes) / 0x10000);
+  return new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
+}
