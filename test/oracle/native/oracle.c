@@ -288,8 +288,12 @@ static void write_all(const void *from, size_t length) {
 }
 
 static void map_view(int file, uint32_t address, size_t size, int protection, off_t offset) {
-  void *at = mmap((void *)(uintptr_t)address, size, protection, MAP_SHARED | MAP_FIXED_NOREPLACE, file, offset);
+  void *at = mmap((void *)(uintptr_t)address, size, protection, MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE, file,
+                  offset);
   if (at != (void *)(uintptr_t)address) fail("mmap");
+  /* A page that isn't there yet would give "not present" in the error code of a write that isn't allowed. */
+  for (size_t page = 0; page < size; page += PAGE) (void)*(volatile uint8_t *)((uint8_t *)at + page);
+  mlock(at, size); /* where it is allowed: keeps them there */
 }
 
 static void map_memory(void) {

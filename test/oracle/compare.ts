@@ -1,0 +1,119 @@
+/** Holds two outcomes of a case against each other; says in words what differs. */
+import { CODE } from './layout';
+import { FX } from './fxstate';
+import type { GeneratedCase, Undefined } from './generate';
+import { endOf, timedOut, type MemoryPiece, type OracleResult } from './oracle';
+
+const NAMES = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
+/** CF PF AF ZF SF TF DF OF NT AC ID; RF and IF are the kernel's business. */
+const COMPARED_FLAGS = 0x244dd5;
+const PAGE_FAULT = 14;
+/** Whether a page fault was a fetch is told only where NX is on. */
+const FETCH = 1 << 4;
+
+const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
+
+/** Flags that are undefined where the case ended: at an instruction that faulted, or after the last. */
+export function undefinedAt(one: GeneratedCase, rip: bigint): Undefined {
+  let at = BigInt(CODE + one.codeOffset);
+  for (const { bytes, undefinedBefore } of one.instructions) {
+    if (rip === at) return undefinedBefore;
+    at += BigInt(bytes.length);
+  }
+  return one.undefinedAfter;
+}
+
+/** Differences between the processor's outcome and ours; empty where they agree. */
+export function differences(one: GeneratedCase, native: OracleResult, ours: OracleResult): string[] {
+  const found: string[] = [];
+  const check = (what: string, expected: number | bigint, actual: number | bigint): void => {
+    if (expected !== actual) found.push(`${what}: processor ${hex(expected)}, ours ${hex(actual)}`);
+  };
+  if (timedOut(native)) return [];
+  check('vector', native.trap, ours.trap);
+  check('rip', native.rip, ours.rip);
+  if (found.length > 0) return found;
+  const faulted = native.rip !== endOf(one) || native.trap !== 3;
+  if (faulted && native.trap >= 8) check('error code', native.errorCode & ~FETCH, ours.errorCode & ~FETCH);
+  if (native.trap === PAGE_FAULT) check('cr2', native.cr2, ours.cr2);
+
+  const mask = one.mode === 64 ? 0xffffffffffffffffn : 0xffffffffn;
+  for (let i = 0; i < (one.mode === 64 ? 16 : 8); i++) {
+    if (native.registers[i] !== ours.registers[i]) {
+      check(NAMES[i]!, native.registers[i]! & mask, ours.registers[i]! & mask);
+    }
+  }
+  const undefinedBits = undefinedAt(one, native.rip);
+  const flags = COMPARED_FLAGS & ~undefinedBits.rflags;
+  check('rflags', native.rflags & flags, ours.rflags & flags);
+  compareFx(native.fx, ours.fx, undefinedBits.status, one.mode, check);
+  compareMemory(native.changes, ours.changes, found);
+  return found;
+}
+
+type Check = (what: string, expected: number | bigint, actual: number | bigint) => void;
+
+function compareFx(
+  native: Uint8Array,
+  ours: Uint8Array,
+  undefinedStatus: number,
+  mode: 32 | 64,
+  check: Check,
+): void {
+  const a = new DataView(native.buffer, native.byteOffset, native.length);
+  const b = new DataView(ours.buffer, ours.byteOffset, ours.length);
+  check('fcw', a.getUint16(FX.fcw, true), b.getUint16(FX.fcw, true));
+  const status = 0xffff & ~undefinedStatus;
+  check('fsw', a.getUint16(FX.fsw, true) & status, b.getUint16(FX.fsw, true) & status);
+  check('tags', a.getUint8(FX.ftw), b.getUint8(FX.ftw));
+  check('mxcsr', a.getUint32(FX.mxcsr, true), b.getUint32(FX.mxcsr, true));
+  // The last instruction, its address and its operand's are left out: AMD keeps them for exceptions only.
+  const top = (a.getUint16(FX.fsw, true) >> 11) & 7;
+  for (let i = 0; i < 8; i++) {
+    const at = FX.st + 16 * i;
+    const name = `st${i} (r${(top + i) & 7})`;
+    check(`${name} significand`, a.getBigUint64(at, true), b.getBigUint64(at, true));
+    check(`${name} exponent`, a.getUint16(at + 8, true), b.getUint16(at + 8, true));
+  }
+  for (let i = 0; i < (mode === 64 ? 16 : 8); i++) {
+    const at = FX.xmm + 16 * i;
+    check(`xmm${i} low`, a.getBigUint64(at, true), b.getBigUint64(at, true));
+    check(`xmm${i} high`, a.getBigUint64(at + 8, true), b.getBigUint64(at + 8, true));
+  }
+}
+
+/** The changes between two images of DATA or STACK at `base`, in whole 8 bytes, as the oracle reports them. */
+export function changesOf(base: number, before: Uint8Array, after: Uint8Array): MemoryPiece[] {
+  const word = (bytes: Uint8Array, at: number): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset + at, 8);
+  const changes: MemoryPiece[] = [];
+  if (Buffer.compare(before, after) === 0) return changes;
+  for (let at = 0; at < before.length; at += 8) {
+    const start = at;
+    while (at < before.length && !word(before, at).equals(word(after, at))) at += 8;
+    if (at > start) changes.push({ address: base + start, bytes: after.slice(start, at) });
+  }
+  return changes;
+}
+
+function compareMemory(native: readonly MemoryPiece[], ours: readonly MemoryPiece[], found: string[]): void {
+  const flatten = (pieces: readonly MemoryPiece[]): Map<number, number> => {
+    const bytes = new Map<number, number>();
+    for (const piece of pieces) piece.bytes.forEach((byte, index) => bytes.set(piece.address + index, byte));
+    return bytes;
+  };
+  if (native.length === 0 && ours.length === 0) return;
+  const expected = flatten(native);
+  const actual = flatten(ours);
+  const addresses = [...new Set([...expected.keys(), ...actual.keys()])].sort((a, b) => a - b);
+  // Both sides report whole changed words (`changesOf`).
+  const wrong = addresses.filter((address) => expected.get(address) !== actual.get(address));
+  if (wrong.length === 0) return;
+  const show = (bytes: Map<number, number>): string =>
+    wrong
+      .slice(0, 8)
+      .map((address) => bytes.get(address)?.toString(16).padStart(2, '0') ?? '--')
+      .join(' ');
+  found.push(
+    `memory at ${hex(wrong[0]!)} (${wrong.length} bytes): processor ${show(expected)}, ours ${show(actual)}`,
+  );
+}

@@ -1,0 +1,108 @@
+/** What a well-kept disassembler says of an instruction: whether it may be run, and what it leaves undefined. */
+import {
+  CpuidFeature,
+  Decoder,
+  DecoderOptions,
+  FlowControl,
+  Mnemonic,
+  OpKind,
+  Register,
+  RflagsBits,
+} from 'iced-x86';
+
+/** Instructions that can't be compared: their results are the processor's own, or the operating system's. */
+const DENIED = new Set(
+  (
+    'Cpuid Rdtsc Rdtscp Rdrand Rdseed Rdpid Rdpmc Xgetbv Rdpru Sysenter Syscall Sysret Sysexit ' +
+    'Sgdt Sidt Sldt Str Smsw Lar Lsl Verr Verw Lds Les Lfs Lgs Lss Hlt Cli Sti In Out Insb Insw Insd Outsb Outsw Outsd ' +
+    'Fxsave Fxsave64 Fxrstor Fxrstor64 Xsave Xsave64 Xrstor Xrstor64 Xsaveopt Xsaveopt64 Xsavec Xsavec64 Fnsave Fsave ' +
+    'Fnstenv Fstenv Rdfsbase Rdgsbase Wrfsbase Wrgsbase Monitor Mwait Monitorx Mwaitx Clzero Xbegin Xend Xtest Ud0 Ud1 Ud2'
+  ).split(' '),
+);
+
+/** Instructions whose results processors round differently: excluded here, tested elsewhere with tolerance. */
+export const APPROXIMATE: ReadonlySet<string> = new Set(
+  'Rcpss Rcpps Rsqrtss Rsqrtps F2xm1 Fyl2x Fyl2xp1 Fptan Fpatan Fsin Fcos Fsincos'.split(' '),
+);
+
+/** Flags stay as they are where the count is zero, so that what was undefined before may still be. */
+const KEEPS_FLAGS = new Set('Rol Ror Rcl Rcr Shl Sal Shr Sar Shld Shrd'.split(' '));
+
+const RFLAGS: readonly (readonly [iced: number, flag: number])[] = [
+  [RflagsBits.CF, 1 << 0],
+  [RflagsBits.PF, 1 << 2],
+  [RflagsBits.AF, 1 << 4],
+  [RflagsBits.ZF, 1 << 6],
+  [RflagsBits.SF, 1 << 7],
+  [RflagsBits.DF, 1 << 10],
+  [RflagsBits.OF, 1 << 11],
+  [RflagsBits.AC, 1 << 18],
+];
+const STATUS_WORD: readonly (readonly [iced: number, flag: number])[] = [
+  [RflagsBits.C0, 1 << 8],
+  [RflagsBits.C1, 1 << 9],
+  [RflagsBits.C2, 1 << 10],
+  [RflagsBits.C3, 1 << 14],
+];
+
+const flagsOf = (iced: number, table: typeof RFLAGS): number =>
+  table.reduce((flags, [from, to]) => (iced & from ? flags | to : flags), 0);
+
+export interface Verdict {
+  /** Why it must not be run, or null. */
+  readonly refused: string | null;
+  readonly length: number;
+  readonly mnemonic: string;
+  /** CPUID features that it needs, by iced's names in lower case: `sse4_1`. */
+  readonly features: readonly string[];
+  readonly reads: number;
+  readonly modifies: number;
+  readonly undefined: number;
+  /** Bits of the x87 status word. */
+  readonly undefinedStatus: number;
+  readonly modifiesStatus: number;
+  /** Some inputs leave all flags as they were. */
+  readonly keepsFlags: boolean;
+}
+
+const isSegment = (register: Register): boolean => register >= Register.ES && register <= Register.GS;
+
+export function judge(bytes: Uint8Array, mode: 32 | 64, ip: bigint): Verdict {
+  const decoder = new Decoder(mode, bytes, DecoderOptions.None);
+  decoder.ip = ip;
+  const instruction = decoder.decode();
+  try {
+    const mnemonic = Mnemonic[instruction.mnemonic]!;
+    const verdict = {
+      length: instruction.length,
+      mnemonic,
+      features: [...instruction.cpuidFeatures()].map((feature) => CpuidFeature[feature]!.toLowerCase()),
+      reads: flagsOf(instruction.rflagsRead, RFLAGS),
+      modifies: flagsOf(instruction.rflagsModified, RFLAGS),
+      undefined: flagsOf(instruction.rflagsUndefined, RFLAGS),
+      modifiesStatus: flagsOf(instruction.rflagsModified, STATUS_WORD),
+      undefinedStatus: flagsOf(instruction.rflagsUndefined, STATUS_WORD),
+      keepsFlags: KEEPS_FLAGS.has(mnemonic) || instruction.hasRepPrefix || instruction.hasRepnePrefix,
+    };
+    const refused = ((): string | null => {
+      if (instruction.isInvalid) return 'invalid';
+      if (DENIED.has(mnemonic)) return 'not comparable';
+      if (APPROXIMATE.has(mnemonic)) return 'approximate';
+      if (instruction.isPrivileged) return 'privileged';
+      if (instruction.flowControl !== FlowControl.Next) return 'a branch';
+      if (
+        instruction.op0Kind === OpKind.Register &&
+        isSegment(instruction.op0Register) &&
+        mnemonic !== 'Push'
+      ) {
+        return 'loads a segment';
+      }
+      if (mnemonic === 'Bswap' && instruction.op0Register < Register.EAX) return 'undefined result';
+      return null;
+    })();
+    return { ...verdict, refused };
+  } finally {
+    instruction.free();
+    decoder.free();
+  }
+}
