@@ -1,0 +1,79 @@
+/**
+ * The launch attributes, defined once: the schema in package.json, IntelliSense, validation and the
+ * README's table are all made from this list.
+ */
+
+export type AttributeType =
+  | { readonly type: 'string'; readonly enum?: readonly string[]; readonly enumDescriptions?: readonly string[] }
+  | { readonly type: 'path' }
+  | { readonly type: 'boolean' }
+  | { readonly type: 'integer'; readonly minimum?: number; readonly maximum?: number }
+  /** A number, or a string with a unit: `512M`. */
+  | { readonly type: 'size'; readonly minimum?: number; readonly maximum?: number }
+  /** A number or a string such as `0x10000`. */
+  | { readonly type: 'address' }
+  | { readonly type: 'strings' }
+  | { readonly type: 'symbols' }
+  | { readonly type: 'map' }
+  | { readonly type: 'display' }
+  | { readonly type: 'port' };
+
+export type Attribute = AttributeType & {
+  readonly description: string;
+  readonly default?: unknown;
+};
+
+const MIB = 1 << 20;
+export const MEMORY_LIMITS = { minimum: 16 * MIB, maximum: 3 * 1024 * MIB } as const;
+
+/** Wall clock at power-on where none is given: fixed, so that two runs are the same. */
+export const DEFAULT_START = Date.UTC(2025, 0, 1);
+
+export const ATTRIBUTES = {
+  program: {
+    type: 'path',
+    description: 'The guest to boot: a Linux bzImage, an ELF file (Multiboot 1 or 2, PVH) or a flat binary.',
+  },
+  kernel: { type: 'path', description: 'Another name for `program`.' },
+  initrd: { type: 'path', description: 'Initial RAM disk for a Linux kernel.' },
+  append: { type: 'string', description: 'Kernel command line.' },
+  modules: { type: 'strings', description: 'Multiboot modules or PVH modules: paths, each with an optional command line after a space.' },
+  loadAddress: { type: 'address', description: 'Physical address at which a flat binary is loaded and starts.' },
+  loadMode: {
+    type: 'string',
+    enum: ['real', 'protected', 'long'],
+    enumDescriptions: [
+      '16-bit real mode',
+      '32-bit protected mode with flat segments, paging off',
+      '64-bit long mode with identity-mapped memory',
+    ],
+    description: 'Processor mode in which a flat binary starts.',
+  },
+  memory: { type: 'size', ...MEMORY_LIMITS, default: '512M', description: 'RAM of the machine, 16M to 3G: bytes, or a number with the unit K, M or G.' },
+  cpus: { type: 'integer', minimum: 1, maximum: 16, default: 1, description: 'Number of virtual processors; each is a thread of the debug session.' },
+  startTime: { type: 'string', default: '2025-01-01T00:00:00Z', description: "The guest's wall clock at power-on (ISO 8601), or `now`. A fixed time makes runs repeatable." },
+  display: { type: 'display', default: '1024x768', description: 'Resolution of the framebuffer, as `1024x768`; `false` for a machine without a screen.' },
+  serial: { type: 'string', default: 'console', description: 'Where the first serial line goes: `console` (Debug Console), `none`, or the path of a file.' },
+  stopOnEntry: { type: 'boolean', default: false, description: "Stop at the guest's first instruction." },
+  symbols: {
+    type: 'symbols',
+    default: [],
+    description: 'Symbol files, each an ELF file with symbols and DWARF, or a System.map; `{ "path": …, "offset": … }` adds a load offset, as for a relocated kernel.',
+  },
+  sourceMap: { type: 'map', default: {}, description: 'Source folders as compiled, and where they are here: `{ "/usr/src/linux": "${workspaceFolder}" }`.' },
+  historyMegabytes: { type: 'integer', minimum: 0, maximum: 65536, default: 512, description: 'Memory for checkpoints, from which the past is rebuilt; 0 switches history (stepping back) off.' },
+  checkpointEvery: { type: 'integer', minimum: 100_000, default: 50_000_000, description: 'Instructions between automatic checkpoints.' },
+  debugExitPort: { type: 'port', default: 0xf4, description: 'I/O port of the isa-debug-exit device, through which a guest ends the session with an exit code; `false` for none.' },
+  timeout: { type: 'integer', minimum: 1, description: 'Pause the guest after so many seconds of running.' },
+  snapshot: { type: 'path', description: 'Resume from this snapshot file instead of booting.' },
+  suspendFile: { type: 'path', description: 'Where “Disconnect and Suspend” saves the machine; beside the kernel by default.' },
+  trace: { type: 'path', description: 'Write every message of the debug session to this file.' },
+} as const satisfies Record<string, Attribute>;
+
+export type AttributeName = keyof typeof ATTRIBUTES;
+
+/** What VS Code adds to every configuration; passed over by the validation. */
+export const HOST_ATTRIBUTES: readonly string[] = [
+  'name', 'type', 'request', 'noDebug', 'presentation', 'preLaunchTask', 'postDebugTask', 'internalConsoleOptions',
+  'debugServer', 'serverReadyAction', 'suppressMultipleSessionWarning', 'windows', 'linux', 'osx', 'debugAdapter',
+];

@@ -1,0 +1,74 @@
+/**
+ * What the adapter, the extension and the webviews say to each other beside DAP: custom requests
+ * `guest/…` and custom events `guest/…`. Types alone; everything here is plain JSON. Numbers that may
+ * exceed 2^53 travel as hexadecimal strings.
+ */
+
+export interface Checkpoint {
+  readonly id: number;
+  /** Instructions retired since power-on. */
+  readonly position: number;
+  /** Nanoseconds of virtual time. */
+  readonly time: number;
+  readonly name?: string;
+  readonly bytes: number;
+  readonly kept: boolean;
+}
+
+export interface GuestStatus {
+  readonly running: boolean;
+  readonly position: number;
+  readonly time: number;
+  readonly oldest: number;
+  readonly newest: number;
+  readonly mips: number;
+  readonly historyBytes: number;
+}
+
+/** A changed part of the screen. */
+export interface DisplayRectangle {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  /** Red, green, blue, 255 for each pixel, row by row; deflated (zlib format), then base64. */
+  readonly data: string;
+}
+
+export interface DisplayFrame {
+  /** Names this frame: pass it as `since` to get only what changed after it. */
+  readonly sequence: number;
+  readonly width: number;
+  readonly height: number;
+  readonly rectangles: readonly DisplayRectangle[];
+}
+
+/** Custom requests: arguments and response body of each. */
+export interface GuestRequests {
+  'guest/checkpoint': { arguments: { name?: string }; body: Checkpoint };
+  'guest/checkpoints': { arguments: Record<string, never>; body: { checkpoints: readonly Checkpoint[]; position: number } };
+  'guest/restore': { arguments: { id: number }; body: Record<string, never> };
+  'guest/travel': { arguments: { position: number }; body: Record<string, never> };
+  /** `frame` is absent while the guest has no screen. */
+  'guest/frame': { arguments: { since?: number }; body: { frame?: DisplayFrame } };
+  /** KeyboardEvent.code values; each is pressed or released in turn. */
+  'guest/key': { arguments: { code: string; down: boolean } | { chord: readonly string[] }; body: Record<string, never> };
+  'guest/pointer': { arguments: { x: number; y: number; buttons: number; wheel?: number }; body: Record<string, never> };
+  'guest/serialInput': { arguments: { text: string; port?: number }; body: Record<string, never> };
+  'guest/save': { arguments: { path: string }; body: { path: string } };
+  'guest/status': { arguments: Record<string, never>; body: GuestStatus };
+  /** How numbers are shown in Variables and Watch from now on. */
+  'guest/format': { arguments: { radix: 10 | 16 }; body: Record<string, never> };
+  'guest/stateHash': { arguments: Record<string, never>; body: { hash: string } };
+}
+export type GuestRequest = keyof GuestRequests;
+
+/** Custom events and their bodies. */
+export interface GuestEvents {
+  /** The serial line, beside the `output` events: for terminals that want raw bytes. */
+  'guest/serial': { readonly port: number; readonly data: string };
+  'guest/checkpointsChanged': Record<string, never>;
+  /** The guest has a screen, or no longer has one. */
+  'guest/display': { readonly available: boolean };
+}
+export type GuestEventName = keyof GuestEvents;

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import Ajv from 'ajv';
+import { ATTRIBUTES, type Attribute } from '../../../../adapter/launch/attributes';
+import { planLaunch } from '../../../../adapter/launch/config';
+import { launchSchema, launchTable } from '../../../../adapter/launch/schema';
+import { EmulatorError } from '../../../../emulator/errors';
+
+const refused = (attributes: Record<string, unknown>, ...parts: string[]): void => {
+  assert.throws(
+    () => planLaunch(attributes),
+    (error) => {
+      assert.ok(error instanceof EmulatorError && error.blame === 'user', String(error));
+      for (const part of parts) assert.ok(error.message.includes(part), `${error.message} lacks ${part}`);
+      return true;
+    },
+  );
+};
+
+describe('launch attributes', () => {
+  it('become a machine, with defaults', () => {
+    const plan = planLaunch({ type: 'guest', request: 'launch', name: 'x', program: '/k', memory: '1G', __sessionId: 'y' });
+    assert.deepEqual(plan.machine, {
+      kernel: '/k', memory: 2 ** 30, cpus: 1, startTime: Date.UTC(2025, 0, 1), framebuffer: { width: 1024, height: 768 },
+      historyBytes: 512 * 2 ** 20, checkpointEvery: 50_000_000, debugExitPort: 0xf4,
+    });
+    assert.equal(plan.stopOnEntry, false);
+    assert.equal(plan.suspendFile, '/k.suspended');
+    assert.deepEqual(plan.serial, { to: 'console' });
+  });
+
+  it('take every form of values', () => {
+    const plan = planLaunch({
+      kernel: '/k', initrd: '/i', append: 'quiet', memory: 67108864, cpus: 2, startTime: '2024-02-29T12:00:00Z', display: false,
+      serial: '/tmp/log', loadAddress: '0x7c00', loadMode: 'real', modules: ['/m a b'], historyMegabytes: 0, debugExitPort: false,
+      symbols: ['/v', { path: '/s', offset: '0x1000' }, { path: '/t', offset: '-0x1000' }], sourceMap: { '/a': '/b' }, timeout: 3,
+    });
+    assert.equal(plan.machine.loadAddress, 0x7c00);
+    assert.equal(plan.machine.framebuffer, false);
+    assert.equal(plan.machine.debugExitPort, false);
+    assert.equal(plan.machine.startTime, Date.UTC(2024, 1, 29, 12));
+    assert.deepEqual(plan.symbols.map(({ offset }) => offset), [0n, 0x1000n, -0x1000n]);
+    assert.deepEqual(plan.serial, { to: 'file', path: '/tmp/log' });
+    assert.equal(planLaunch({ program: '/k', startTime: 'now' }, () => 42).machine.startTime, 42);
+  });
+
+  it('name what is wrong', () => {
+    refused({ program: '/k', memry: '1G' }, "'memry'", "did you mean 'memory'?");
+    refused({ program: '/k', stopAtEntry: true }, "'stopAtEntry'", "'stopOnEntry'");
+    refused({}, "'program'");
+    refused({ program: '/k', kernel: '/l' }, "'kernel'");
+    refused({ program: '/k', memory: '1M' }, "'memory'", '1 MiB', '16 MiB');
+    refused({ program: '/k', memory: 'lots' }, "'memory'", '"lots"');
+    refused({ program: '/k', cpus: 0 }, "'cpus'");
+    refused({ program: '/k', cpus: 1.5 }, "'cpus'");
+    refused({ program: '/k', loadMode: 'reel' }, "'loadMode'", "'real'");
+    refused({ program: '/k', symbols: [{ path: '/s', ofset: 1 }] }, "'symbols[0]'", "'offset'");
+    refused({ program: '/k', symbols: [{ path: '/s', offset: 'x' }] }, "'symbols[0].offset'");
+    refused({ program: '/k', display: 'big' }, "'display'");
+    refused({ program: '/k', startTime: 'soon' }, "'startTime'");
+    refused({ program: '/k', debugExitPort: 70000 }, "'debugExitPort'");
+    refused({ program: '/k', append: 7 }, "'append'");
+    refused({ program: '' }, "'program'");
+  });
+
+  it('give a schema that accepts what the validation accepts', () => {
+    const validate = new Ajv({ strict: false }).compile({ type: 'object', additionalProperties: false, ...launchSchema() });
+    const good = { program: '/k', memory: '512M', cpus: 2, display: '640x480', symbols: ['/v', { path: '/s', offset: '0x10' }], debugExitPort: false, loadMode: 'long' };
+    assert.ok(validate(good), JSON.stringify(validate.errors));
+    assert.equal(validate({ ...good, loadMode: 'reel' }), false);
+    assert.equal(validate({ ...good, memory: 'lots' }), false);
+    for (const [name, attribute] of Object.entries(ATTRIBUTES as Record<string, Attribute>)) {
+      if (attribute.default !== undefined) assert.ok(validate({ [name]: attribute.default }), name);
+      assert.ok(launchTable().includes(`\`${name}\``));
+    }
+  });
+});
