@@ -1,0 +1,35 @@
+import type { Vcpu } from '../vcpu';
+
+export type AccessSize = 1 | 2 | 4 | 8;
+/** Privilege of an access: the current one, or the processor's own (descriptor tables, TSS). */
+export type Access = 'current' | 'implicit' | 'user';
+
+/** What system functions get: the vCPU and its surroundings. Accesses throw GuestException. */
+export interface SystemContext {
+  readonly vcpu: Vcpu;
+  read(linear: bigint, size: AccessSize, access: Access): bigint;
+  write(linear: bigint, size: AccessSize, value: bigint, access: Access): void;
+  /** Throws where a write of `size` bytes would fault. */
+  probeWrite(linear: bigint, size: number, access: Access): void;
+  canonical(linear: bigint): boolean;
+
+  portRead(port: number, size: 1 | 2 | 4): number;
+  portWrite(port: number, size: 1 | 2 | 4, value: number): void;
+  readApicMsr(index: number): bigint | undefined;
+  writeApicMsr(index: number, value: bigint): boolean;
+  taskPriority(): number;
+  setTaskPriority(value: number): void;
+  timestamp(): bigint;
+  /** Retired instructions, this one included. */
+  count(): bigint;
+
+  /** CR0, CR3, CR4, EFER or page tables changed: forgets translations. */
+  flushTlb(): void;
+  /** Mode, privilege or code segment changed: decode mode and TLB set follow. */
+  modeChanged(): void;
+  halt(): void;
+  /** Something that is not implemented; the machine stops there and stays inspectable. */
+  unimplemented(what: string): never;
+}
+
+export type SystemFunction = (ctx: SystemContext, insn: import('./instruction').HostInstruction) => void;
