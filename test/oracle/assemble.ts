@@ -13,7 +13,7 @@ const UNSUPPORTED = 'JACD';
 export const canAssemble = (encoding: Encoding, mode: 32 | 64): boolean =>
   !encoding.operands.some(({ letter }) => UNSUPPORTED.includes(letter)) &&
   !encoding.attributes.has('near') &&
-  !(mode === 64 ? encoding.attributes.has('i64') : encoding.attributes.has('only64'));
+  !(mode === 64 ? ['i64'] : ['only64', 'w1']).some((attribute) => encoding.attributes.has(attribute));
 
 interface Form {
   readonly operandSize: 16 | 32 | 64;
@@ -35,12 +35,12 @@ interface ModRm {
 }
 
 export function littleEndian(value: bigint | number, bytes: number): number[] {
-  let rest = BigInt.asUintN(64, BigInt(value));
-  return Array.from({ length: bytes }, () => {
-    const byte = Number(rest & 0xffn);
-    rest >>= 8n;
-    return byte;
-  });
+  const all = BigInt.asUintN(64, BigInt(value));
+  const low = Number(all & 0xffffffffn);
+  const high = bytes > 4 ? Number(all >> 32n) : 0;
+  const list: number[] = [];
+  for (let i = 0; i < bytes; i++) list.push(((i < 4 ? low : high) >>> (8 * (i & 3))) & 0xff);
+  return list;
 }
 
 const hasSizes = (encoding: Encoding): boolean =>
@@ -207,11 +207,10 @@ function address16(address: bigint, scene: Scene, random: Random): ModRm {
 const fits = (value: bigint, bits: number): boolean => BigInt.asIntN(bits, value) === value;
 
 function address32(address: bigint, size: 32 | 64, scene: Scene, random: Random): ModRm {
-  const wrap = (value: bigint): bigint => BigInt.asIntN(size, value);
   const long = scene.mode === 64;
   const kind = random.below(10);
   if (kind === 0 && long) return { modrm: 5, displacement: [0, 0, 0, 0], ripTarget: address };
-  if (kind === 1 && fits(wrap(address), 32)) {
+  if (kind === 1 && fits(BigInt.asIntN(size, address), 32)) {
     // Displacement alone; in 64-bit mode this needs a SIB byte.
     const displacement = littleEndian(address, 4);
     return long || random.chance(30) ? { modrm: 4, sib: 0x25, displacement } : { modrm: 5, displacement };
@@ -226,11 +225,10 @@ function address32(address: bigint, size: 32 | 64, scene: Scene, random: Random)
       index = register;
       if (scene.isFree(register)) scene.pinLow(register, BigInt(random.between(-200, 200)), size);
       scene.pinned.add(register);
-      indexed = wrap(scene.registers[register]!) << BigInt(scale);
+      indexed = BigInt.asIntN(size, scene.registers[register]!) << BigInt(scale);
     }
   }
-  const withSib = (base: number): boolean => index !== undefined || (base & 7) === 4 || random.chance(10);
-  const sibOf = (base: number): number => (scale << 6) | (((index ?? 4) & 7) << 3) | (base & 7);
+  const sib = (scale << 6) | (((index ?? 4) & 7) << 3);
   const high = { rexX: index !== undefined && index > 7 };
 
   for (let attempt = 0; attempt < 8; attempt++) {
@@ -244,17 +242,18 @@ function address32(address: bigint, size: 32 | 64, scene: Scene, random: Random)
         mod === 0 ? 0n : mod === 1 ? BigInt(random.between(-128, 127)) : BigInt(random.u32() | 0);
       scene.pinLow(base, address - indexed - displacement, size);
     } else {
-      displacement = wrap(address - indexed - scene.registers[base]!);
+      displacement = BigInt.asIntN(size, address - indexed - scene.registers[base]!);
       if (!fits(displacement, 32)) continue;
       mod = fits(displacement, 8) ? 1 : 2;
     }
     scene.pinned.add(base);
     const bytes = littleEndian(displacement, mod === 2 ? 4 : mod);
-    return withSib(base)
-      ? { modrm: (mod << 6) | 4, sib: sibOf(base), displacement: bytes, rexB: base > 7, ...high }
+    const withSib = index !== undefined || (base & 7) === 4 || random.chance(10);
+    return withSib
+      ? { modrm: (mod << 6) | 4, sib: sib | (base & 7), displacement: bytes, rexB: base > 7, ...high }
       : { modrm: (mod << 6) | (base & 7), displacement: bytes, rexB: base > 7 };
   }
-  return { modrm: 4, sib: sibOf(5), displacement: littleEndian(address - indexed, 4), ...high };
+  return { modrm: 4, sib: sib | 5, displacement: littleEndian(address - indexed, 4), ...high };
 }
 
 function immediateFor(

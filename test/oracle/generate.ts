@@ -5,6 +5,7 @@ import { CODE, CODE_MAX, PAGE } from './layout';
 import type { OracleCase } from './oracle';
 import { Random } from './random';
 import { Scene } from './scene';
+import { fxState } from './values';
 import { judge, type Verdict } from './verdict';
 
 export interface GeneratedInstruction {
@@ -40,11 +41,15 @@ export interface GeneratorOptions {
 
 const MAX_SEQUENCE = 6;
 const ATTEMPTS = 20;
-const plain = (feature: string): string => feature.toLowerCase().replace(/[^a-z0-9]/g, '');
+const plain = (feature: string): string => {
+  const text = feature.toLowerCase().replace(/[^a-z0-9]/g, '');
+  return text === 'cmpxchg16b' ? 'cx16' : text;
+};
 
 /** Features of every x86-64 processor, however a table spells them. */
 const BASELINE = [
   'x8664',
+  'cx8',
   'cmpxchg8b',
   'clfsh',
   'fpu',
@@ -59,7 +64,11 @@ const BASELINE = [
 export class Generator {
   private readonly random: Random;
   private readonly features: ReadonlySet<string>;
+  /** By iced's names of features. */
+  private readonly known = new Map<string, boolean>();
   private readonly encodings: Readonly<Record<32 | 64, readonly Encoding[]>>;
+  /** Made once: making one takes longer than the rest of a case. */
+  private readonly fxStates: readonly Uint8Array[];
   private index = 0;
   /** How often each encoding was made, and how often it was refused and why. */
   readonly made = new Map<string, number>();
@@ -70,6 +79,7 @@ export class Generator {
     private readonly options: GeneratorOptions,
   ) {
     this.random = new Random(options.seed);
+    this.fxStates = Array.from({ length: 1000 }, () => fxState(this.random));
     this.features = new Set([...options.features, ...BASELINE].map(plain));
     const usable = encodings.filter(
       ({ definition: { feature } }) => !feature || this.features.has(plain(feature)),
@@ -91,7 +101,7 @@ export class Generator {
     const length = random.chance(this.options.sequences ?? 40) ? random.between(2, MAX_SEQUENCE) : 1;
     const atPageEnd = random.chance(2); // the code then runs into unmapped memory
     const codeOffset = atPageEnd ? PAGE - random.between(1, 30) : 0;
-    const scene = new Scene(mode, codeOffset, random);
+    const scene = new Scene(mode, codeOffset, random, random.pick(this.fxStates));
     const instructions: GeneratedInstruction[] = [];
     const room = Math.min(CODE_MAX - 1, PAGE - codeOffset);
     let undefinedNow: Undefined = { rflags: 0, status: 0 };
@@ -107,13 +117,27 @@ export class Generator {
       undefinedNow = after(undefinedNow, verdict);
       if (cut.length < bytes.length || offset === room) break;
     }
-    const code = new Uint8Array(offset);
-    instructions.reduce((at, { bytes }) => (code.set(bytes, at), at + bytes.length), 0);
     const { registers, rflags, fsBase, gsBase, fx } = scene;
-    const { seed } = this.options;
+    const code = new Uint8Array(offset);
+    offset = 0;
+    for (const { bytes } of instructions) {
+      code.set(bytes, offset);
+      offset += bytes.length;
+    }
     return {
-      ...{ mode, code, codeOffset, registers, rflags, fsBase, gsBase, fx, patches: [] },
-      ...{ instructions, undefinedAfter: undefinedNow, seed, index: this.index++ },
+      mode,
+      code,
+      codeOffset,
+      registers,
+      rflags,
+      fsBase,
+      gsBase,
+      fx,
+      patches: [],
+      instructions,
+      undefinedAfter: undefinedNow,
+      seed: this.options.seed,
+      index: this.index++,
     };
   }
 
@@ -144,13 +168,21 @@ export class Generator {
     if (!locked && verdict.length !== bytes.length)
       return `length ${verdict.length} instead of ${bytes.length}`;
     if (verdict.reads & before.rflags) return 'reads undefined flags';
-    const missing = verdict.features.find(
-      (feature) => isOptional(feature) && !this.features.has(plain(feature)),
-    );
+    const missing = this.missing(verdict.features);
     if (missing) return `needs ${missing}`;
     if (/^(Shld|Shrd)$/.test(verdict.mnemonic) && !this.tameDoubleShift(bytes, scene))
       return 'undefined result';
     return null;
+  }
+
+  private missing(features: readonly string[]): string | undefined {
+    for (const feature of features) {
+      let has = this.known.get(feature);
+      if (has === undefined)
+        this.known.set(feature, (has = !isOptional(feature) || this.features.has(plain(feature))));
+      if (!has) return feature;
+    }
+    return undefined;
   }
 
   /** 16-bit double shifts by more than 16 have undefined results: only immediate counts can be known to be small. */

@@ -1,7 +1,7 @@
 /** The state that a case starts from, while its instructions are being made up. */
 import { DATA, DATA_SIZE, LOW, PAGE, STACK, STACK_SIZE } from './layout';
 import type { Random } from './random';
-import { fxState, integer } from './values';
+import { integer } from './values';
 
 export const RSP = 4;
 
@@ -12,7 +12,6 @@ export class Scene {
   readonly registers = new BigUint64Array(16);
   readonly fsBase: bigint;
   readonly gsBase: bigint;
-  readonly fx: Uint8Array;
   rflags: number;
   /** Registers that address memory; their initial values are set and other operands keep off them. */
   readonly pinned = new Set<number>();
@@ -23,13 +22,14 @@ export class Scene {
     readonly mode: 32 | 64,
     readonly codeOffset: number,
     private readonly random: Random,
+    /** x87 and SSE state. */
+    readonly fx: Uint8Array,
   ) {
     for (let i = 0; i < (mode === 64 ? 16 : 8); i++) this.set(i, integer(random));
     this.set(RSP, BigInt(this.stackTarget()));
     this.pinned.add(RSP);
     this.fsBase = this.segmentBase();
     this.gsBase = this.segmentBase();
-    this.fx = fxState(random);
     this.rflags =
       (random.u32() & 0x8d5) | 2 | (random.chance(10) ? 0x400 : 0) | (random.chance(0.5) ? 0x40000 : 0);
     if (random.chance(0.5)) this.rflags |= 0x100; // TF

@@ -1,9 +1,11 @@
 /** What a well-kept disassembler says of an instruction: whether it may be run, and what it leaves undefined. */
 import {
+  Code,
   CpuidFeature,
   Decoder,
   DecoderOptions,
   FlowControl,
+  Instruction,
   Mnemonic,
   OpKind,
   Register,
@@ -45,8 +47,11 @@ const STATUS_WORD: readonly (readonly [iced: number, flag: number])[] = [
   [RflagsBits.C3, 1 << 14],
 ];
 
-const flagsOf = (iced: number, table: typeof RFLAGS): number =>
-  table.reduce((flags, [from, to]) => (iced & from ? flags | to : flags), 0);
+function flagsOf(iced: number, table: typeof RFLAGS): number {
+  let flags = 0;
+  if (iced !== 0) for (const [from, to] of table) if (iced & from) flags |= to;
+  return flags;
+}
 
 export interface Verdict {
   /** Why it must not be run, or null. */
@@ -67,42 +72,64 @@ export interface Verdict {
 
 const isSegment = (register: Register): boolean => register >= Register.ES && register <= Register.GS;
 
+/** What only depends on the kind of instruction, kept because asking iced for it is slow. */
+interface Kind {
+  readonly mnemonic: string;
+  readonly features: readonly string[];
+  readonly keepsFlags: boolean;
+  readonly refused: string | null;
+}
+
+const kinds = new Map<Code, Kind>();
+
+function kindOf(instruction: Instruction): Kind {
+  const known = kinds.get(instruction.code);
+  if (known) return known;
+  const mnemonic = Mnemonic[instruction.mnemonic]!;
+  const kind = {
+    mnemonic,
+    features: [...instruction.cpuidFeatures()].map((feature) => CpuidFeature[feature]!.toLowerCase()),
+    keepsFlags: KEEPS_FLAGS.has(mnemonic),
+    refused: refusal(instruction, mnemonic),
+  };
+  kinds.set(instruction.code, kind);
+  return kind;
+}
+
+function refusal(instruction: Instruction, mnemonic: string): string | null {
+  if (instruction.isInvalid) return 'invalid';
+  if (DENIED.has(mnemonic)) return 'not comparable';
+  if (APPROXIMATE.has(mnemonic)) return 'approximate';
+  if (instruction.isPrivileged) return 'privileged';
+  if (instruction.flowControl !== FlowControl.Next) return 'a branch';
+  const loads =
+    instruction.op0Kind === OpKind.Register && isSegment(instruction.op0Register) && mnemonic !== 'Push';
+  if (loads) return 'loads a segment';
+  return mnemonic === 'Bswap' && instruction.op0Register < Register.EAX ? 'undefined result' : null;
+}
+
 export function judge(bytes: Uint8Array, mode: 32 | 64, ip: bigint): Verdict {
   const decoder = new Decoder(mode, bytes, DecoderOptions.None);
   decoder.ip = ip;
   const instruction = decoder.decode();
-  try {
-    const mnemonic = Mnemonic[instruction.mnemonic]!;
-    const verdict = {
-      length: instruction.length,
-      mnemonic,
-      features: [...instruction.cpuidFeatures()].map((feature) => CpuidFeature[feature]!.toLowerCase()),
-      reads: flagsOf(instruction.rflagsRead, RFLAGS),
-      modifies: flagsOf(instruction.rflagsModified, RFLAGS),
-      undefined: flagsOf(instruction.rflagsUndefined, RFLAGS),
-      modifiesStatus: flagsOf(instruction.rflagsModified, STATUS_WORD),
-      undefinedStatus: flagsOf(instruction.rflagsUndefined, STATUS_WORD),
-      keepsFlags: KEEPS_FLAGS.has(mnemonic) || instruction.hasRepPrefix || instruction.hasRepnePrefix,
-    };
-    const refused = ((): string | null => {
-      if (instruction.isInvalid) return 'invalid';
-      if (DENIED.has(mnemonic)) return 'not comparable';
-      if (APPROXIMATE.has(mnemonic)) return 'approximate';
-      if (instruction.isPrivileged) return 'privileged';
-      if (instruction.flowControl !== FlowControl.Next) return 'a branch';
-      if (
-        instruction.op0Kind === OpKind.Register &&
-        isSegment(instruction.op0Register) &&
-        mnemonic !== 'Push'
-      ) {
-        return 'loads a segment';
-      }
-      if (mnemonic === 'Bswap' && instruction.op0Register < Register.EAX) return 'undefined result';
-      return null;
-    })();
-    return { ...verdict, refused };
-  } finally {
-    instruction.free();
-    decoder.free();
-  }
+  const { mnemonic, features, refused, keepsFlags } = kindOf(instruction);
+  const modified = instruction.rflagsModified;
+  const unclear = instruction.rflagsUndefined;
+  const verdict = {
+    refused,
+    length: instruction.length,
+    mnemonic,
+    features,
+    reads: flagsOf(instruction.rflagsRead, RFLAGS),
+    modifies: flagsOf(modified, RFLAGS),
+    modifiesStatus: flagsOf(modified, STATUS_WORD),
+    undefined: flagsOf(unclear, RFLAGS),
+    undefinedStatus: flagsOf(unclear, STATUS_WORD),
+    keepsFlags:
+      keepsFlags ||
+      (instruction.isStringInstruction && (instruction.hasRepPrefix || instruction.hasRepnePrefix)),
+  };
+  instruction.free();
+  decoder.free();
+  return verdict;
 }
