@@ -13,6 +13,7 @@ import {
   setFinite,
   setInfinite,
   setInvalid,
+  setNormalized,
   setZero,
   UE,
   ZE,
@@ -32,46 +33,43 @@ export function add(a: Real, b: Real, r: Real, mode: Rounding): void {
   }
   raise(a.denormal | b.denormal);
   if (b.kind == Kind.ZERO) {
-    if (a.kind == Kind.FINITE) return setFinite(r, a.sign, a.exp, a.hi, 0);
+    if (a.kind == Kind.FINITE) return setFinite(r, a.sign, a.exp, a.hi, a.lo);
     return setZero(r, subtract ? u32(mode == Rounding.DOWN) : a.sign);
   }
-  if (a.kind == Kind.ZERO) return setFinite(r, b.sign, b.exp, b.hi, 0);
-  if (a.exp < b.exp || (a.exp == b.exp && a.hi < b.hi)) addOrdered(b, a, r, subtract, mode);
+  if (a.kind == Kind.ZERO) return setFinite(r, b.sign, b.exp, b.hi, b.lo);
+  if (a.exp < b.exp || (a.exp == b.exp && (a.hi < b.hi || (a.hi == b.hi && a.lo < b.lo)))) addOrdered(b, a, r, subtract, mode);
   else addOrdered(a, b, r, subtract, mode);
 }
 
 /** The sum of finite numbers, a having the greater magnitude. */
 function addOrdered(a: Real, b: Real, r: Real, subtract: bool, mode: Rounding): void {
   const distance: u64 = u64(a.exp - b.exp);
-  let bHi: u64 = 0;
-  let bLo: u64 = 0;
-  if (distance == 0) bHi = b.hi;
-  else if (distance < 64) {
-    bHi = b.hi >> distance;
-    bLo = b.hi << (64 - distance);
-  } else if (distance == 64) bLo = b.hi;
-  else if (distance < 127) bLo = (b.hi >> (distance - 64)) | u64(b.hi << (128 - distance) != 0);
-  else bLo = 1;
+  let bHi: u64 = b.hi;
+  let bLo: u64 = b.lo;
+  if (distance >= 128) {
+    bHi = 0;
+    bLo = 1;
+  } else if (distance >= 64) {
+    const lost = bLo | (distance == 64 ? 0 : bHi << (128 - distance));
+    bLo = (bHi >> (distance - 64)) | u64(lost != 0);
+    bHi = 0;
+  } else if (distance > 0) {
+    const lost = bLo << (64 - distance);
+    bLo = (bLo >> distance) | (bHi << (64 - distance)) | u64(lost != 0);
+    bHi >>= distance;
+  }
   if (subtract) {
-    let hi = a.hi - bHi - u64(bLo != 0);
-    let lo = 0 - bLo;
-    if ((hi | lo) == 0) return setZero(r, u32(mode == Rounding.DOWN));
-    let exp = a.exp;
-    if (hi == 0) {
-      exp -= 64;
-      hi = lo;
-      lo = 0;
-    }
-    const shift = clz(hi);
-    if (shift != 0) {
-      hi = (hi << shift) | (lo >> (64 - shift));
-      lo <<= shift;
-    }
-    setFinite(r, a.sign, exp - i32(shift), hi, lo);
+    const hi = a.hi - bHi - u64(a.lo < bLo);
+    const lo = a.lo - bLo;
+    if ((hi | lo) == 0) setZero(r, u32(mode == Rounding.DOWN));
+    else setNormalized(r, a.sign, a.exp, hi, lo);
   } else {
-    const hi = a.hi + bHi;
-    if (hi >= bHi) setFinite(r, a.sign, a.exp, hi, bLo);
-    else setFinite(r, a.sign, a.exp + 1, INTEGER_BIT | (hi >> 1), (hi << 63) | (bLo >> 1) | (bLo & 1));
+    const lo = a.lo + bLo;
+    const carry = u64(lo < bLo);
+    const hi = a.hi + bHi + carry;
+    if (hi < bHi || (carry && hi == bHi)) {
+      setFinite(r, a.sign, a.exp + 1, INTEGER_BIT | (hi >> 1), (hi << 63) | (lo >> 1) | (lo & 1));
+    } else setFinite(r, a.sign, a.exp, hi, lo);
   }
 }
 

@@ -52,9 +52,12 @@ export class Real {
 }
 
 const REAL_SIZE: i32 = 40;
+/** Operands, result, and intermediate results. */
 export const A: Real = changetype<Real>(memory.data(REAL_SIZE, 8));
 export const B: Real = changetype<Real>(memory.data(REAL_SIZE, 8));
 export const R: Real = changetype<Real>(memory.data(REAL_SIZE, 8));
+export const S: Real = changetype<Real>(memory.data(REAL_SIZE, 8));
+export const T: Real = changetype<Real>(memory.data(REAL_SIZE, 8));
 
 export const INTEGER_BIT: u64 = 1 << 63;
 export const QUIET_BIT: u64 = 1 << 62;
@@ -96,16 +99,26 @@ export function setFinite(r: Real, sign: u32, exp: i32, hi: u64, lo: u64): void 
   r.lo = lo;
 }
 
+/** The finite number hi:lo * 2^(exp - 127), hi:lo being anything but 0. */
+export function setNormalized(r: Real, sign: u32, exp: i32, hi: u64, lo: u64): void {
+  if (hi == 0) {
+    exp -= 64;
+    hi = lo;
+    lo = 0;
+  }
+  const shift = clz(hi);
+  if (shift != 0) {
+    hi = (hi << shift) | (lo >> (64 - shift));
+    lo <<= shift;
+  }
+  setFinite(r, sign, exp - i32(shift), hi, lo);
+}
+
 /** A finite number from an integer. */
 export function setInteger(r: Real, sign: u32, magnitude: u64): void {
   r.denormal = 0;
-  if (magnitude == 0) return setZero(r, sign);
-  const shift = clz(magnitude);
-  setFinite(r, sign, 63 - i32(shift), magnitude << shift, 0);
-}
-
-export function copyReal(to: Real, from: Real): void {
-  memory.copy(changetype<usize>(to), changetype<usize>(from), REAL_SIZE);
+  if (magnitude == 0) setZero(r, sign);
+  else setNormalized(r, sign, 63, magnitude, 0);
 }
 
 /** Upper half of the 128-bit product. */

@@ -1,0 +1,391 @@
+import type { Backing } from '../bus/device';
+import { guestError, internalError, type EmulatorError } from '../errors';
+import { IF, TF } from '../x86/flags';
+import * as layout from '../x86/layout';
+import { GuestException } from '../x86/system/exceptions';
+import { deliver, deliverException } from '../x86/system/deliver';
+import { HostInstruction } from '../x86/system/instruction';
+import { systemInstructions } from '../x86/system';
+import { ACTIVE, CR0_EM, CR0_TS, HALTED, SHUTDOWN, Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
+import { BlockDecoder } from './blocks';
+import { Exit, type Engine, type EngineOptions, type Watch, type WatchHit } from './engine';
+import { EngineContext } from './context';
+import { numberHandlers, type Handlers } from './handlers';
+import { hostName } from './host';
+import { Stopped } from './interpreter';
+import { MachineMemory } from './machine-memory';
+import { deriveMode } from './mode';
+import { resetState } from './reset';
+import { allocate, link, type EngineBinaries, type HelperExports } from './wasm-module';
+
+/** Longest stretch without coming back to the driver, in instructions. */
+const STRETCH = 1 << 22;
+const CONTINUE = 2;
+const FAULTED = 1;
+const LEFT = 3;
+
+/** The deterministic engine: interpreter and helpers in WebAssembly, rare work in TypeScript. */
+export class WasmEngine implements Engine {
+  readonly memory: WebAssembly.Memory;
+  readonly vcpu: Vcpu;
+  private readonly store: MachineMemory;
+  private readonly blocks: BlockDecoder;
+  private readonly insn: HostInstruction;
+  private readonly context: EngineContext;
+  private helpers!: HelperExports;
+  private runBlocks!: () => Stopped;
+  private readonly breakpoints = new Set<bigint>();
+  private resuming: bigint | undefined;
+  /** Count at which BUDGET is 0. */
+  private end = 0;
+  private wanted = 0;
+  private requested = false;
+  private walking = false;
+  private selected = 0;
+  private watchHit: WatchHit | undefined;
+  private failure: EmulatorError | undefined;
+
+  private constructor(
+    private readonly options: EngineOptions,
+    handlers: Handlers,
+  ) {
+    const backingBytes = options.backings.reduce((sum, b) => sum + b.length, 0);
+    this.memory = allocate(options.ramBytes, backingBytes);
+    this.store = new MachineMemory(this.memory, options.ramBytes, options.backings);
+    this.vcpu = new Vcpu(this.memory.buffer);
+    this.insn = new HostInstruction(this.store.view, this.vcpu);
+    this.blocks = new BlockDecoder(this.memory.buffer, handlers, {
+      translateFetch: (linear) => this.helpers.translateFetch(linear) >>> 0,
+      enter: (block) => this.helpers.enter(block),
+      breakpointAt: (linear) => this.breakpoints.has(linear),
+      deviceNotAvailable: () => (this.vcpu.cr0 & CR0_TS) !== 0n && !(this.vcpu.cr0 & CR0_EM),
+      dropAll: () => this.dropBlocks(),
+    });
+    this.context = new EngineContext(this);
+  }
+
+  static async create(options: EngineOptions, binaries: EngineBinaries, handlers: Handlers = numberHandlers()): Promise<WasmEngine> {
+    const engine = new WasmEngine(options, handlers);
+    const { host } = options;
+    const { helpers, run } = await link(binaries, engine.memory, {
+      mmioRead: (address, size) => host.mmioRead(address, size as 1 | 2 | 4),
+      mmioWrite: (address, size, value) => {
+        host.mmioWrite(address, size as 1 | 2 | 4, value >>> 0);
+        engine.kick();
+      },
+      portRead: (port, size) => host.portRead(port, size as 1 | 2 | 4),
+      portWrite: (port, size, value) => {
+        host.portWrite(port, size as 1 | 2 | 4, value >>> 0);
+        engine.kick();
+      },
+      portDenied: () => 0,
+      watch: () => undefined,
+      decode: (linear, code) => engine.decode(BigInt.asUintN(64, linear), code >>> 0),
+      instruction: (index, record) => engine.instruction(index, record >>> 0),
+    });
+    engine.helpers = helpers;
+    engine.runBlocks = run;
+    helpers.initialise();
+    const { view } = engine.store;
+    view.setBigUint64(layout.MASK16, 0xffffn, true);
+    view.setBigUint64(layout.MASK32, 0xffffffffn, true);
+    view.setBigUint64(layout.MASK64, (1n << 64n) - 1n, true);
+    for (let i = options.vcpus - 1; i >= 0; i--) {
+      engine.select(i);
+      resetState(engine.vcpu, i === 0);
+      deriveMode(engine.vcpu);
+    }
+    return engine;
+  }
+
+  get ram(): Uint8Array {
+    return this.store.ram;
+  }
+  get view(): DataView {
+    return this.store.view;
+  }
+  get exports(): HelperExports {
+    return this.helpers;
+  }
+  get host(): EngineOptions['host'] {
+    return this.options.host;
+  }
+  backing(name: string): Backing {
+    return this.store.backing(name);
+  }
+  mapBacking(name: string, address: number | null): void {
+    this.store.map(name, address, this.helpers);
+  }
+
+  // ── vCPUs ────────────────────────────────────────────────────────────────────────────────
+
+  get current(): number {
+    return this.selected;
+  }
+
+  /** Parks the running vCPU's window and brings in another's. */
+  select(vcpu: number): void {
+    if (vcpu === this.selected) return;
+    const bytes = new Uint8Array(this.memory.buffer);
+    const parked = (n: number) => layout.PARKED + n * layout.WINDOW_SIZE;
+    bytes.copyWithin(parked(this.selected), layout.WINDOW, layout.WINDOW + layout.WINDOW_SIZE);
+    bytes.copyWithin(layout.WINDOW, parked(vcpu), parked(vcpu) + layout.WINDOW_SIZE);
+    this.selected = vcpu;
+    deriveMode(this.vcpu);
+    this.helpers.flush();
+  }
+
+  private windowOf(vcpu: number): Vcpu {
+    return vcpu === this.selected ? this.vcpu : new Vcpu(this.memory.buffer, layout.PARKED + vcpu * layout.WINDOW_SIZE);
+  }
+
+  init(vcpu: number): void {
+    resetState(this.windowOf(vcpu), false);
+    this.modeChanged();
+  }
+  startup(vcpu: number, vector: number): void {
+    const window = this.windowOf(vcpu);
+    if (window.u32(layout.ACTIVITY) !== WAIT_FOR_SIPI) return;
+    window.setSegment(layout.CS, { selector: vector << 8, base: BigInt(vector << 12), limit: 0xffff, attributes: 0x9b });
+    window.rip = 0n;
+    window.setU32(layout.ACTIVITY, ACTIVE);
+    this.modeChanged();
+  }
+  nmi(vcpu: number): void {
+    this.windowOf(vcpu).setU32(layout.NMI_PENDING, 1);
+    this.kick();
+  }
+  halted(vcpu: number): boolean {
+    return this.windowOf(vcpu).u32(layout.ACTIVITY) !== ACTIVE;
+  }
+
+  saveVcpu(vcpu: number): Uint8Array {
+    const base = vcpu === this.selected ? layout.WINDOW : layout.PARKED + vcpu * layout.WINDOW_SIZE;
+    return new Uint8Array(this.memory.buffer).slice(base, base + layout.WINDOW_SIZE);
+  }
+  loadVcpu(vcpu: number, state: Uint8Array): void {
+    const base = vcpu === this.selected ? layout.WINDOW : layout.PARKED + vcpu * layout.WINDOW_SIZE;
+    new Uint8Array(this.memory.buffer).set(state.subarray(0, layout.WINDOW_SIZE), base);
+    this.flush();
+  }
+
+  // ── Running ──────────────────────────────────────────────────────────────────────────────
+
+  count(): number {
+    return this.end - this.view.getInt32(layout.BUDGET, true);
+  }
+  setCount(count: number): void {
+    this.end = count;
+    this.view.setInt32(layout.BUDGET, 0, true);
+  }
+  shorten(instructions: number): void {
+    this.wanted = Math.min(this.wanted, this.count() + instructions);
+    if (this.end > this.wanted) this.endAt(this.wanted);
+  }
+  requestExit(): void {
+    this.requested = true;
+    this.endAt(this.count());
+  }
+  /** Comes back to the driver at the next boundary, to look at interrupts. */
+  kick(): void {
+    this.endAt(Math.min(this.end, this.count()));
+  }
+  private endAt(end: number): void {
+    const count = this.count();
+    this.end = end;
+    this.view.setInt32(layout.BUDGET, end - count, true);
+  }
+
+  get lastWatch(): WatchHit | undefined {
+    return this.watchHit;
+  }
+  get error(): EmulatorError | undefined {
+    return this.failure;
+  }
+
+  run(budget: number): Exit {
+    const { vcpu, view } = this;
+    this.wanted = this.count() + budget;
+    this.requested = false;
+    this.walking = false;
+    let alone = false;
+    for (;;) {
+      const count = this.count();
+      if (this.failure) return Exit.Unimplemented;
+      if (this.requested) return Exit.Request;
+      if (count >= this.wanted) return Exit.Budget;
+      const activity = vcpu.u32(layout.ACTIVITY);
+      if (activity === SHUTDOWN) return Exit.Shutdown;
+      if (!alone && !this.takeInterrupt(count)) return Exit.Shutdown;
+      if (vcpu.u32(layout.ACTIVITY) !== ACTIVE) return Exit.Halt;
+      const trap = (vcpu.systemFlags & TF) !== 0n;
+      const single = alone || this.walking || trap || view.getBigInt64(layout.SHADOW_COUNT, true) === BigInt(count);
+      alone = false;
+      this.end = single ? count + 1 : Math.min(this.wanted, count + STRETCH);
+      view.setInt32(layout.BUDGET, this.end - count, true);
+      view.setUint32(layout.SINGLE, single ? 1 : 0, true);
+      view.setUint32(layout.EXIT_REASON, 0, true);
+      view.setUint32(layout.LINK_SLOT, 0, true);
+      view.setBigUint64(layout.NEXT_LINEAR, this.linearOf(vcpu.rip), true);
+      const stopped = this.runBlocks();
+      if (stopped === Stopped.Between) vcpu.rip = this.pointerOf(view.getBigUint64(layout.NEXT_LINEAR, true));
+      const reason = view.getUint32(layout.EXIT_REASON, true);
+      switch (reason) {
+        case layout.LEAVE_BUDGET:
+        case 0:
+          // Less is left than the next block has instructions: the rest is walked one by one.
+          this.walking = this.count() < Math.min(this.end, this.wanted);
+          break;
+        case layout.LEAVE_RETRY:
+          alone = true;
+          break;
+        case layout.LEAVE_FAULT:
+          if (!this.deliverFault()) return Exit.Shutdown;
+          break;
+        case layout.LEAVE_BREAKPOINT:
+          if (this.resuming === view.getBigUint64(layout.INSTRUCTION_RIP, true)) {
+            alone = true;
+            break;
+          }
+          this.resuming = view.getBigUint64(layout.INSTRUCTION_RIP, true);
+          return Exit.Breakpoint;
+        case layout.LEAVE_HOST:
+          break;
+        default:
+          this.failure = guestError('fetch', `code is fetched from ${view.getBigUint64(layout.NEXT_LINEAR, true).toString(16)}, where there is no memory`);
+      }
+      if (this.count() > count) this.resuming = undefined;
+      if (trap && this.count() > count && reason !== layout.LEAVE_FAULT && !this.raise(new GuestException(1))) return Exit.Shutdown;
+    }
+  }
+
+  private linearOf(rip: bigint): bigint {
+    const { vcpu } = this;
+    return vcpu.mode64 ? rip : (vcpu.segment(layout.CS).base + rip) & 0xffffffffn;
+  }
+  private pointerOf(linear: bigint): bigint {
+    const { vcpu } = this;
+    return vcpu.mode64 ? linear : (linear - vcpu.segment(layout.CS).base) & 0xffffffffn;
+  }
+
+  /** Takes an NMI or external interrupt where the architecture allows it; false: triple fault. */
+  private takeInterrupt(count: number): boolean {
+    const { vcpu, view } = this;
+    const shadow = view.getBigInt64(layout.SHADOW_COUNT, true) === BigInt(count);
+    if (shadow) return true;
+    if (vcpu.u32(layout.NMI_PENDING) && !vcpu.u32(layout.NMI_BLOCKED)) {
+      vcpu.setU32(layout.NMI_PENDING, 0);
+      vcpu.setU32(layout.NMI_BLOCKED, 1);
+      return this.event(2, 'nmi');
+    }
+    if (!(vcpu.systemFlags & IF) || vcpu.u32(layout.ACTIVITY) > HALTED) return true;
+    if (!this.host.interruptPending(this.selected)) return true;
+    const vector = this.host.acknowledgeInterrupt(this.selected);
+    return vector < 0 || this.event(vector, 'external');
+  }
+
+  private event(vector: number, kind: 'external' | 'nmi'): boolean {
+    this.vcpu.setU32(layout.ACTIVITY, ACTIVE);
+    try {
+      deliver(this.context, { vector, kind });
+      return true;
+    } catch (error) {
+      if (error instanceof GuestException) return this.raise(error);
+      throw error;
+    }
+  }
+
+  private raise(fault: GuestException): boolean {
+    if (deliverException(this.context, fault)) return true;
+    this.vcpu.setU32(layout.ACTIVITY, SHUTDOWN);
+    this.failure = undefined;
+    return false;
+  }
+
+  private deliverFault(): boolean {
+    const { view } = this;
+    const vector = view.getUint32(layout.FAULT_VECTOR, true);
+    const code = view.getUint32(layout.FAULT_HAS_CODE, true) ? view.getUint32(layout.FAULT_CODE, true) : undefined;
+    return this.raise(new GuestException(vector, code, vector === 14 ? view.getBigUint64(layout.FAULT_ADDRESS, true) : undefined));
+  }
+
+  // ── Called from generated code ───────────────────────────────────────────────────────────
+
+  private decode(linear: bigint, code: number): number {
+    return this.blocks.decode(linear, code);
+  }
+
+  /** Runs a system instruction; a GuestException becomes the instruction's fault. */
+  private instruction(index: number, record: number): number {
+    const { view, vcpu } = this;
+    const system = systemInstructions[hostName(index)];
+    try {
+      if (!system) throw internalError('no-instruction', `'${hostName(index)}' is not implemented`);
+      system(this.context, this.insn.at(record));
+    } catch (error) {
+      if (error instanceof GuestException) {
+        this.context.record(error);
+        return FAULTED;
+      }
+      this.failure = error as EmulatorError;
+      view.setUint32(layout.EXIT_REASON, layout.LEAVE_RETRY, true);
+      return FAULTED;
+    }
+    view.setBigUint64(layout.NEXT_LINEAR, this.linearOf(vcpu.rip), true);
+    if (vcpu.u32(layout.ACTIVITY) !== ACTIVE || view.getBigInt64(layout.SHADOW_COUNT, true) === BigInt(this.count())) {
+      view.setUint32(layout.EXIT_REASON, layout.LEAVE_HOST, true);
+      return LEFT;
+    }
+    if (vcpu.systemFlags & (IF | TF) && (vcpu.systemFlags & TF || this.host.interruptPending(this.selected))) this.kick();
+    return CONTINUE;
+  }
+
+  modeChanged(): void {
+    deriveMode(this.vcpu);
+  }
+
+  private dropBlocks(): void {
+    const bytes = new Uint8Array(this.memory.buffer);
+    bytes.fill(0, layout.BLOCK_HASH, layout.BLOCK_HASH + layout.BLOCK_HASH_ENTRIES * 4);
+    for (let page = 0; page <= this.store.lastPage; page++)
+      if (bytes[layout.PAGE_FLAGS + page]! & layout.PAGE_CODE) {
+        bytes[layout.PAGE_FLAGS + page]! &= ~layout.PAGE_CODE;
+        this.view.setUint32(layout.CODE_MASK + page * 4, 0, true);
+        this.view.setUint32(layout.CODE_HEAD + page * 4, 0, true);
+      }
+    this.view.setUint32(layout.LINK_SLOT, 0, true);
+    this.blocks.reset();
+    this.helpers.nextGeneration();
+  }
+
+  // ── Debugger ─────────────────────────────────────────────────────────────────────────────
+
+  setBreakpoints(addresses: readonly bigint[]): void {
+    this.breakpoints.clear();
+    for (const address of addresses) this.breakpoints.add(address);
+    this.dropBlocks();
+  }
+  setWatches(watches: readonly Watch[]): void {
+    if (watches.length) throw internalError('no-watches', 'watchpoints are not implemented by this engine');
+  }
+  physicalRead(address: number, into: Uint8Array): void {
+    this.store.read(address, into, this.helpers);
+  }
+  physicalWrite(address: number, from: Uint8Array): void {
+    this.store.write(address, from, this.helpers);
+  }
+  translate(linear: bigint): number | undefined {
+    return this.context.peek(linear);
+  }
+  dirtyPages(): Uint32Array {
+    return this.store.dirtyPages();
+  }
+  clearDirty(): void {
+    this.store.clearDirty(this.helpers);
+  }
+  flush(): void {
+    deriveMode(this.vcpu);
+    this.helpers.flush();
+    this.dropBlocks();
+  }
+}
