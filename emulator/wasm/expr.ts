@@ -134,6 +134,8 @@ export const i32 = {
   load16S: load('i32', 1, 0x2e),
   load16U: load('i32', 1, 0x2f),
   reinterpret: op1<'i32', 'f32'>('i32', 0xbc),
+  truncSatF32S: op1<'i32', 'f32'>('i32', 0xfc, 0),
+  truncSatF64S: op1<'i32', 'f64'>('i32', 0xfc, 2),
 };
 export const i64 = {
   ...integer('i64', { cmp: 0x50, arith: 0x79, extend: 0xc2 }),
@@ -150,6 +152,7 @@ export const i64 = {
   load32S: load('i64', 2, 0x34),
   load32U: load('i64', 2, 0x35),
   reinterpret: op1<'i64', 'f64'>('i64', 0xbd),
+  truncSatF32S: op1<'i64', 'f32'>('i64', 0xfc, 4),
   truncSatF64S: op1<'i64', 'f64'>('i64', 0xfc, 6),
 };
 
@@ -162,6 +165,10 @@ const float = <T extends 'f32' | 'f64'>(type: T, cmp: number, unary: number, ari
   ge: op2<'i32', T>('i32', cmp + 5),
   abs: op1<T, T>(type, unary),
   neg: op1<T, T>(type, unary + 1),
+  ceil: op1<T, T>(type, unary + 2),
+  floor: op1<T, T>(type, unary + 3),
+  trunc: op1<T, T>(type, unary + 4),
+  nearest: op1<T, T>(type, unary + 5),
   sqrt: op1<T, T>(type, unary + 6),
   add: op2<T, T>(type, arith),
   sub: op2<T, T>(type, arith + 1),
@@ -173,6 +180,8 @@ export const f32 = {
   const: f32c,
   load: load('f32', 2, 0x2a),
   demote: op1<'f32', 'f64'>('f32', 0xb6),
+  convertI32S: op1<'f32', 'i32'>('f32', 0xb2),
+  convertI64S: op1<'f32', 'i64'>('f32', 0xb4),
   reinterpret: op1<'f32', 'i32'>('f32', 0xbe),
 };
 export const f64 = {

@@ -14,7 +14,7 @@ export type Meaning = (s: Stage, ...operands: Operand[]) => void;
  *   Z  general register (opcode)    M  memory only                    I  immediate    J  relative branch
  *   O  memory at an absolute address   S  segment register   C, D  control, debug register
  *   V  XMM (ModRM.reg)   W  XMM or memory   U  XMM (ModRM.rm)    P, Q, N  the same for MMX
- *   B  memory at DS:[rBX] (XLAT)
+ *   B  memory at DS:[rBX] (XLAT)    Y  memory at DS:[rDI] (MASKMOVQ, MASKMOVDQU)
  *   A  far pointer       AL, rAX, CL, DX, 1 … fixed
  *
  * followed by a size: b w d q x (128)   v (16, 32, 64)   z (16, 32)   y (32, 64)
@@ -90,7 +90,7 @@ const FIXED: Readonly<Record<string, { register: number; width: string }>> = {
 function parseOperand(text: string, where: string): OperandSpec {
   const fixed = FIXED[text];
   if (fixed) return { letter: 'fixed', width: fixed.width, register: fixed.register, text };
-  const match = /^([EGRZMIJOSCDVWUPQNAB])(b|bs|w|d|q|x|v|z|y|p|)$/.exec(text);
+  const match = /^([EGRZMIJOSCDVWUPQNABY])(b|bs|w|d|q|x|v|z|y|p|)$/.exec(text);
   if (!match && text !== '1') throw new SyntaxError(`${where}: operand '${text}'`);
   return match ? { letter: match[1]!, width: match[2]!, text } : { letter: 'one', width: '', text };
 }

@@ -60,6 +60,7 @@ function operandKind(spec: OperandSpec, memory: boolean): OperandKind {
     case 'M':
     case 'O':
     case 'B':
+    case 'Y':
       return 'memory';
     case 'I':
     case 'A':
@@ -85,7 +86,7 @@ function operandKind(spec: OperandSpec, memory: boolean): OperandKind {
 /** Whether the encoding can have a memory operand, a register in its place, or both. */
 function memoryChoices(encoding: Encoding): readonly boolean[] {
   const letters = encoding.operands.map((o) => o.letter);
-  if (letters.some((l) => l === 'M' || l === 'O' || l === 'B')) return [true];
+  if (letters.some((l) => l === 'M' || l === 'O' || l === 'B' || l === 'Y')) return [true];
   if (!letters.some((l) => l === 'E' || l === 'W' || l === 'Q')) return [false];
   if (encoding.attributes.has('mod3')) return [false];
   return encoding.attributes.has('mem') ? [true] : [false, true];
