@@ -198,7 +198,9 @@ function findBlock(f: FunctionBuilder, block: Local<'i32'>, next: Local<'i64'>, 
     const slot = f.let(
       i32.add(i32.shl(i32.and(hash, i32.const(layout.JUMP_CACHE_ENTRIES - 1)), i32.const(4)), i32.const(layout.JUMP_CACHE)),
     );
-    const hit = i32.and(i64.eq(i64.load(slot), f.get(next)), i32.eq(i32.load(slot, 8), window32(layout.CONTEXT)));
+    const cached = i32.and(i64.eq(i64.load(slot), f.get(next)), i32.eq(i32.load(slot, 8), window32(layout.CONTEXT)));
+    // An instruction that runs alone has a block of its own.
+    const hit = i32.and(cached, i32.eqz(window32(layout.SINGLE)));
     f.if(
       hit,
       () => f.set(block, i32.load(slot, 12)),
