@@ -1,0 +1,146 @@
+import type { AccessSize } from '../bus/device';
+import type { Engine, EngineHost } from '../engine/engine';
+import { openBus, type MachineBus } from './bus';
+import { ACCESS_NS, type Clock } from './clock';
+import type { Board } from './wiring';
+
+/** What a chip asked for; it happens at the next instruction boundary. */
+export type Request = { readonly kind: 'power-off' } | { readonly kind: 'reset' } | { readonly kind: 'exit'; readonly code: number };
+
+/** Who wants to know of accesses and events as they happen: triggers. Answers true to stop at the next boundary. */
+export interface HostListener {
+  port(port: number, size: AccessSize, write: boolean, value: number): boolean;
+  interrupt(vcpu: number, vector: number): boolean;
+  exception(vcpu: number, vector: number, code: number | undefined): boolean;
+}
+
+const MSR_APIC_BASE = 0x1b;
+
+/** The vCPUs' connection to bus, interrupt controllers and clock. Accesses cost time. */
+export class MachineHost implements EngineHost {
+  private engine!: Engine;
+  private board!: Board;
+  private bus!: MachineBus;
+  private clock!: Clock;
+  private requests: Request[] = [];
+  /** Position at which the running slice ends at the latest; Infinity while nothing runs. */
+  private end = Infinity;
+  private trapped = false;
+
+  constructor(public traps?: HostListener) {}
+
+  attach(engine: Engine, board: Board, bus: MachineBus, clock: Clock): void {
+    this.engine = engine;
+    this.board = board;
+    this.bus = bus;
+    this.clock = clock;
+  }
+
+  // ── The run loop's side ──────────────────────────────────────────────────────────────────
+
+  /** The run loop is about to run up to this position. */
+  begin(end: number): void {
+    this.end = end;
+  }
+  finish(): void {
+    this.end = Infinity;
+  }
+  request(request: Request): void {
+    this.requests.push(request);
+    if (this.end !== Infinity) this.engine.requestExit();
+  }
+  /** Whether a trap asked for a stop since the last call. */
+  takeTrap(): boolean {
+    const { trapped } = this;
+    this.trapped = false;
+    return trapped;
+  }
+  takeRequests(): readonly Request[] {
+    const taken = this.requests;
+    if (taken.length > 0) this.requests = [];
+    return taken;
+  }
+
+  /** A deadline may have come nearer, by a change of a chip or because time has passed in an access. */
+  rearm(): void {
+    if (this.end === Infinity) return;
+    const due = this.board.deadline();
+    if (due === Infinity) return;
+    const position = this.clock.positionAt(due);
+    if (position >= this.end) return;
+    this.end = position;
+    this.engine.shorten(Math.max(0, position - this.engine.count()));
+  }
+
+  private trap(): void {
+    this.trapped = true;
+    this.engine.requestExit();
+  }
+
+  // ── The engine's side ────────────────────────────────────────────────────────────────────
+
+  portRead(port: number, size: AccessSize): number {
+    this.clock.charge(ACCESS_NS);
+    const value = this.bus.portRead(port, size);
+    this.rearm();
+    if (this.traps?.port(port, size, false, value)) this.trap();
+    return value;
+  }
+  portWrite(port: number, size: AccessSize, value: number): void {
+    this.clock.charge(ACCESS_NS);
+    this.bus.portWrite(port, size, value);
+    this.rearm();
+    if (this.traps?.port(port, size, true, (value & openBus(size)) >>> 0)) this.trap();
+  }
+  mmioRead(address: number, size: AccessSize): number {
+    this.clock.charge(ACCESS_NS);
+    const value = this.bus.mmioRead(address, size);
+    this.rearm();
+    return value;
+  }
+  mmioWrite(address: number, size: AccessSize, value: number): void {
+    this.clock.charge(ACCESS_NS);
+    this.bus.mmioWrite(address, size, value);
+    this.rearm();
+  }
+
+  acknowledgeInterrupt(vcpu: number): number {
+    const vector = this.board.acknowledge(vcpu);
+    if (vector >= 0 && this.traps?.interrupt(vcpu, vector)) this.trap();
+    return vector;
+  }
+  interruptPending(vcpu: number): boolean {
+    return this.board.interruptPending(vcpu);
+  }
+  exception(vcpu: number, vector: number, code: number | undefined): void {
+    if (this.traps?.exception(vcpu, vector, code)) this.trap();
+  }
+
+  readApicMsr(vcpu: number, index: number): bigint | undefined {
+    const lapic = this.board.lapics[vcpu]!;
+    return index === MSR_APIC_BASE ? lapic.apicBase : lapic.readMsr(index);
+  }
+  writeApicMsr(vcpu: number, index: number, value: bigint): boolean {
+    const lapic = this.board.lapics[vcpu]!;
+    const known =
+      index === MSR_APIC_BASE
+        ? lapic.setBase(value)
+        : lapic.writeMsr(index, Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn));
+    this.rearm();
+    return known;
+  }
+  getTaskPriority(vcpu: number): number {
+    return this.board.lapics[vcpu]!.cr8;
+  }
+  setTaskPriority(vcpu: number, value: number): void {
+    this.board.lapics[vcpu]!.cr8 = value;
+  }
+  timestamp(): bigint {
+    return BigInt(this.clock.now());
+  }
+  /** The vCPU's TSC was written. */
+  timestampChanged(vcpu: number): void {
+    this.board.lapics[vcpu]!.tscChanged();
+    this.rearm();
+  }
+}

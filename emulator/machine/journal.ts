@@ -1,0 +1,70 @@
+import type { Position } from './api';
+
+/** What comes from outside. Everything else follows from the configuration, the images and these. */
+export type Input =
+  | { readonly kind: 'serial'; readonly port: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'key'; readonly code: string; readonly down: boolean }
+  | { readonly kind: 'pointer'; readonly dx: number; readonly dy: number; readonly wheel: number; readonly buttons: number }
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'vcpu'; readonly vcpu: number; readonly path: readonly string[]; readonly value: bigint }
+  | { readonly kind: 'device'; readonly path: readonly string[]; readonly value: bigint }
+  | { readonly kind: 'memory'; readonly address: number; readonly bytes: Uint8Array };
+
+export interface JournalEvent {
+  /** The event comes before the instruction that makes the position one greater. */
+  readonly position: Position;
+  readonly input: Input;
+}
+
+/**
+ * The events from outside, each with its position in the machine's history. The cursor is the first
+ * event that has not happened yet: what lies behind it is the recorded future, which is replayed.
+ */
+export class Journal {
+  private events: JournalEvent[] = [];
+  private next = 0;
+
+  get cursor(): number {
+    return this.next;
+  }
+  get length(): number {
+    return this.events.length;
+  }
+  get replaying(): boolean {
+    return this.next < this.events.length;
+  }
+  /** Position of the next recorded event; Infinity at the end. */
+  get nextPosition(): Position {
+    return this.events[this.next]?.position ?? Infinity;
+  }
+
+  /** Takes the next event if it comes at this position. */
+  take(position: Position): Input | undefined {
+    const event = this.events[this.next];
+    if (!event || event.position > position) return undefined;
+    this.next++;
+    return event.input;
+  }
+
+  /** Something happens now: a recorded future is given up. Returns the events of that future. */
+  append(position: Position, input: Input): readonly JournalEvent[] {
+    const future = this.events.splice(this.next);
+    this.events.push({ position, input });
+    this.next++;
+    return future;
+  }
+
+  /** Goes to another point of the history. */
+  seek(cursor: number): void {
+    this.next = Math.max(0, Math.min(cursor, this.events.length));
+  }
+
+  /** All events, for a file or another branch; and back. */
+  save(): readonly JournalEvent[] {
+    return [...this.events];
+  }
+  load(events: readonly JournalEvent[], cursor: number): void {
+    this.events = [...events];
+    this.seek(cursor);
+  }
+}

@@ -1,0 +1,159 @@
+import type { Device, DeviceContext, PhysicalMemory } from '../bus/device';
+import type { EngineBinaries } from '../engine/wasm-module';
+import type { Engine } from '../engine/engine';
+import { WasmEngine } from '../engine/wasm-engine';
+import { resetState } from '../engine/reset';
+import { FBUF_DEFAULT_LENGTH } from '../devices/fbuf';
+import { userError } from '../errors';
+import type { BootFramebuffer } from '../firmware/plan';
+import * as layout from '../x86/layout';
+import type { MachineConfig } from './api';
+import { enter, planBoot, type BootPlan, type Images } from './boot';
+import { MachineBus } from './bus';
+import { Clock } from './clock';
+import { MachineHost, type HostListener } from './enginehost';
+import { Journal } from './journal';
+import { WrittenPages } from './pages';
+import { Vcpus } from './vcpus';
+import { Board } from './wiring';
+
+export const MAX_VCPUS = 8;
+const FRAMEBUFFER = 'framebuffer';
+const PAGE = 4096;
+const A20 = 1n << 20n;
+const ALL_ADDRESS_LINES = (1n << 64n) - 1n;
+
+/** What the machine tells while it runs. */
+export interface MachineListener {
+  serial(port: number, byte: number): void;
+}
+
+/**
+ * A whole machine: engine, bus, chips and clock, in the state that its history has led to. It runs
+ * nowhere by itself: `RunLoop` moves it.
+ */
+export class Machine {
+  readonly engine: Engine;
+  readonly bus: MachineBus;
+  readonly board: Board;
+  readonly clock: Clock;
+  readonly vcpus: Vcpus;
+  readonly pages: WrittenPages;
+  readonly journal = new Journal();
+  readonly boot: BootPlan;
+  /** Whose turn it is, and the position at which it ends. Guest-visible, as interrupts depend on it. */
+  turn = { vcpu: 0, end: 0 };
+  /** ACPI soft off. */
+  off = false;
+
+  private constructor(
+    readonly config: MachineConfig,
+    images: Images,
+    engine: Engine,
+    readonly host: MachineHost,
+    readonly listener: MachineListener,
+  ) {
+    this.engine = engine;
+    this.clock = new Clock(() => engine.count());
+    this.vcpus = new Vcpus(engine, config.cpus);
+    this.pages = new WrittenPages(engine);
+    const framebuffer = config.framebuffer ? engine.backing(FRAMEBUFFER) : undefined;
+    this.bus = new MachineBus((backing, address) => {
+      if (backing === framebuffer) engine.mapBacking(FRAMEBUFFER, address);
+    });
+    const memory: PhysicalMemory = {
+      read: (address, into) => engine.physicalRead(address, into),
+      write: (address, from) => engine.physicalWrite(address, from),
+    };
+    const context: DeviceContext = { now: () => this.clock.now(), rearm: () => host.rearm(), memory };
+    this.board = new Board(
+      config,
+      this.bus,
+      {
+        context,
+        current: () => engine.current,
+        nsAtTsc: (vcpu, tsc) => Math.max(0, Math.ceil(tsc - this.vcpus.tscOffset(vcpu))),
+        nmi: (vcpu) => engine.nmi(vcpu),
+        init: (vcpu) => engine.init(vcpu),
+        startup: (vcpu, vector) => engine.startup(vcpu, vector),
+        a20: (enabled) => this.setA20(enabled),
+        transmit: (port, byte) => listener.serial(port, byte),
+        powerOff: () => host.request({ kind: 'power-off' }),
+        reset: () => host.request({ kind: 'reset' }),
+        exit: (code) => host.request({ kind: 'exit', code }),
+      },
+      framebuffer,
+    );
+    host.attach(engine, this.board, this.bus, this.clock);
+    this.board.reset();
+    this.boot = planBoot(config, images, this.bootFramebuffer(), this.board.hpet.mmioRead(0, 4));
+    this.start();
+  }
+
+  /** Throws EmulatorError with blame `user` for a bad configuration or image. */
+  static async create(
+    config: MachineConfig,
+    images: Images,
+    binaries: EngineBinaries,
+    listener: MachineListener,
+    traps?: HostListener,
+  ): Promise<Machine> {
+    if (!Number.isInteger(config.cpus) || config.cpus < 1 || config.cpus > MAX_VCPUS) {
+      throw userError('cpus', `${config.cpus} processors: 1 to ${MAX_VCPUS} are possible`);
+    }
+    if (!Number.isInteger(config.memory / PAGE) || config.memory < 16 * 2 ** 20 || config.memory > 3 * 2 ** 30) {
+      throw userError('memory-size', `memory of ${config.memory} bytes: whole megabytes from 16 MB to 3072 MB are possible`);
+    }
+    const host = new MachineHost(traps);
+    const backings = config.framebuffer ? [{ name: FRAMEBUFFER, length: FBUF_DEFAULT_LENGTH, writable: true }] : [];
+    const engine = await WasmEngine.create({ ramBytes: config.memory, vcpus: config.cpus, backings, host }, binaries);
+    return new Machine(config, images, engine, host, listener);
+  }
+
+  get position(): number {
+    return this.engine.count();
+  }
+  get devices(): readonly Device[] {
+    return this.board.devices;
+  }
+
+  /** Hardware reset: all chips and processors, and memory as the loader leaves it. Position and time go on. */
+  reset(): void {
+    const zeros = new Uint8Array(PAGE);
+    for (const page of this.pages.all()) {
+      const address = page * PAGE - layout.RAM;
+      if (address < this.config.memory) this.engine.physicalWrite(address, zeros);
+      else this.engine.backing(FRAMEBUFFER).bytes.fill(0, address - this.config.memory, address - this.config.memory + PAGE);
+    }
+    this.board.reset();
+    this.start();
+  }
+
+  /** The segments in memory, the boot processor at its entry, the others waiting. */
+  private start(): void {
+    const { engine, boot } = this;
+    for (const { address, bytes } of boot.segments) engine.physicalWrite(address, bytes);
+    for (let number = 0; number < this.config.cpus; number++) resetState(this.vcpus.at(number), number === 0);
+    engine.select(0);
+    enter(this.vcpus.at(0), boot.entry);
+    engine.flush();
+    this.turn = { vcpu: 0, end: this.position };
+    this.off = false;
+  }
+
+  private setA20(enabled: boolean): void {
+    const view = new DataView(this.engine.memory.buffer);
+    const mask = enabled ? ALL_ADDRESS_LINES : ALL_ADDRESS_LINES & ~A20;
+    if (view.getBigUint64(layout.A20_MASK, true) === mask) return;
+    view.setBigUint64(layout.A20_MASK, mask, true);
+    this.engine.flush();
+  }
+
+  private bootFramebuffer(): BootFramebuffer | undefined {
+    const mode = this.board.fbuf?.mode();
+    const address = this.board.framebufferAddress();
+    if (!mode || address === undefined) return undefined;
+    const { width, height, stride } = mode;
+    return { address, width, height, bitsPerPixel: mode.depth as 16 | 24 | 32, pitch: stride };
+  }
+}

@@ -1,0 +1,152 @@
+import { Exit } from '../engine/engine';
+import { internalError, type EmulatorError } from '../errors';
+import type { Position } from './api';
+import type { Input } from './journal';
+import type { Machine } from './machine';
+
+/** Instructions that a vCPU runs before the next one's turn. */
+const TURN = 20_000;
+/** Times that chips may become due again at one moment before time has to pass. */
+const SETTLE_LIMIT = 64;
+
+/** Why `advance` came back before its limit. */
+export type Halt =
+  | { readonly kind: 'breakpoint' }
+  | { readonly kind: 'watchpoint' }
+  /** Somebody asked the engine to stop: a trigger. */
+  | { readonly kind: 'request' }
+  | { readonly kind: 'shutdown' }
+  | { readonly kind: 'error'; readonly error: EmulatorError }
+  | { readonly kind: 'power-off' }
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'exit'; readonly code: number }
+  /** Every vCPU is halted and no chip will ever wake one. */
+  | { readonly kind: 'idle' };
+
+/**
+ * Moves a machine. At each position the order is fixed: chips that are due, interrupts, then inputs
+ * of that position; so it makes no difference where the host cuts a run into slices.
+ */
+export class RunLoop {
+  constructor(
+    readonly machine: Machine,
+    /** Carries out an input. */
+    private readonly apply: (input: Input) => void,
+  ) {}
+
+  /** Runs to the position `limit`, or less far if something happened on the way. */
+  advance(limit: Position): Halt | undefined {
+    const { machine } = this;
+    for (;;) {
+      this.settle();
+      if (machine.host.takeTrap()) return { kind: 'request' };
+      if (machine.off) return { kind: 'power-off' };
+      if (machine.position >= limit) return undefined;
+      const halt = this.step(limit);
+      if (halt) {
+        this.settle();
+        return halt;
+      }
+    }
+  }
+
+  /** An input from outside, now: a recorded future ends here. */
+  inject(input: Input): void {
+    this.machine.journal.append(this.machine.position, input);
+    this.perform(input);
+  }
+
+  private perform(input: Input): void {
+    this.apply(input);
+    this.takeInterrupts();
+  }
+
+  /** Everything that is to happen at this position before an instruction runs. */
+  private settle(): void {
+    const { machine } = this;
+    const { board, clock, journal } = machine;
+    const now = clock.now();
+    for (let i = 0; i < SETTLE_LIMIT && board.deadline() <= now; i++) board.expire(now);
+    this.takeInterrupts();
+    for (let input = journal.take(machine.position); input; input = journal.take(machine.position)) this.perform(input);
+  }
+
+  private takeInterrupts(): void {
+    this.machine.engine.run(0);
+  }
+
+  /** Runs one vCPU to the next event of any kind. */
+  private step(limit: Position): Halt | undefined {
+    const { machine } = this;
+    const { engine, clock, board, host } = machine;
+    if (machine.vcpus.shutDown() !== undefined) return { kind: 'shutdown' };
+    if (this.choose() === undefined) return this.skipIdle();
+    const start = machine.position;
+    const turnEnd = machine.config.cpus > 1 ? machine.turn.end : Infinity;
+    const due = clock.positionAt(board.deadline());
+    const end = Math.min(limit, turnEnd, machine.journal.nextPosition, Math.max(due, start + 1));
+    host.begin(end);
+    const exit = engine.run(end - start);
+    host.finish();
+    switch (exit) {
+      case Exit.Budget:
+      case Exit.Halt:
+        return undefined;
+      case Exit.Breakpoint:
+        return { kind: 'breakpoint' };
+      case Exit.Watchpoint:
+        return { kind: 'watchpoint' };
+      case Exit.Shutdown:
+        return { kind: 'shutdown' };
+      case Exit.Unimplemented:
+        return { kind: 'error', error: (engine.error as EmulatorError | undefined) ?? internalError('engine', 'the engine stopped without a reason') };
+      case Exit.Request:
+        return this.requested();
+    }
+  }
+
+  /** The vCPU to run, with its turn begun; undefined if none can run. */
+  private choose(): number | undefined {
+    const { machine } = this;
+    const { config, vcpus, board, engine, turn } = machine;
+    const ready = (n: number): boolean => vcpus.runnable(n, board.interruptPending(n));
+    if (config.cpus === 1) return ready(0) ? 0 : undefined;
+    if (machine.position < turn.end && ready(turn.vcpu)) return turn.vcpu;
+    for (let i = 1; i <= config.cpus; i++) {
+      const next = (turn.vcpu + i) % config.cpus;
+      if (!ready(next)) continue;
+      machine.turn = { vcpu: next, end: machine.position + TURN };
+      engine.select(next);
+      return next;
+    }
+    return undefined;
+  }
+
+  /** All vCPUs are halted: the time of the next event comes at once. */
+  private skipIdle(): Halt | undefined {
+    const { machine } = this;
+    const due = machine.board.deadline();
+    if (due === Infinity) return { kind: 'idle' };
+    machine.engine.setCount(machine.position + 1);
+    machine.clock.jump(due);
+    return undefined;
+  }
+
+  private requested(): Halt {
+    const { machine } = this;
+    for (const request of machine.host.takeRequests()) {
+      switch (request.kind) {
+        case 'power-off':
+          machine.off = true;
+          return request;
+        case 'reset':
+          machine.reset();
+          return request;
+        case 'exit':
+          return request;
+      }
+    }
+    machine.host.takeTrap();
+    return { kind: 'request' };
+  }
+}

@@ -1,0 +1,204 @@
+import type { Backing, Device, DeviceContext, Line, Nanoseconds } from '../bus/device';
+import { AcpiPm } from '../devices/acpipm';
+import { ApicBus } from '../devices/apicbus';
+import { Fbuf } from '../devices/fbuf';
+import { HostBridge } from '../devices/hostbridge';
+import { Hpet } from '../devices/hpet';
+import { IoApic } from '../devices/ioapic';
+import { Lapic } from '../devices/lapic';
+import { Lpc } from '../devices/lpc';
+import { PciHost, PIRQS } from '../devices/pci';
+import { assignPci } from '../devices/pciassign';
+import { Pic8259 } from '../devices/pic8259';
+import { Pit8254 } from '../devices/pit8254';
+import { PmTimer } from '../devices/pmtimer';
+import { A20Gate, DebugConsole, DebugExit, PostPort, ResetControl, SystemControlA, type ResetKind } from '../devices/ports';
+import { Ps2Controller } from '../devices/ps2controller';
+import { Ps2Keyboard } from '../devices/ps2keyboard';
+import { Ps2Mouse } from '../devices/ps2mouse';
+import { Rtc146818 } from '../devices/rtc146818';
+import { Uart16550 } from '../devices/uart16550';
+import { DEFAULT_TOPOLOGY } from '../firmware/acpi/topology';
+import type { MachineConfig } from './api';
+import type { MachineBus } from './bus';
+
+/** COM1 and COM2. */
+export const SERIAL = [
+  { name: 'com1', base: 0x3f8, irq: 4 },
+  { name: 'com2', base: 0x2f8, irq: 3 },
+] as const;
+/** Index in `serial` events of the debug console at port 0xE9. */
+export const DEBUG_CONSOLE = SERIAL.length;
+/** ISA interrupts that PIRQA to PIRQH are routed to for guests that use the PIC. */
+const PIRQ_ROUTES = [10, 11, 10, 11, 10, 11, 10, 11] as const;
+const LPC_SLOT = 31;
+const FBUF_SLOT = 2;
+export const HPET_ADDRESS = 0xfed00000;
+/** I/O windows of BARs, above the ports of the chips. */
+const PCI_IO = [0xc000, 0xdfff] as const;
+
+/** What the board asks of the rest of the machine. */
+export interface Surroundings {
+  readonly context: DeviceContext;
+  /** The vCPU that runs now. */
+  current(): number;
+  nsAtTsc(vcpu: number, tsc: number): Nanoseconds;
+  nmi(vcpu: number): void;
+  init(vcpu: number): void;
+  startup(vcpu: number, vector: number): void;
+  a20(enabled: boolean): void;
+  transmit(port: number, byte: number): void;
+  powerOff(): void;
+  reset(kind: ResetKind): void;
+  exit(status: number): void;
+}
+
+/** All chips of the machine, wired as on the board that bhyve models. */
+export class Board {
+  readonly devices: readonly Device[];
+  readonly lapics: readonly Lapic[];
+  readonly pic: Pic8259;
+  readonly serial: readonly Uart16550[];
+  readonly keyboard: Ps2Keyboard;
+  readonly mouse: Ps2Mouse;
+  readonly fbuf: Fbuf | undefined;
+  readonly hpet: Hpet;
+  private readonly lpc: Lpc;
+  private readonly host: PciHost;
+  /** Those that have deadlines. */
+  private readonly timed: readonly Device[];
+
+  constructor(config: MachineConfig, bus: MachineBus, around: Surroundings, framebuffer: Backing | undefined) {
+    const { context } = around;
+    const apicBus = new ApicBus();
+    this.lapics = Array.from({ length: config.cpus }, (_, id) => {
+      const lapic = new Lapic(context, {
+        id,
+        bsp: id === 0,
+        send: (ipi) => apicBus.send(ipi),
+        eoi: (vector) => apicBus.endOfInterrupt(vector),
+        nsAtTsc: (tsc) => around.nsAtTsc(id, tsc),
+        nmi: () => around.nmi(id),
+        init: () => around.init(id),
+        sipi: (vector) => around.startup(id, vector),
+      });
+      apicBus.attach(lapic);
+      return lapic;
+    });
+    const ioApic = new IoApic(context, { deliver: (message) => apicBus.deliver(message) });
+    apicBus.attachIo(ioApic);
+    const pic = new Pic8259(context, { output: { set: (level) => this.lapics.forEach(({ lint0 }) => lint0.set(level)) } });
+    this.pic = pic;
+
+    // ISA interrupts reach both controllers; the timer comes to the I/O APIC at pin 2 (ACPI 6.5, 5.2.12.5).
+    const isa = Array.from({ length: 16 }, (_, irq): Line => {
+      const inputs = [pic.line(irq), ioApic.line(irq === 0 ? 2 : irq)];
+      return { set: (level) => inputs.forEach((input) => input.set(level)) };
+    });
+    const unlessLegacy = (irq: number): Line => ({ set: (level) => void (this.hpet.legacy || isa[irq]!.set(level)) });
+
+    this.hpet = new Hpet(context, {
+      address: HPET_ADDRESS,
+      line: (pin) => ioApic.line(pin),
+      irq0: isa[0]!,
+      irq8: isa[8]!,
+      msi: (address, data) => void apicBus.msi(address, data),
+    });
+    const pit = new Pit8254(context, { output: unlessLegacy(0) });
+    const rtc = new Rtc146818(context, {
+      output: unlessLegacy(8),
+      startTime: config.startTime,
+      memory: { below4g: config.memory, above4g: 0 },
+    });
+    const pmTimer = new PmTimer(context);
+    const acpi = new AcpiPm(context, { sci: isa[DEFAULT_TOPOLOGY.pm.sci]!, powerOff: () => around.powerOff(), timer: pmTimer });
+    this.serial = SERIAL.map(
+      ({ name, base, irq }, port) => new Uart16550(context, { name, base, irq: isa[irq]!, transmit: (byte) => around.transmit(port, byte) }),
+    );
+    const debugConsole = new DebugConsole(context, (byte) => around.transmit(DEBUG_CONSOLE, byte));
+    const a20 = new A20Gate((enabled) => around.a20(enabled));
+    this.keyboard = new Ps2Keyboard(context);
+    this.mouse = new Ps2Mouse(context);
+    const ps2 = new Ps2Controller(context, {
+      irq1: isa[1]!,
+      irq12: isa[12]!,
+      keyboard: this.keyboard,
+      mouse: this.mouse,
+      a20: a20.source(true),
+      reset: () => around.reset('soft'),
+    });
+    const portA = new SystemControlA(context, { a20: a20.source(false), reset: () => around.reset('soft') });
+    const post = new PostPort(context);
+    const exit = config.debugExitPort === false ? undefined : new DebugExit(context, (status) => around.exit(status), config.debugExitPort);
+    const resetControl = new ResetControl(context, (kind) => around.reset(kind));
+
+    this.lpc = new Lpc(context, {
+      pic: Array.from({ length: 16 }, (_, irq) => pic.line(irq)),
+      ioApic: Array.from({ length: PIRQS }, (_, index) => ioApic.line(DEFAULT_TOPOLOGY.pci.pirqGsi + index)),
+    });
+    this.host = new PciHost(context, { resetControl, pirq: (index, level) => this.lpc.setPirq(index, level) });
+    const hostBridge = new HostBridge(context);
+    this.fbuf = config.framebuffer && framebuffer ? new Fbuf(context, { backing: framebuffer, ...config.framebuffer }) : undefined;
+
+    // What was put on the bus first answers where windows overlap: chips at fixed addresses come before BARs.
+    apicBus.attachWindow(bus, () => this.lapics[around.current()]!);
+    for (const chip of [ioApic, this.hpet, pic, pit, rtc, pmTimer, acpi, ...this.serial, debugConsole, ps2, portA, post, exit]) chip?.attach(bus);
+    this.host.attach(bus);
+    this.host.add(0, 0, hostBridge.pci, hostBridge.name);
+    if (this.fbuf) this.host.add(FBUF_SLOT, 0, this.fbuf.pci, this.fbuf.name);
+    this.host.add(LPC_SLOT, 0, this.lpc.pci, this.lpc.name);
+
+    const all: (Device | undefined)[] = [
+      ...this.lapics, ioApic, pic, pit, rtc, this.hpet, pmTimer, acpi, ...this.serial, debugConsole, this.keyboard, this.mouse, ps2,
+      portA, post, exit, resetControl, this.host, hostBridge, this.lpc, this.fbuf,
+    ]; // prettier-ignore
+    this.devices = all.filter((device) => device !== undefined);
+    this.timed = this.devices.filter((device) => device.deadline !== undefined);
+  }
+
+  /** Hardware reset of every chip, then what firmware would set up. */
+  reset(): void {
+    for (const device of this.devices) device.reset();
+    PIRQ_ROUTES.forEach((irq, index) => this.lpc.route(index, irq));
+    assignPci(this.host, { io: PCI_IO, mem32: DEFAULT_TOPOLOGY.pci.mem32 }, (pirq) => PIRQ_ROUTES[pirq]!);
+    this.lapics[0]!.virtualWire();
+  }
+
+  /** Where the picture lies now. */
+  framebufferAddress(): number | undefined {
+    const bar = this.fbuf?.state.config.bars[1];
+    return bar === undefined ? undefined : (bar & ~0xf) >>> 0;
+  }
+
+  deadline(): Nanoseconds {
+    let due = Infinity;
+    for (const device of this.timed) {
+      const next = device.deadline!();
+      if (next < due) due = next;
+    }
+    return due;
+  }
+
+  expire(now: Nanoseconds): void {
+    for (const device of this.timed) if (device.deadline!() <= now) device.expire!(now);
+  }
+
+  /** After all states were replaced. */
+  restored(): void {
+    for (const device of this.devices) device.restored?.();
+  }
+
+  /** The lowest-level question of a vCPU: the vector to take, acknowledged; -1 for none. */
+  acknowledge(vcpu: number): number {
+    const lapic = this.lapics[vcpu]!;
+    if (lapic.pending() >= 0) return lapic.acknowledge();
+    if (!lapic.external()) return -1;
+    lapic.externalTaken();
+    return this.pic.acknowledge();
+  }
+
+  interruptPending(vcpu: number): boolean {
+    const lapic = this.lapics[vcpu]!;
+    return lapic.pending() >= 0 || lapic.external();
+  }
+}
