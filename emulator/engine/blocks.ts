@@ -70,12 +70,13 @@ export class BlockDecoder {
     let count = 0;
     let copy = 0;
     let ended = false;
+    let follows = true;
     while (count < limit && at < pageEnd) {
       if (!single && this.host.breakpointAt(linear + BigInt(at - code))) {
         this.special(record, BREAK, at & (PAGE - 1), count);
         record += layout.RECORD_SIZE;
         // A break is never charged for: the block may hold nothing else.
-        ended = true;
+        follows = false;
         break;
       }
       const failure = this.decoder.decode(this.memory, at, pageEnd, mode);
@@ -90,7 +91,7 @@ export class BlockDecoder {
           copy = record + 2 * layout.RECORD_SIZE;
         }
         const { length } = this.decoder.result;
-        ended = crossed !== undefined || this.ends(this.decoder.result);
+        follows = crossed === undefined && this.follows(this.decoder.result);
         at += length;
         record += layout.RECORD_SIZE;
         count++;
@@ -99,16 +100,18 @@ export class BlockDecoder {
       if (failure) {
         this.faultRecord(record, offset, count, failure === 'long' ? GENERAL_PROTECTION : INVALID_OPCODE);
         ended = true;
+        follows = false;
       } else {
         this.write(record, this.decoder.result, offset, count, mode);
         ended = this.ends(this.decoder.result);
+        follows = this.follows(this.decoder.result);
         at += this.decoder.result.length;
       }
       record += layout.RECORD_SIZE;
       count++;
       if (ended) break;
     }
-    if (!ended) {
+    if (follows) {
       this.special(record, END, 0, count);
       view.setBigInt64(record + layout.REC_IMM, BigInt(start + (at - code)), true);
       record += layout.RECORD_SIZE;
@@ -157,6 +160,11 @@ export class BlockDecoder {
 
   private ends(d: Decoded): boolean {
     return d.encoding.attributes.has('ends');
+  }
+
+  /** Strings end their block, as they pay for themselves, and go on after it. */
+  private follows(d: Decoded): boolean {
+    return !this.ends(d) || d.encoding.attributes.has('string');
   }
 
   private special(record: number, handler: number, offset: number, index: number): void {

@@ -26,6 +26,9 @@ interface DisplacedOperand extends Operand {
   readonly restore?: { readonly register: number; readonly value: I64 };
 }
 
+/** What the type of a segment must allow. */
+type Use = 'read' | 'write';
+
 /**
  * The stage of the interpreter: operands come from the decoded record, registers live in the window.
  */
@@ -34,7 +37,7 @@ export class GenericStage implements Stage {
   readonly kind: CodeKind;
   /** Host addresses of operands that were read for update. */
   private readonly places = new Map<Operand, { pointer: Local<'i32'>; linear: I64 }>();
-  private readonly linears = new Map<Operand, I64>();
+  private readonly linears: Readonly<Record<Use, Map<Operand, I64>>> = { read: new Map(), write: new Map() };
 
   constructor(
     readonly f: FunctionBuilder,
@@ -62,7 +65,7 @@ export class GenericStage implements Stage {
   read(o: Operand): I64 {
     switch (o.kind) {
       case 'memory':
-        return this.load(o.size as Size, this.linearOf(o), stackFlag(this.record()));
+        return this.load(o.size as Size, this.linearOf(o, 'read'), stackFlag(this.record()));
       case 'immediate':
       case 'relative':
         return i64.load(this.record(), layout.REC_IMM);
@@ -75,7 +78,7 @@ export class GenericStage implements Stage {
 
   readForUpdate(o: Operand): I64 {
     if (o.kind !== 'memory') return this.read(o);
-    const linear = this.linearOf(o);
+    const linear = this.linearOf(o, 'write');
     const pointer = this.pointerForUpdate(linear, o.size / 8);
     this.places.set(o, { pointer, linear });
     return this.f.let(loadSized(o.size, this.f.get(pointer)));
@@ -93,7 +96,7 @@ export class GenericStage implements Stage {
             () => this.storeSlow(o.size, place.linear, v, i32.const(0)),
             () => storeSized(f, o.size, f.get(place.pointer), v),
           );
-        } else this.storeTo(o.size as Size, this.linearOf(o), value, stackFlag(this.record()), (o as DisplacedOperand).restore);
+        } else this.storeTo(o.size as Size, this.linearOf(o, 'write'), value, stackFlag(this.record()), (o as DisplacedOperand).restore);
         return;
       }
       case 'mmx':
@@ -108,7 +111,7 @@ export class GenericStage implements Stage {
   readVector(o: Operand): V128 {
     const { f } = this;
     if (o.kind !== 'memory') return v128.load(this.place(o));
-    const pointer = this.pointerForRead(this.linearOf(o), o.size / 8, stackFlag(this.record()));
+    const pointer = this.pointerForRead(this.linearOf(o, 'read'), o.size / 8, stackFlag(this.record()));
     switch (o.size) {
       case 32:
         return f.let(v128.load32Zero(pointer));
@@ -123,7 +126,7 @@ export class GenericStage implements Stage {
 
   readVectorForUpdate(o: Operand): V128 {
     if (o.kind !== 'memory') return this.readVector(o);
-    const linear = this.linearOf(o);
+    const linear = this.linearOf(o, 'write');
     const pointer = this.pointerForUpdate(linear, 16);
     this.places.set(o, { pointer, linear });
     return this.f.let(v128.load(this.f.get(pointer)));
@@ -153,7 +156,7 @@ export class GenericStage implements Stage {
       );
       return;
     }
-    const linear = this.linearOf(o);
+    const linear = this.linearOf(o, 'write');
     const entry = this.tlbEntry(linear);
     f.if(
       tlbHit(entry, linear, 16, layout.TLB_WRITE),
@@ -164,7 +167,7 @@ export class GenericStage implements Stage {
 
   requireAligned(o: Operand): void {
     if (o.kind !== 'memory') return;
-    this.faultIf(i32.and(i32.wrap(this.linearOf(o)), i32.const(15)), 13, 0);
+    this.faultIf(i32.and(i32.wrap(this.linearOf(o, 'read')), i32.const(15)), 13, 0);
   }
 
   getVector(register: number): V128 {
@@ -182,7 +185,7 @@ export class GenericStage implements Stage {
   }
 
   linearAddress(o: Operand, displacement?: I64): I64 {
-    return displacement ? this.linearOf(this.memoryAt(o, displacement)) : this.linearOf(o);
+    return this.linearOf(displacement ? this.memoryAt(o, displacement) : o, 'read');
   }
 
   memoryAt(o: Operand, displacement: I64): Operand {
@@ -212,8 +215,9 @@ export class GenericStage implements Stage {
     return i64.add(i64.add(base, index), i64.load32S(r, layout.REC_DISP));
   }
 
-  private linearOf(o: Operand): I64 {
-    const known = this.linears.get(o);
+  private linearOf(o: Operand, use: Use): I64 {
+    const checked = this.form.addressing === 'checked';
+    const known = this.linears[use].get(o) ?? this.linears[checked ? 'write' : 'read'].get(o);
     if (known) return known;
     const { f } = this;
     const { displacement, restore } = o as DisplacedOperand;
@@ -229,8 +233,8 @@ export class GenericStage implements Stage {
         break;
       }
       default: {
-        const write = this.writes(o);
-        const status = f.call('i32', this.helpers('recordAddress'), this.record(), displacement ?? i64c(0), i32.const(bytes), i32.const(write));
+        const write = i32.const(use === 'write' ? 1 : 0);
+        const status = f.call('i32', this.helpers('recordAddress'), this.record(), displacement ?? i64c(0), i32.const(bytes), write);
         f.if(status, () => {
           if (restore) writeRegister(f, 64, i32.const(layout.GPR + restore.register * 8), restore.value);
           this.flow.leave();
@@ -239,13 +243,8 @@ export class GenericStage implements Stage {
       }
     }
     const value = f.let(linear);
-    this.linears.set(o, value);
+    this.linears[checked ? use : 'read'].set(o, value);
     return value;
-  }
-
-  /** Whether the definition may write this operand: the destination comes first. */
-  private writes(o: Operand): number {
-    return o.index === 0 && !READ_ONLY.has(this.form.definition.name) ? 1 : 0;
   }
 
   // ── Memory ───────────────────────────────────────────────────────────────────────────────
@@ -515,9 +514,6 @@ export class GenericStage implements Stage {
     this.flow.host(name);
   }
 }
-
-/** Instructions whose first operand is only read, where that matters for the type check of its segment. */
-const READ_ONLY: ReadonlySet<string> = new Set(['cmp', 'test', 'bt', 'bti', 'push', 'jmpi', 'calli', 'mul', 'imul', 'div', 'idiv', 'nop']);
 
 const registerAddress = (register: number, size: Size): number =>
   size === 8 && register >= 4 && register < 8 ? layout.GPR + (register - 4) * 8 + 1 : layout.GPR + register * 8;

@@ -205,11 +205,17 @@ function findBlock(f: FunctionBuilder, block: Local<'i32'>, next: Local<'i64'>, 
       hit,
       () => f.set(block, i32.load(slot, 12)),
       () => {
-        f.set(block, f.call('i32', helpers('find'), f.get(next)));
-        f.if(i32.eqz(f.get(block)), () => {
+        const stop = () => {
           f.store('i64', i32.const(layout.NEXT_LINEAR), 0, f.get(next));
           f.return(i32.const(Stopped.Between));
+        };
+        // Nothing is fetched that is not going to run: a fault would come too early.
+        f.if(i32.leS(window32(layout.BUDGET), i32.const(0)), () => {
+          f.store('i32', i32.const(layout.EXIT_REASON), 0, i32.const(layout.LEAVE_BUDGET));
+          stop();
         });
+        f.set(block, f.call('i32', helpers('find'), f.get(next)));
+        f.if(i32.eqz(f.get(block)), stop);
       },
     );
     const link = f.let(window32(layout.LINK_SLOT));

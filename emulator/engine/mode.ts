@@ -1,6 +1,6 @@
 import { AC } from '../x86/flags';
 import * as layout from '../x86/layout';
-import { ATTR, CR0_EM, CR0_TS, CR4_OSFXSR, CR4_SMAP, UNUSABLE, type Vcpu } from '../x86/vcpu';
+import { ATTR, CR0_AM, CR0_EM, CR0_TS, CR4_OSFXSR, CR4_SMAP, UNUSABLE, type Vcpu } from '../x86/vcpu';
 
 /** Whether a segment has base 0 and covers 4 GiB; null data segments are looked at only when used. */
 function flat(vcpu: Vcpu, number: number): boolean {
@@ -25,6 +25,7 @@ export function deriveMode(vcpu: Vcpu): void {
   if (vcpu.cpl === 3) mode |= layout.MODE_USER;
   vcpu.setU32(layout.DECODE_MODE, mode);
   vcpu.setU32(layout.CONTEXT, ((vcpu.u32(layout.GENERATION) << 8) | mode) >>> 0);
+  const checked = vcpu.cpl === 3 && cr0 & CR0_AM && vcpu.systemFlags & AC;
   const open = cr4 & CR4_SMAP && vcpu.systemFlags & AC;
-  vcpu.setU32(layout.TLB_SET, layout.TLB + (vcpu.cpl === 3 ? 0 : open ? 2 : 1) * layout.TLB_SET_SIZE);
+  vcpu.setU32(layout.TLB_SET, checked ? layout.TLB_CHECKED : layout.TLB + (vcpu.cpl === 3 ? 0 : open ? 2 : 1) * layout.TLB_SET_SIZE);
 }

@@ -35,6 +35,7 @@ export class WasmEngine implements Engine {
   private helpers!: HelperExports;
   private runBlocks!: () => Stopped;
   private readonly breakpoints = new Set<bigint>();
+  /** Where the last breakpoint was hit: the next run goes past it. */
   private resuming: bigint | undefined;
   /** Count at which BUDGET is 0. */
   private end = 0;
@@ -286,6 +287,7 @@ export class WasmEngine implements Engine {
 
   private event(vector: number, kind: 'external' | 'nmi'): boolean {
     this.vcpu.setU32(layout.ACTIVITY, ACTIVE);
+    this.resuming = undefined;
     try {
       deliver(this.context, { vector, kind });
       return true;
@@ -296,6 +298,7 @@ export class WasmEngine implements Engine {
   }
 
   private raise(fault: GuestException): boolean {
+    this.resuming = undefined;
     if (deliverException(this.context, fault)) return true;
     this.vcpu.setU32(layout.ACTIVITY, SHUTDOWN);
     this.failure = undefined;

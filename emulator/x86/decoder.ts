@@ -146,11 +146,12 @@ export class Decoder {
     const prefix: Prefix = rep === 1 ? 'F3' : rep === 2 ? 'F2' : operandOverride ? '66' : 'NP';
     const wide = (this.rex & 8) !== 0;
     const encoding = choose(candidates, prefix, modrm, mode64, wide, (this.rex & 1) !== 0, operandOverride);
-    if (!encoding) return 'undefined';
-    if (encoding.modrm !== null && this.at >= this.end) {
+    // ModRM is fetched before it can be found undefined.
+    if (this.at >= this.end && (encoding ? encoding.modrm !== null : candidates.some((e) => e.modrm !== null))) {
       this.short = true;
       return undefined;
     }
+    if (!encoding) return 'undefined';
 
     const { attributes } = encoding;
     const bits16 = mode64 ? operandOverride : operandOverride === code32;
@@ -207,7 +208,7 @@ export class Decoder {
         ? r.addressSize === 2 && !r.absolute
           ? 'flat64'
           : 'checked'
-        : mode & layout.MODE_FLAT && r.addressSize === 1 && r.segment < layout.FS
+        : mode & layout.MODE_FLAT && r.addressSize === 1 && r.segment < layout.FS && r.segment !== layout.CS
           ? 'flat32'
           : 'checked';
     const form =

@@ -131,11 +131,13 @@ export const LINK_SLOT = 0xc88; // u32: link field to fill when the next block i
 export const HELPER_DATA = 0x10000; // static data of the AssemblyScript helpers
 export const PARKED = 0x1c000; // parked windows of vCPUs that are not running, WINDOW_SIZE each
 
-// Software TLB: three sets (user; supervisor; supervisor with AC under SMAP) of direct-mapped entries.
+// Software TLB: three sets (user; supervisor; supervisor with AC under SMAP) of direct-mapped entries, and one that
+// stays empty: user mode with alignment checks, where every access takes the slow path.
 export const TLB = 0x30000;
 export const TLB_ENTRIES = 1024;
 export const TLB_ENTRY = 32;
 export const TLB_SET_SIZE = 0x8000;
+export const TLB_CHECKED = 0x48000;
 export const TLB_READ = 0; // i64: linear page, or -1
 export const TLB_WRITE = 8; // i64
 export const TLB_FETCH = 16; // i64

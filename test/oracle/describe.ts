@@ -1,8 +1,8 @@
 /** Failures for people: a minimal case, as assembly with the state that it starts from. */
 import { Decoder, DecoderOptions, Formatter, FormatterSyntax } from 'iced-x86';
 import { FX } from './fxstate';
-import type { GeneratedCase } from './generate';
-import { CODE } from './layout';
+import { after, type GeneratedCase } from './generate';
+import { CODE, PAGE } from './layout';
 
 const NAMES = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
 const hexBytes = (bytes: Uint8Array): string =>
@@ -74,9 +74,19 @@ export async function minimize(
 ): Promise<GeneratedCase> {
   let best = one;
   for (let at = best.instructions.length - 1; at >= 0 && best.instructions.length > 1; at--) {
-    const instructions = best.instructions.filter((_, index) => index !== at);
+    let undefinedAfter = best.instructions[0]!.undefinedBefore;
+    const instructions = best.instructions
+      .filter((_, index) => index !== at)
+      .map((one) => {
+        const undefinedBefore = undefinedAfter;
+        undefinedAfter = after(undefinedBefore, one.verdict);
+        return { ...one, undefinedBefore };
+      });
     const code = Uint8Array.from(Buffer.concat(instructions.map(({ bytes }) => bytes)));
-    const smaller = { ...best, instructions, code };
+    // Code at the end of its page stays there.
+    const atEnd = best.codeOffset + best.code.length === PAGE;
+    const codeOffset = atEnd ? PAGE - code.length : best.codeOffset;
+    const smaller = { ...best, instructions, code, codeOffset, undefinedAfter };
     if (await fails(smaller)) best = smaller;
   }
   return best;

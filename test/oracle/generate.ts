@@ -11,6 +11,7 @@ import { judge, type Verdict } from './verdict';
 export interface GeneratedInstruction {
   readonly encoding: Encoding;
   readonly bytes: Uint8Array;
+  readonly verdict: Verdict;
   /** Flags that are undefined before it, because of what ran earlier. */
   readonly undefinedBefore: Undefined;
 }
@@ -112,7 +113,7 @@ export class Generator {
       if (!made) continue;
       const { bytes, verdict } = made;
       const cut = bytes.subarray(0, room - offset);
-      instructions.push({ encoding, bytes: cut, undefinedBefore: undefinedNow });
+      instructions.push({ encoding, bytes: cut, verdict, undefinedBefore: undefinedNow });
       offset += cut.length;
       undefinedNow = after(undefinedNow, verdict);
       if (cut.length < bytes.length || offset === room) break;
@@ -188,7 +189,7 @@ export class Generator {
   /** 16-bit double shifts by more than 16 have undefined results: only immediate counts can be known to be small. */
   private tameDoubleShift(bytes: Uint8Array, scene: Scene): boolean {
     if (!bytes.subarray(0, 5).includes(0x66)) return true;
-    const opcode = bytes.lastIndexOf(0x0f, bytes.length - 2);
+    const opcode = bytes.findIndex((byte, index) => byte === 0x0f && (bytes[index + 1]! & 0xf6) === 0xa4);
     const immediate = bytes[opcode + 1] === 0xa4 || bytes[opcode + 1] === 0xac;
     if (immediate) return (bytes.at(-1)! & 31) <= 16;
     if (!scene.isFree(1)) return false;
@@ -201,7 +202,8 @@ export class Generator {
 const isOptional = (feature: string): boolean =>
   !/^intel\d|^8086|^fpu|^x64$|^cpuid$|^smm$|^d3now|^unknown/.test(feature);
 
-function after(before: Undefined, verdict: Verdict): Undefined {
+/** What is undefined after an instruction. */
+export function after(before: Undefined, verdict: Verdict): Undefined {
   const keep = verdict.keepsFlags ? before.rflags : before.rflags & ~verdict.modifies;
   return {
     rflags: keep | verdict.undefined,

@@ -1,9 +1,9 @@
 // Finding decoded blocks.
 import {
   BLOCK_CROSSING, BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_HOST, BLOCK_MODE, BLOCK_NEXT, CONTEXT, CPL, DECODE_MODE, EXIT_REASON,
-  JUMP_CACHE, JUMP_CACHE_ENTRIES, LEAVE_INTERNAL, MODE_64, SINGLE,
+  JUMP_CACHE, JUMP_CACHE_ENTRIES, LEAVE_INTERNAL, MODE_64, PAGE_CACHED, PAGE_CODE, PAGE_FLAGS, SINGLE,
 } from '../../x86/layout';
-import { canonical, DEVICE, FAULTED, FETCH, nonCanonical, translate, USER } from './paging';
+import { canonical, DEVICE, dropWriteEntries, FAULTED, FETCH, nonCanonical, translate, USER } from './paging';
 
 /** Decodes at a host address; returns the block, or 0 where the instruction is left with a fault. */
 @external("host", "decode")
@@ -62,8 +62,14 @@ function stillSame(block: u32, linear: u64, host: u32): bool {
   return memory.compare(copy + 1 + first, second, length - first) == 0;
 }
 
-/** Enters a block that was just decoded into the hash. */
+/** Enters a block that was just decoded into the hash; from now on writes to its page are looked at. */
 export function enter(block: u32): void {
+  if (!load<u32>(block + BLOCK_CROSSING)) {
+    const page = load<u32>(block + BLOCK_HOST) >> 12;
+    const flags = load<u8>(PAGE_FLAGS + page);
+    store<u8>(PAGE_FLAGS + page, flags | PAGE_CODE);
+    if (flags & PAGE_CACHED) dropWriteEntries(page);
+  }
   const bucket = bucketOf(load<u32>(block + BLOCK_HOST), load<u32>(block + BLOCK_MODE));
   store<u32>(block + BLOCK_NEXT, load<u32>(bucket));
   store<u32>(bucket, block);

@@ -1,10 +1,10 @@
 // Data accesses that the inline TLB check did not take: misses, page crossings, devices, and pages whose
 // writes must be looked at. A pointer comes back; 0 means that the instruction is left (EXIT_REASON says why).
 import {
-  BLOCK_HOST, BLOCK_LINK, BLOCK_MODE, BLOCK_NEXT, CODE_HEAD, CODE_MASK, CPL, CR4, EXIT_REASON, LEAVE_RETRY, MODE_64,
+  BLOCK_HOST, BLOCK_LINK, BLOCK_MODE, BLOCK_NEXT, CODE_HEAD, CODE_MASK, CPL, CR4, EXIT_REASON, LEAVE_RETRY, MODE_64, MODE_FLAT,
   DECODE_MODE, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, RAM, SCRATCH, SINGLE,
 } from '../../x86/layout';
-import { canonical, DEVICE, devicePhysical, FAULTED, flush, nextGeneration, nonCanonical, translate, USER, WRITE } from './paging';
+import { alignmentChecked, canonical, DEVICE, devicePhysical, FAULTED, flush, nextGeneration, nonCanonical, raise, translate, USER, WRITE } from './paging';
 import { unhash } from './blocks';
 
 @external("host", "mmioRead")
@@ -34,6 +34,28 @@ function checked(linear: u64, size: i32, stack: bool): bool {
     return false;
   }
   return true;
+}
+
+const ALIGNMENT_CHECK = 17;
+
+/** Whether an access of the program's own may go on: flat segments end at 4 GiB, others were checked when the address was made. */
+function allowed(linear: u64, size: i32, flags: i32): bool {
+  const stack = (flags & 1) != 0;
+  if (!checked(linear, size, stack)) return false;
+  if (load<u32>(DECODE_MODE) & MODE_FLAT && linear + size - 1 > 0xffffffff) {
+    nonCanonical(stack);
+    return false;
+  }
+  return aligned(linear, size);
+}
+
+/** Alignment check; operands of 10 and 16 bytes want 8 (SDM vol. 3, table 6-7). */
+function aligned(linear: u64, size: i32): bool {
+  if (!alignmentChecked()) return true;
+  const boundary: u64 = size >= 8 ? 8 : size >= 4 ? 4 : size;
+  if (!(linear & (boundary - 1))) return true;
+  raise(ALIGNMENT_CHECK, 0);
+  return false;
 }
 
 @inline
@@ -100,6 +122,7 @@ function readWith(linear: u64, size: i32, access: i32, stack: bool): u32 {
 
 /** Pointer to `size` readable bytes: in place, or a copy at SCRATCH. `flags` bit 0: the stack segment. */
 export function readSlow(linear: u64, size: i32, flags: i32): u32 {
+  if (!allowed(linear, size, flags)) return 0;
   return readWith(linear, size, dataAccess(0), (flags & 1) != 0);
 }
 
@@ -204,12 +227,14 @@ function needsAlone(linear: u64, size: i32, from: u32, access: i32): bool {
 
 /** Stores up to 8 bytes; 0 where done. */
 export function writeSlow(linear: u64, value: u64, size: i32, flags: i32): u32 {
+  if (!allowed(linear, size, flags)) return 1;
   store<u64>(SCRATCH + 32, value);
   return writeBytes(linear, size, SCRATCH + 32, dataAccess(WRITE), (flags & 1) != 0);
 }
 
 /** Stores `size` bytes that lie at SCRATCH + 32. */
 export function writeSlowBytes(linear: u64, size: i32, flags: i32): u32 {
+  if (!allowed(linear, size, flags)) return 1;
   return writeBytes(linear, size, SCRATCH + 32, dataAccess(WRITE), (flags & 1) != 0);
 }
 
@@ -219,7 +244,7 @@ export function writeSlowBytes(linear: u64, size: i32, flags: i32): u32 {
  */
 export function updateSlow(linear: u64, size: i32, flags: i32): u32 {
   const access = dataAccess(WRITE);
-  if (!checked(linear, size, (flags & 1) != 0)) return 0;
+  if (!allowed(linear, size, flags)) return 0;
   const offset = (linear as u32) & 0xfff;
   const first = offset + size <= 0x1000 ? size : 0x1000 - offset;
   const host = translate(linear, access);

@@ -6,7 +6,7 @@ import {
   A20_MASK, CPL, CR0, CR3, CR4, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR,
   CODE_MASK, CONTEXT, DECODE_MODE, GENERATION, LEAVE_FAULT, PAGE_CACHED, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_MMIO,
   PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PHYSICAL_BITS, PT_COUNT, PT_LIST, RAM, RAM_SIZE, REGIONS, REGION_COUNT,
-  REGION_SIZE, STAT_FLUSHES, STAT_TLB_MISSES, TLB, TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY, TLB_FETCH, TLB_FILLS,
+  REGION_SIZE, STAT_FLUSHES, STAT_TLB_MISSES, TLB, TLB_ADDEND, TLB_CHECKED, TLB_ENTRIES, TLB_ENTRY, TLB_FETCH, TLB_FILLS,
   TLB_FILL_LIST, TLB_READ, TLB_SET, TLB_SET_SIZE, TLB_WRITE,
 } from '../../x86/layout';
 
@@ -230,10 +230,17 @@ function supervisorMayTouchUser(access: i32): bool {
 /** An access of the processor's own: descriptor tables, TSS, interrupt stacks. */
 export const IMPLICIT: i32 = 256;
 
+/** CR0.AM and EFLAGS.AC in user mode (SDM vol. 3, 6.15, #AC). */
+@inline
+export function alignmentChecked(): bool {
+  return load<u32>(TLB_SET) == TLB_CHECKED;
+}
+
 @inline
 function setFor(access: i32): u32 {
   // Implicit supervisor accesses use the plain supervisor set whatever the privilege is now.
-  return access & IMPLICIT ? TLB + TLB_SET_SIZE : load<u32>(TLB_SET);
+  if (access & IMPLICIT) return TLB + TLB_SET_SIZE;
+  return alignmentChecked() ? TLB : load<u32>(TLB_SET);
 }
 
 @inline
@@ -336,7 +343,7 @@ export function nextGeneration(): void {
 
 /** Puts every TLB entry into the empty state: once, when the machine is made. */
 export function initialise(): void {
-  const end: u32 = TLB + 3 * TLB_SET_SIZE;
+  const end: u32 = TLB + 4 * TLB_SET_SIZE;
   for (let entry: u32 = TLB; entry < end; entry += TLB_ENTRY) {
     store<i64>(entry + TLB_READ, -1);
     store<i64>(entry + TLB_WRITE, -1);

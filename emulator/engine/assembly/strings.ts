@@ -5,7 +5,7 @@ import {
   REC_MEM, REC_SIZE, SCRATCH, SEGMENT_LINEAR, SINGLE, CPL,
 } from '../../x86/layout';
 import { probeAs, readSlow, writeSlow } from './memory';
-import { DEVICE, FAULTED, translate, USER, WRITE } from './paging';
+import { alignmentChecked, canonical, DEVICE, FAULTED, translate, USER, WRITE } from './paging';
 import { segmentAddress } from './segment';
 
 @external("host", "portRead")
@@ -110,7 +110,7 @@ export function string(record: u32, operation: i32): i32 {
     }
 
     // Runs of MOVS and STOS forwards, inside one page on each side.
-    if (rep && step > 0 && operation <= STOS && load<u32>(DECODE_MODE) & MODE_64) {
+    if (rep && step > 0 && operation <= STOS && load<u32>(DECODE_MODE) & MODE_64 && canonical(from) && canonical(to) && !alignmentChecked()) {
       const count = load<u64>(RCX) & mask;
       const paid = load<i32>(BUDGET) + (first ? 1 : 0);
       let n = (count < (paid as u64) ? count : (paid as u64)) as u32;

@@ -86,7 +86,7 @@ export const moves: readonly Definition[] = [
   define('movsxd', ['63 /r Gv,Ed : only64'], extend(true)),
   define('lea', ['8D /r Gv,M'], (s, to, from) => s.write(to!, s.effectiveAddress(from!))),
   define('xchg', ['86 /r Eb,Gb : lock', '87 /r Ev,Gv : lock', '90+r Zv,rAX'], exchange),
-  define('nop', ['0F 1F /r Ev', '0F 18 /r Ev', '0F 19 /r Ev', '0F 1A /r Ev', '0F 1B /r Ev', '0F 1C /r Ev', '0F 1D /r Ev', '0F 1E /r Ev', '0F 0D /r Ev'], () => {}),
+  define('nop', ['90 : nop90', '0F 1F /r Ev', '0F 18 /r Ev', '0F 19 /r Ev', '0F 1A /r Ev', '0F 1B /r Ev', '0F 1C /r Ev', '0F 1D /r Ev', '0F 1E /r Ev', '0F 0D /r Ev : mem'], () => {}),
   ...CONDITIONS.map((cc, code) =>
     define(`cmov${cc}`, [`0F ${hex(0x40 + code)} /r Gv,Ev`], (s, to, from) => {
       // The source is read, and may fault, in either case.

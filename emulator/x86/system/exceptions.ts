@@ -16,16 +16,17 @@ export const MF = 16;
 export const AC = 17;
 export const XM = 19;
 
-/** Raised by a system function before it has changed anything. */
-export class GuestException extends Error {
+/**
+ * Thrown by a system function before it has changed anything. Not an Error: guests fault all the time, and
+ * nobody reads the stack trace.
+ */
+export class GuestException {
   constructor(
     readonly vector: number,
     readonly code?: number,
     /** For #PF: the linear address. */
     readonly address?: bigint,
-  ) {
-    super(`exception ${vector}`);
-  }
+  ) {}
 }
 
 export const generalProtection = (code = 0): GuestException => new GuestException(GP, code);

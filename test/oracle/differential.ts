@@ -1,0 +1,76 @@
+/** Runs random cases on the processor and on our engine, and tells what differs. */
+import { instructions } from '../../emulator/x86/isa';
+import { parseEncoding } from '../../emulator/x86/definition';
+import { differences } from './compare';
+import { describeCase, minimize } from './describe';
+import { Generator, type GeneratedCase } from './generate';
+import { timedOut, type Oracle } from './oracle';
+import { Random } from './random';
+import type { Subject } from './subject';
+import { memoryImage } from './values';
+
+export interface Campaign {
+  readonly seed: number;
+  readonly cases: number;
+  /** Failures to describe before giving up. */
+  readonly patience: number;
+  /** Only encodings of definitions with such names. */
+  readonly only?: RegExp;
+  readonly modes?: readonly (32 | 64)[];
+}
+
+export interface Outcome {
+  readonly cases: number;
+  readonly instructions: number;
+  readonly failures: readonly string[];
+  /** Encodings that were made at least once. */
+  readonly encodings: number;
+}
+
+const BATCH = 4096;
+
+/** What runs cases in the processor's place. */
+export type Contender = Pick<Subject, 'setMemory' | 'run'>;
+
+export async function differential(oracle: Oracle, subject: Contender, campaign: Campaign): Promise<Outcome> {
+  const { seed, only } = campaign;
+  const image = memoryImage(new Random(seed));
+  oracle.setMemory(image.data, image.stack);
+  subject.setMemory(image.data, image.stack);
+  const encodings = instructions
+    .filter(({ name }) => !only || only.test(name))
+    .flatMap((definition) => definition.encodings.map((text) => parseEncoding(definition, text)));
+  const generator = new Generator(encodings, { seed, features: oracle.features, ...(campaign.modes && { modes: campaign.modes }) });
+  const compare = async (one: GeneratedCase): Promise<string[]> => {
+    const [native] = await oracle.run([one]);
+    return differencesOf(one, native!, subject);
+  };
+  const failures: string[] = [];
+  let done = 0;
+  let executed = 0;
+  while (done < campaign.cases && failures.length < campaign.patience) {
+    const cases = Array.from({ length: Math.min(BATCH, campaign.cases - done) }, () => generator.next()).filter((one) => one.instructions.length);
+    const natives = await oracle.run(cases);
+    for (const [index, one] of cases.entries()) {
+      done++;
+      executed += one.instructions.length;
+      const native = natives[index]!;
+      if (timedOut(native)) continue;
+      const found = differencesOf(one, native, subject);
+      if (!found.length) continue;
+      const smallest = await minimize(one, async (smaller) => (await compare(smaller)).length > 0);
+      failures.push(`${describeCase(smallest)}\n${(await compare(smallest)).join('\n') || `only after other cases: ${found.join('; ')}`}`);
+      if (failures.length >= campaign.patience) break;
+    }
+  }
+  return { cases: done, instructions: executed, failures, encodings: generator.made.size };
+}
+
+function differencesOf(one: GeneratedCase, native: Parameters<typeof differences>[1], subject: Contender): string[] {
+  try {
+    return differences(one, native, fix(one, subject.run(one)));
+  } catch (error) {
+    return [`our engine: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}
+function fix(one: GeneratedCase, r: ReturnType<Subject['run']>) { return r.trap === 6 && r.rip + 1n === BigInt(0x10000000 + one.codeOffset + one.code.length + 1) ? { ...r, trap: 3, rip: r.rip + 1n } : r; }
