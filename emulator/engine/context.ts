@@ -102,6 +102,9 @@ export class EngineContext implements SystemContext {
   modeChanged(): void {
     this.engine.modeChanged();
   }
+  debugRegistersChanged(): void {
+    this.engine.debugRegistersChanged();
+  }
   halt(): void {
     this.vcpu.setU32(layout.ACTIVITY, HALTED);
   }

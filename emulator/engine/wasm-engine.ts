@@ -1,6 +1,6 @@
 import type { Backing } from '../bus/device';
 import { guestError, internalError, type EmulatorError } from '../errors';
-import { IF, TF } from '../x86/flags';
+import { IF, RF, TF } from '../x86/flags';
 import * as layout from '../x86/layout';
 import { GuestException } from '../x86/system/exceptions';
 import { deliver, deliverException } from '../x86/system/deliver';
@@ -16,13 +16,20 @@ import { Stopped } from './interpreter';
 import { MachineMemory } from './machine-memory';
 import { deriveMode } from './mode';
 import { resetState } from './reset';
+import { debugBreakpoints, Watches } from './watches';
 import { allocate, link, type EngineBinaries, type HelperExports } from './wasm-module';
 
 /** Longest stretch without coming back to the driver, in instructions. */
 const STRETCH = 1 << 22;
+/** DR6: single step; DR7: general detect (SDM vol. 3, 17.2). */
+const DR6_BS = 1 << 14;
+const DR7_GD = 1 << 13;
 const CONTINUE = 2;
 const FAULTED = 1;
 const LEFT = 3;
+
+/** Instructions that enter a handler with TF clear. */
+const SWALLOWS_TRAP: ReadonlySet<string> = new Set(['int', 'int3', 'int1', 'into', 'syscall', 'sysenter']);
 
 /** The deterministic engine: interpreter and helpers in WebAssembly, rare work in TypeScript. */
 export class WasmEngine implements Engine {
@@ -43,7 +50,10 @@ export class WasmEngine implements Engine {
   private requested = false;
   private walking = false;
   private selected = 0;
+  private readonly watches: Watches;
   private watchHit: WatchHit | undefined;
+  /** A software interrupt or system call took TF away: no single-step trap after it. */
+  private trapSwallowed = false;
   private failure: EmulatorError | undefined;
 
   private constructor(
@@ -54,11 +64,12 @@ export class WasmEngine implements Engine {
     this.memory = allocate(options.ramBytes, backingBytes);
     this.store = new MachineMemory(this.memory, options.ramBytes, options.backings);
     this.vcpu = new Vcpu(this.memory.buffer);
+    this.watches = new Watches(this.store.view);
     this.insn = new HostInstruction(this.store.view, this.vcpu);
     this.blocks = new BlockDecoder(this.memory.buffer, handlers, {
       translateFetch: (linear) => this.helpers.translateFetch(linear) >>> 0,
       enter: (block) => this.helpers.enter(block),
-      breakpointAt: (linear) => this.breakpoints.has(linear),
+      breakpointAt: (linear) => this.breakpoints.has(linear) || this.watches.executionBits(linear) !== 0,
       deviceNotAvailable: () => (this.vcpu.cr0 & CR0_TS) !== 0n && !(this.vcpu.cr0 & CR0_EM),
       dropAll: () => this.dropBlocks(),
     });
@@ -80,7 +91,11 @@ export class WasmEngine implements Engine {
         engine.kick();
       },
       portDenied: () => 0,
-      watch: () => undefined,
+      watch: (index, address, size, write) => {
+        const bit = engine.watches.touched(index, BigInt.asUintN(64, address), size, write !== 0);
+        if (bit) engine.vcpu.setU32(layout.PENDING_DEBUG, engine.vcpu.u32(layout.PENDING_DEBUG) | bit);
+        engine.kick();
+      },
       decode: (linear, code) => engine.decode(BigInt.asUintN(64, linear), code >>> 0),
       instruction: (index, record) => engine.instruction(index, record >>> 0),
     });
@@ -132,6 +147,7 @@ export class WasmEngine implements Engine {
     bytes.copyWithin(parked(this.selected), layout.WINDOW, layout.WINDOW + layout.WINDOW_SIZE);
     bytes.copyWithin(layout.WINDOW, parked(vcpu), parked(vcpu) + layout.WINDOW_SIZE);
     this.selected = vcpu;
+    this.debugRegistersChanged();
     deriveMode(this.vcpu);
     this.helpers.flush();
   }
@@ -215,12 +231,17 @@ export class WasmEngine implements Engine {
       if (this.failure) return Exit.Unimplemented;
       if (this.requested) return Exit.Request;
       if (count >= this.wanted) return Exit.Budget;
+      this.watchHit = this.watches.take();
+      if (this.watchHit) return Exit.Watchpoint;
       const activity = vcpu.u32(layout.ACTIVITY);
       if (activity === SHUTDOWN) return Exit.Shutdown;
+      if (!alone && !this.takeTrap()) return Exit.Shutdown;
       if (!alone && !this.takeInterrupt(count)) return Exit.Shutdown;
       if (vcpu.u32(layout.ACTIVITY) !== ACTIVE) return Exit.Halt;
       const trap = (vcpu.systemFlags & TF) !== 0n;
-      const single = alone || this.walking || trap || view.getBigInt64(layout.SHADOW_COUNT, true) === BigInt(count);
+      const resumes = (vcpu.systemFlags & RF) !== 0n;
+      this.trapSwallowed = false;
+      const single = alone || this.walking || trap || resumes || view.getBigInt64(layout.SHADOW_COUNT, true) === BigInt(count);
       alone = false;
       this.end = single ? count + 1 : Math.min(this.wanted, count + STRETCH);
       view.setInt32(layout.BUDGET, this.end - count, true);
@@ -244,20 +265,55 @@ export class WasmEngine implements Engine {
           if (!this.deliverFault()) return Exit.Shutdown;
           break;
         case layout.LEAVE_BREAKPOINT:
-          if (this.resuming === view.getBigUint64(layout.INSTRUCTION_RIP, true)) {
-            alone = true;
-            break;
-          }
-          this.resuming = view.getBigUint64(layout.INSTRUCTION_RIP, true);
-          return Exit.Breakpoint;
+          if (this.atBreakpoint(view.getBigUint64(layout.INSTRUCTION_RIP, true))) return Exit.Breakpoint;
+          if (vcpu.u32(layout.ACTIVITY) === SHUTDOWN) return Exit.Shutdown;
+          alone = this.resuming !== undefined;
+          break;
         case layout.LEAVE_HOST:
           break;
         default:
           this.failure = guestError('fetch', `code is fetched from ${view.getBigUint64(layout.NEXT_LINEAR, true).toString(16)}, where there is no memory`);
       }
-      if (this.count() > count) this.resuming = undefined;
-      if (trap && this.count() > count && reason !== layout.LEAVE_FAULT && !this.raise(new GuestException(1))) return Exit.Shutdown;
+      if (this.count() > count) {
+        this.resuming = undefined;
+        if (resumes && reason !== layout.LEAVE_FAULT) vcpu.systemFlags &= ~RF;
+        if (trap && reason !== layout.LEAVE_FAULT && !this.trapSwallowed) vcpu.setU32(layout.PENDING_DEBUG, vcpu.u32(layout.PENDING_DEBUG) | DR6_BS);
+      }
     }
+  }
+
+  /** At a break mark: true where the debugger wants to stop; else the guest's own #DB, or on past it (`resuming`). */
+  private atBreakpoint(linear: bigint): boolean {
+    const { vcpu } = this;
+    if (this.breakpoints.has(linear) && this.resuming !== linear) {
+      this.resuming = linear;
+      return true;
+    }
+    const bits = this.watches.executionBits(linear);
+    if (bits && !(vcpu.systemFlags & RF)) this.raiseDebug(bits);
+    else this.resuming = linear;
+    return false;
+  }
+
+  /** A debug trap that the last instruction has left (SDM vol. 3, table 6-2: before interrupts). */
+  private takeTrap(): boolean {
+    const { vcpu } = this;
+    const bits = vcpu.u32(layout.PENDING_DEBUG);
+    if (!bits) return true;
+    vcpu.setU32(layout.PENDING_DEBUG, 0);
+    return this.raiseDebug(bits);
+  }
+
+  private raiseDebug(bits: number): boolean {
+    const { vcpu } = this;
+    vcpu.setU32(layout.DR + 6 * 8, (vcpu.u32(layout.DR + 6 * 8) & ~0xf) | bits);
+    vcpu.setU32(layout.DR + 7 * 8, vcpu.u32(layout.DR + 7 * 8) & ~DR7_GD);
+    return this.raise(new GuestException(1));
+  }
+
+  debugRegistersChanged(): void {
+    if (this.watches.setGuest(debugBreakpoints(this.vcpu))) this.dropBlocks();
+    this.helpers.flush();
   }
 
   private linearOf(rip: bigint): bigint {
@@ -322,6 +378,7 @@ export class WasmEngine implements Engine {
   private instruction(index: number, record: number): number {
     const { view, vcpu } = this;
     const system = systemInstructions[hostName(index)];
+    const trapping = vcpu.systemFlags & TF;
     try {
       if (!system) throw internalError('no-instruction', `'${hostName(index)}' is not implemented`);
       system(this.context, this.insn.at(record));
@@ -333,6 +390,12 @@ export class WasmEngine implements Engine {
       this.failure = error as EmulatorError;
       view.setUint32(layout.EXIT_REASON, layout.LEAVE_RETRY, true);
       return FAULTED;
+    }
+    this.trapSwallowed = trapping !== 0n && !(vcpu.systemFlags & TF) && SWALLOWS_TRAP.has(hostName(index));
+    // RF holds for one instruction; it matters only where the guest has execution breakpoints.
+    if (vcpu.systemFlags & RF) {
+      if (this.watches.anyExecution) this.kick();
+      else vcpu.systemFlags &= ~RF;
     }
     view.setBigUint64(layout.NEXT_LINEAR, this.linearOf(vcpu.rip), true);
     if (vcpu.u32(layout.ACTIVITY) !== ACTIVE || view.getBigInt64(layout.SHADOW_COUNT, true) === BigInt(this.count())) {
@@ -369,7 +432,8 @@ export class WasmEngine implements Engine {
     this.dropBlocks();
   }
   setWatches(watches: readonly Watch[]): void {
-    if (watches.length) throw internalError('no-watches', 'watchpoints are not implemented by this engine');
+    this.watches.setDebugger(watches);
+    this.helpers.flush();
   }
   physicalRead(address: number, into: Uint8Array): void {
     this.store.read(address, into, this.helpers);

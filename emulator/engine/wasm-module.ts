@@ -23,7 +23,7 @@ export interface EngineImports {
   portRead(port: number, size: number): number;
   portWrite(port: number, size: number, value: number): void;
   portDenied(port: number, size: number): number;
-  watch(linear: bigint, host: number, size: number, write: number): void;
+  watch(index: number, address: bigint, size: number, write: number): void;
   decode(linear: bigint, host: number): number;
   instruction(index: number, record: number): number;
 }

@@ -122,7 +122,7 @@ export const RAM_SIZE = 0xc5c; // u32: bytes of RAM, at physical address 0
 export const STAT_TLB_MISSES = 0xc60; // u32
 export const STAT_FLUSHES = 0xc64; // u32
 export const NEXT_LINEAR = 0xc68; // u64: where to look up the next block
-export const WATCHES = 0xc70; // u32: number of watched ranges
+export const WATCHES = 0xc70; // u32: number of entries of WATCH_LIST
 export const MMIO_OFFSET = 0xc78; // u64: physical address of the last device access
 export const A20_MASK = 0xc80; // u64
 export const LINK_SLOT = 0xc88; // u32: link field to fill when the next block is found
@@ -153,6 +153,16 @@ export const BLOCK_HASH_ENTRIES = 65536;
 export const REGIONS = 0x1b000; // 64 × {first u64, last u64, host u32, unused}
 export const REGION_SIZE = 24;
 export const REGION_COUNT = 0x1affc; // u32
+// Watched ranges: 64 × {first u64, last u64, kind u32, unused}.
+export const WATCH_LIST = 0x1b800;
+export const WATCH_ENTRY = 32;
+export const WATCH_ENTRIES = 64;
+export const WATCH_FIRST = 0;
+export const WATCH_LAST = 8;
+export const WATCH_KIND = 16;
+export const WATCH_READS = 1;
+export const WATCH_WRITES = 2;
+export const WATCH_PHYSICAL = 4;
 export const SINGLE_BLOCK = 0x1a000; // the block that is run one instruction at a time
 
 // One mechanism for all that is special about a page: flags by backing page (host address / 4096).
@@ -167,7 +177,7 @@ export const PAGE_DIRTY = 1; // written since the last checkpoint
 export const PAGE_CODE = 2; // holds decoded code
 export const PAGE_TABLE = 4; // a cached translation depends on it
 export const PAGE_ROM = 8; // writes are dropped
-export const PAGE_WATCHED = 16; // a watchpoint lies here
+export const PAGE_WATCHED = 16; // holds a watched physical range
 export const PAGE_MMIO = 32; // a hole in RAM: accesses go to the bus
 export const PAGE_CACHED = 64; // the TLB may hold a write entry
 

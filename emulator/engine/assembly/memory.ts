@@ -2,17 +2,16 @@
 // writes must be looked at. A pointer comes back; 0 means that the instruction is left (EXIT_REASON says why).
 import {
   BLOCK_HOST, BLOCK_LINK, BLOCK_MODE, BLOCK_NEXT, CODE_HEAD, CODE_MASK, CPL, CR4, EXIT_REASON, LEAVE_RETRY, MODE_64, MODE_FLAT,
-  DECODE_MODE, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, RAM, SCRATCH, SINGLE,
+  DECODE_MODE, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, SCRATCH, SINGLE, WATCHES,
 } from '../../x86/layout';
-import { alignmentChecked, canonical, DEVICE, devicePhysical, FAULTED, flush, nextGeneration, nonCanonical, raise, translate, USER, WRITE } from './paging';
+import { alignmentChecked, canonical, DEVICE, devicePhysical, FAULTED, flush, nextGeneration, nonCanonical, physicalOf, raise, translate, USER, WRITE } from './paging';
 import { unhash } from './blocks';
+import { watched } from './watch';
 
 @external("host", "mmioRead")
 declare function hostMmioRead(physical: f64, size: i32): u32;
 @external("host", "mmioWrite")
 declare function hostMmioWrite(physical: f64, size: i32, value: u32): void;
-@external("host", "watch")
-declare function hostWatch(linear: u64, host: u32, size: i32, write: i32): void;
 
 /** Access bits of an ordinary data access at the current privilege. */
 @inline
@@ -69,13 +68,12 @@ function readPiece(linear: u64, size: i32, to: u32, access: i32): bool {
   if (host == FAULTED) return false;
   if (host == DEVICE) {
     if (!load<u32>(SINGLE)) return retry() != 0;
-    deviceRead(devicePhysical, size, to);
+    const physical = devicePhysical;
+    if (load<u32>(WATCHES)) watched(linear, physical, size, false);
+    deviceRead(physical, size, to);
     return true;
   }
-  if (load<u8>(PAGE_FLAGS + (host >> 12)) & PAGE_WATCHED) {
-    if (!load<u32>(SINGLE)) return retry() != 0;
-    hostWatch(linear, host, size, 0);
-  }
+  if (load<u32>(WATCHES) && watched(linear, physicalOf(host), size, false)) return retry() != 0;
   memory.copy(to, host, size);
   return true;
 }
@@ -109,7 +107,7 @@ function readWith(linear: u64, size: i32, access: i32, stack: bool): u32 {
   const offset = (linear as u32) & 0xfff;
   if (offset + size <= 0x1000) {
     const host = translate(linear, access);
-    if (host > DEVICE && !(load<u8>(PAGE_FLAGS + (host >> 12)) & PAGE_WATCHED)) return host;
+    if (host > DEVICE && !load<u32>(WATCHES)) return host;
     if (host == FAULTED) return 0;
     return readPiece(linear, size, SCRATCH, access) ? SCRATCH : 0;
   }
@@ -127,12 +125,12 @@ export function readSlow(linear: u64, size: i32, flags: i32): u32 {
 }
 
 /** What a write to this place needs: 0 nothing, 1 to be run alone, 2 to be dropped. */
-function writeNeeds(host: u32, size: i32, from: u32): i32 {
+function writeNeeds(linear: u64, host: u32, size: i32, from: u32): i32 {
   const flags = load<u8>(PAGE_FLAGS + (host >> 12));
   if (flags & PAGE_ROM) return 2;
-  if (flags & PAGE_WATCHED) return 1;
   if (flags & PAGE_CODE && touchesCode(host, size)) return 1;
   if (flags & PAGE_TABLE && touchesTable(host, size, from)) return 1;
+  if (!load<u32>(SINGLE) && load<u32>(WATCHES) && watched(linear, physicalOf(host), size, true)) return 1;
   return 0;
 }
 
@@ -189,15 +187,15 @@ function writePiece(linear: u64, size: i32, from: u32, access: i32): bool {
   if (host == FAULTED) return false;
   if (host == DEVICE) {
     if (!load<u32>(SINGLE)) return retry() != 0;
-    deviceWrite(devicePhysical, size, from);
+    const physical = devicePhysical;
+    if (load<u32>(WATCHES)) watched(linear, physical, size, true);
+    deviceWrite(physical, size, from);
     return true;
   }
-  const needs = writeNeeds(host, size, from);
+  const needs = writeNeeds(linear, host, size, from);
   if (needs == 2) return true;
-  if (needs == 1) {
-    if (!load<u32>(SINGLE)) return retry() != 0;
-    if (load<u8>(PAGE_FLAGS + (host >> 12)) & PAGE_WATCHED) hostWatch(linear, host, size, 1);
-  }
+  if (needs == 1 && !load<u32>(SINGLE)) return retry() != 0;
+  if (load<u32>(WATCHES)) watched(linear, physicalOf(host), size, true);
   prepareWrite(host, size, from);
   memory.copy(host, from, size);
   return true;
@@ -222,7 +220,7 @@ function writeBytes(linear: u64, size: i32, from: u32, access: i32, stack: bool)
 
 function needsAlone(linear: u64, size: i32, from: u32, access: i32): bool {
   const host = translate(linear, access);
-  return host == DEVICE || writeNeeds(host, size, from) == 1;
+  return host == DEVICE || writeNeeds(linear, host, size, from) == 1;
 }
 
 /** Stores up to 8 bytes; 0 where done. */
@@ -249,11 +247,12 @@ export function updateSlow(linear: u64, size: i32, flags: i32): u32 {
   const first = offset + size <= 0x1000 ? size : 0x1000 - offset;
   const host = translate(linear, access);
   if (host == FAULTED) return 0;
-  let special = host == DEVICE || writeNeeds(host, first, 0) != 0;
+  // Where anything is watched, the write is a write of its own, and seen.
+  let special = host == DEVICE || load<u32>(WATCHES) != 0 || writeNeeds(linear, host, first, 0) != 0;
   if (first != size) {
     const second = translate(wrapLinear(linear + first), access);
     if (second == FAULTED) return 0;
-    if (second == DEVICE || writeNeeds(second, size - first, 0) == 1) special = true;
+    if (second == DEVICE || writeNeeds(linear + first, second, size - first, 0) == 1) special = true;
   }
   if (special) {
     if (!load<u32>(SINGLE)) return retry();

@@ -7,8 +7,9 @@ import {
   CODE_MASK, CONTEXT, DECODE_MODE, GENERATION, LEAVE_FAULT, PAGE_CACHED, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_MMIO,
   PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PHYSICAL_BITS, PT_COUNT, PT_LIST, RAM, RAM_SIZE, REGIONS, REGION_COUNT,
   REGION_SIZE, STAT_FLUSHES, STAT_TLB_MISSES, TLB, TLB_ADDEND, TLB_CHECKED, TLB_ENTRIES, TLB_ENTRY, TLB_FETCH, TLB_FILLS,
-  TLB_FILL_LIST, TLB_READ, TLB_SET, TLB_SET_SIZE, TLB_WRITE,
+  TLB_FILL_LIST, TLB_READ, TLB_SET, TLB_SET_SIZE, TLB_WRITE, WATCHES,
 } from '../../x86/layout';
+import { linearPageWatched } from './watch';
 
 // Kinds of access; the low bits are those of the page-fault error code.
 export const WRITE: i32 = 2;
@@ -254,6 +255,21 @@ export function canonical(linear: u64): bool {
 
 /** Physical address of the last access that has no memory behind it. */
 export let devicePhysical: u64 = 0;
+
+/** Physical address of a byte of memory at a host address. */
+export function physicalOf(host: u32): u64 {
+  if (host - RAM < load<u32>(RAM_SIZE)) return (host - RAM) as u64;
+  const count = load<u32>(REGION_COUNT);
+  for (let i: u32 = 0; i < count; i++) {
+    const region = REGIONS + i * REGION_SIZE;
+    const first = load<u64>(region);
+    const length = load<u64>(region + 8) - first;
+    const base = load<u32>(region + 16);
+    if (host >= base && ((host - base) as u64) <= length) return first + ((host - base) as u64);
+  }
+  return 0xffffffffffffffff;
+}
+
 export const FAULTED: u32 = 0;
 export const DEVICE: u32 = 1;
 
@@ -289,11 +305,11 @@ export function translate(linear: u64, access: i32): u32 {
   store<u32>(entry + TLB_ADDEND, addend);
   const flagsAt = PAGE_FLAGS + (host >> 12);
   const flags = load<u8>(flagsAt);
-  const watched = (flags & PAGE_WATCHED) != 0;
+  const watched = (flags & PAGE_WATCHED) != 0 || (load<u32>(WATCHES) && linearPageWatched(linear));
   if (access & FETCH) store<i64>(entry + TLB_FETCH, page);
   else {
     if (!watched) store<i64>(entry + TLB_READ, page);
-    const plain = walkedWritable && walkedDirty && !(flags & (PAGE_CODE | PAGE_TABLE | PAGE_ROM | PAGE_WATCHED));
+    const plain = walkedWritable && walkedDirty && !watched && !(flags & (PAGE_CODE | PAGE_TABLE | PAGE_ROM));
     if (plain && (flags & PAGE_DIRTY || access & WRITE)) {
       store<i64>(entry + TLB_WRITE, page);
       store<u8>(flagsAt, flags | PAGE_CACHED | PAGE_DIRTY);

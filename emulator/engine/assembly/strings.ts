@@ -1,8 +1,8 @@
 // MOVS, STOS, LODS, SCAS, CMPS, INS, OUTS and their REP forms. Whole runs inside a page go at memcpy speed.
 // Each iteration counts as one instruction; a run stops exactly where the slice ends.
 import {
-  BUDGET, DECODE_MODE, EFLAGS, ES, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GPR, LEAVE_RETRY, MASK16, MODE_64, PAGE_FLAGS, PAGE_WATCHED,
-  REC_MEM, REC_SIZE, SCRATCH, SEGMENT_LINEAR, SINGLE, CPL,
+  BUDGET, DECODE_MODE, EFLAGS, ES, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GPR, LEAVE_RETRY, MASK16, MODE_64, PAGE_FLAGS,
+  REC_MEM, REC_SIZE, SCRATCH, SEGMENT_LINEAR, SINGLE, CPL, WATCHES,
 } from '../../x86/layout';
 import { probeAs, readSlow, writeSlow } from './memory';
 import { alignmentChecked, canonical, DEVICE, FAULTED, translate, USER, WRITE } from './paging';
@@ -110,7 +110,7 @@ export function string(record: u32, operation: i32): i32 {
     }
 
     // Runs of MOVS and STOS forwards, inside one page on each side.
-    if (rep && step > 0 && operation <= STOS && load<u32>(DECODE_MODE) & MODE_64 && canonical(from) && canonical(to) && !alignmentChecked()) {
+    if (rep && step > 0 && operation <= STOS && load<u32>(DECODE_MODE) & MODE_64 && canonical(from) && canonical(to) && !alignmentChecked() && !load<u32>(WATCHES)) {
       const count = load<u64>(RCX) & mask;
       const paid = load<i32>(BUDGET) + (first ? 1 : 0);
       let n = (count < (paid as u64) ? count : (paid as u64)) as u32;
@@ -193,9 +193,7 @@ function leave(first: bool): i32 {
 
 /** Host address for a run of reads inside one page; DEVICE or FAULTED where it goes element by element. */
 function readRun(linear: u64, user: i32): u32 {
-  const host = translate(linear, user);
-  if (host > DEVICE && load<u8>(PAGE_FLAGS + (host >> 12)) & PAGE_WATCHED) return DEVICE;
-  return host;
+  return translate(linear, user);
 }
 
 /** Host address for a run of writes inside one page of plain memory; else DEVICE or FAULTED. */

@@ -27,6 +27,8 @@ export interface SystemContext {
   flushTlb(): void;
   /** Mode, privilege or code segment changed: decode mode and TLB set follow. */
   modeChanged(): void;
+  /** DR0–DR3 or DR7 changed. */
+  debugRegistersChanged(): void;
   halt(): void;
   /** Something that is not implemented; the machine stops there and stays inspectable. */
   unimplemented(what: string): never;
