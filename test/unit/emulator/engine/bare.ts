@@ -1,0 +1,50 @@
+/** An engine without devices in 64-bit mode, the first 32 MiB mapped one to one; code runs at CODE with its stack below STACK. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EngineHost } from '../../../../emulator/engine/engine';
+import { WasmEngine } from '../../../../emulator/engine/wasm-engine';
+import * as layout from '../../../../emulator/x86/layout';
+
+export const CODE = 0x10000;
+export const STACK = 0x80000;
+export const DATA = 0x100000;
+const RAM = 32 << 20;
+const DIST = join(__dirname, '..', '..', '..', '..', 'dist');
+
+export async function bareEngine(hexCode: string, host: Partial<EngineHost> = {}): Promise<WasmEngine> {
+  const module = (name: string) => new WebAssembly.Module(readFileSync(join(DIST, name)));
+  const nothing: EngineHost = {
+    portRead: () => 0xffffffff,
+    portWrite: () => undefined,
+    mmioRead: () => 0xffffffff,
+    mmioWrite: () => undefined,
+    acknowledgeInterrupt: () => -1,
+    interruptPending: () => false,
+    readApicMsr: () => undefined,
+    writeApicMsr: () => false,
+    getTaskPriority: () => 0,
+    setTaskPriority: () => undefined,
+    timestamp: () => 0n,
+  };
+  const engine = await WasmEngine.create(
+    { ramBytes: RAM, vcpus: 1, backings: [], host: { ...nothing, ...host } },
+    { helpers: module('helpers.wasm'), interpreter: module('engine.wasm') },
+  );
+  const view = new DataView(engine.ram.buffer, engine.ram.byteOffset);
+  view.setBigUint64(0x1000, 0x2007n, true);
+  view.setBigUint64(0x2000, 0x3007n, true);
+  for (let i = 0; i < RAM >> 21; i++) view.setBigUint64(0x3000 + i * 8, BigInt(i << 21) | 0x87n, true);
+  const { vcpu } = engine;
+  vcpu.setU64(layout.CR0, 0x80010033n);
+  vcpu.setU64(layout.CR3, 0x1000n);
+  vcpu.setU64(layout.CR4, 0x6a0n);
+  vcpu.setU64(layout.EFER, 0xd01n);
+  vcpu.setSegment(layout.CS, { selector: 0x10, base: 0n, limit: 0xffffffff, attributes: 0xa09b });
+  for (const s of [layout.ES, layout.SS, layout.DS]) vcpu.setSegment(s, { selector: 0x18, base: 0n, limit: 0xffffffff, attributes: 0xc093 });
+  vcpu.rip = BigInt(CODE);
+  vcpu.setGpr(4, BigInt(STACK));
+  engine.physicalWrite(CODE, Buffer.from(hexCode.replace(/\s/g, ''), 'hex'));
+  engine.modeChanged();
+  engine.flush();
+  return engine;
+}

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { Exit, type Watch } from '../../../../emulator/engine/engine';
+import * as layout from '../../../../emulator/x86/layout';
+import { bareEngine, CODE, DATA } from './bare';
+
+const watch = (access: Watch['access'], address = DATA, length = 4, space: Watch['space'] = 'linear'): Watch => ({ space, access, address: BigInt(address), length });
+
+describe('WasmEngine', () => {
+  // L: inc rax; mov [rdi], eax; mov ebx, [rdi]; jmp L
+  const loop = '48 ff c0  89 07  8b 1f  eb f7';
+
+  it('stops after exactly as many instructions as were asked for', async () => {
+    for (const count of [1, 2, 3, 4, 5, 47, 48, 49, 1000, 4_194_305]) {
+      const engine = await bareEngine(loop);
+      engine.vcpu.setGpr(7, BigInt(DATA));
+      assert.equal(engine.run(count), Exit.Budget);
+      assert.equal(engine.count(), count);
+      assert.equal(engine.vcpu.gpr(0), BigInt(Math.ceil(count / 4)));
+      assert.equal(engine.vcpu.rip, BigInt(CODE + [0, 3, 5, 7][count % 4]!));
+    }
+  });
+
+  it('stops before a breakpoint, and goes on past it', async () => {
+    const engine = await bareEngine(loop);
+    engine.vcpu.setGpr(7, BigInt(DATA));
+    engine.setBreakpoints([BigInt(CODE + 5)]);
+    for (let hit = 0; hit < 3; hit++) {
+      assert.equal(engine.run(1000), Exit.Breakpoint);
+      assert.equal(engine.vcpu.rip, BigInt(CODE + 5));
+      assert.equal(engine.count(), 2 + 4 * hit);
+    }
+    engine.setBreakpoints([]);
+    assert.equal(engine.run(1000), Exit.Budget);
+  });
+
+  for (const space of ['linear', 'physical'] as const)
+    it(`stops after a watched access, by ${space} address`, async () => {
+      const engine = await bareEngine(loop);
+      engine.vcpu.setGpr(7, BigInt(DATA - 2));
+      engine.run(4); // the page is in the TLB
+      engine.setWatches([watch('write', DATA, 1, space)]);
+      assert.equal(engine.run(1000), Exit.Watchpoint);
+      assert.equal(engine.count(), 4 + 2);
+      // The access crosses into the watched page: its part there is told.
+      assert.deepEqual([engine.lastWatch?.write, engine.lastWatch?.size], [true, 2]);
+      engine.setWatches([watch('read', DATA + 1, 1, space)]);
+      assert.equal(engine.run(1000), Exit.Watchpoint);
+      assert.equal(engine.count(), 4 + 3);
+      assert.equal(engine.lastWatch?.write, false);
+      engine.setWatches([watch('access', DATA + 2, 1, space)]);
+      assert.equal(engine.run(1000), Exit.Budget, 'beside the range');
+    });
+
+  it('sees a watched write inside a repeated string, at its iteration', async () => {
+    const engine = await bareEngine('f3 48 ab  eb fe'); // rep stosq
+    engine.vcpu.setGpr(7, BigInt(DATA));
+    engine.vcpu.setGpr(1, 100n);
+    engine.setWatches([watch('write', DATA + 8 * 40 + 3, 1)]);
+    assert.equal(engine.run(1000), Exit.Watchpoint);
+    assert.equal(engine.vcpu.gpr(1), 59n);
+    assert.equal(engine.count(), 41);
+  });
+
+  it('raises the guest\'s own data breakpoint as a trap', async () => {
+    const engine = await bareEngine(loop);
+    const { vcpu } = engine;
+    vcpu.setGpr(7, BigInt(DATA));
+    vcpu.setU64(layout.DR, BigInt(DATA));
+    vcpu.setU64(layout.DR + 7 * 8, 0xd0401n); // DR0: write, 4 bytes
+    engine.debugRegistersChanged();
+    // No interrupt table: delivering #DB ends in a triple fault, with DR6 saying why.
+    assert.equal(engine.run(1000), Exit.Shutdown);
+    assert.equal(vcpu.u32(layout.DR + 6 * 8) & 0xf, 1);
+    assert.equal(engine.count(), 2);
+  });
+
+  it('runs code that changes itself', async () => {
+    // mov byte [rip + 0], 0x05 changes the immediate of the next instruction: mov eax, 1
+    const engine = await bareEngine('c6 05 01 00 00 00 05  b8 01 00 00 00  eb fe');
+    engine.run(2);
+    assert.equal(engine.vcpu.gpr(0), 5n);
+  });
+});
