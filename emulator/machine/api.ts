@@ -28,7 +28,10 @@ export interface MachineConfig {
   readonly debugExitPort: number | false;
 }
 
-/** A position in the machine's history: instructions retired by all vCPUs since power-on. */
+/**
+ * A position in the machine's history: instructions retired by all vCPUs since power-on. A jump over
+ * time in which every vCPU is halted takes one position too, so that no two states share one.
+ */
 export type Position = number;
 
 export type StopReason =
@@ -99,6 +102,8 @@ export interface CheckpointInfo {
 export interface Status {
   readonly running: boolean;
   readonly position: Position;
+  /** Retired instructions: `position` without the jumps over idle time. */
+  readonly instructions: number;
   readonly time: number;
   readonly oldest: Position;
   /** End of the recorded history; greater than `position` after travelling back. */
@@ -119,6 +124,8 @@ export interface RunLimits {
   readonly position?: Position;
   /** Record a state hash at every multiple of this many instructions. */
   readonly hashEvery?: number;
+  /** Stop (reason `idle`) when only an input could wake the guest; otherwise it waits for one. */
+  readonly stopWhenIdle?: boolean;
 }
 
 export type GuestEvent =

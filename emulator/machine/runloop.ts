@@ -50,14 +50,10 @@ export class RunLoop {
     }
   }
 
-  /** An input from outside, now: a recorded future ends here. */
+  /** An input from outside, now: a recorded future ends here. One that is refused (throws) leaves no trace. */
   inject(input: Input): void {
-    this.machine.journal.append(this.machine.position, input);
-    this.perform(input);
-  }
-
-  private perform(input: Input): void {
     this.apply(input);
+    this.machine.journal.append(this.machine.position, input);
     this.takeInterrupts();
   }
 
@@ -68,7 +64,10 @@ export class RunLoop {
     const now = clock.now();
     for (let i = 0; i < SETTLE_LIMIT && board.deadline() <= now; i++) board.expire(now);
     this.takeInterrupts();
-    for (let input = journal.take(machine.position); input; input = journal.take(machine.position)) this.perform(input);
+    for (let input = journal.take(machine.position); input; input = journal.take(machine.position)) {
+      this.apply(input);
+      this.takeInterrupts();
+    }
   }
 
   private takeInterrupts(): void {

@@ -1,0 +1,46 @@
+import type { CheckpointInfo, Position } from './api';
+import type { Machine } from './machine';
+import type { RunLoop } from './runloop';
+import type { Hit, Triggers } from './triggers';
+
+/** What history works with. Serial output and log points are silent while it moves the machine. */
+export interface HistoryContext {
+  readonly machine: Machine;
+  readonly loop: RunLoop;
+  /** In mode `off` unless history sets another; it is put back afterwards. */
+  readonly triggers: Triggers;
+  /** Lets the host do what waits; call at least every 10 ms. */
+  yield(): Promise<void>;
+  /** Instructions that fit into one such stretch. */
+  slice(): number;
+  /** Somebody wants the machine to stop: history leaves it at any position it has reached. */
+  interrupted(): boolean;
+  progress(position: Position, target: Position): void;
+  /** The list of checkpoints has changed. */
+  changed(): void;
+}
+
+/** The machine's past: checkpoints and the journal between them. Implemented in emulator/snapshot. */
+export interface History {
+  readonly oldest: Position;
+  /** The furthest position of this branch; at least the machine's. */
+  readonly newest: Position;
+  readonly bytes: number;
+  /** Position at which the next automatic checkpoint is due: runs are cut there. */
+  readonly due: Position;
+  /** The machine stands at a boundary: takes the automatic checkpoint if it is due, and notes how far it has come. */
+  visit(): void;
+  /** An input has just made a new future: what was recorded beyond this position belongs to another branch. */
+  branched(): void;
+
+  checkpoint(name?: string): CheckpointInfo;
+  list(): readonly CheckpointInfo[];
+  restore(id: number): Promise<void>;
+  travel(position: Position): Promise<void>;
+  /** To the state before the last instruction of this vCPU. False at the oldest position. */
+  stepBack(vcpu: number): Promise<boolean>;
+  /** To the last hit before here. Undefined: there is none, and the machine stands at the oldest position. */
+  reverseContinue(): Promise<Hit | undefined>;
+}
+
+export type MakeHistory = (context: HistoryContext, bytes: number, every: number) => History;

@@ -1,0 +1,38 @@
+import { userError } from '../errors';
+import { setDevice, setVcpu } from './inspect';
+import type { Input } from './journal';
+import type { Machine } from './machine';
+
+/** Carries out an input. The same at the first time and at every replay. */
+export function applyInput(machine: Machine, input: Input): void {
+  const { board, engine } = machine;
+  switch (input.kind) {
+    case 'serial':
+      board.serial[input.port]?.receive(input.bytes);
+      return;
+    case 'key':
+      board.keyboard.key(input.code, input.down);
+      return;
+    case 'pointer':
+      board.mouse.input(input);
+      return;
+    case 'reset':
+      machine.reset();
+      return;
+    case 'vcpu':
+      setVcpu(machine, input.vcpu, input.path, input.value);
+      engine.flush();
+      return;
+    case 'device':
+      setDevice(deviceNamed(machine, input.path[0]), input.path.slice(1), input.value);
+      return;
+    case 'memory':
+      engine.physicalWrite(input.address, input.bytes);
+  }
+}
+
+function deviceNamed(machine: Machine, name: string | undefined): Machine['devices'][number] {
+  const device = machine.devices.find((candidate) => candidate.name === name);
+  if (!device) throw userError('no-device', `there is no device '${name ?? ''}'`);
+  return device;
+}

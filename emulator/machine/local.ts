@@ -1,0 +1,370 @@
+import type { EngineBinaries } from '../engine/wasm-module';
+import { internalError, userError } from '../errors';
+import * as layout from '../x86/layout';
+import { HALTED } from '../x86/vcpu';
+import type {
+  CheckpointInfo, Frame, Guest, GuestEvent, MachineConfig, Position, RunLimits, StateNode, Status, StepKind, Stop, StopReason, Trigger,
+} from './api'; // prettier-ignore
+import type { Images } from './boot';
+import type { History, MakeHistory } from './history';
+import { applyInput } from './inputs';
+import { deviceNodes, registersOf, vcpuNodes } from './inspect';
+import type { Input } from './journal';
+import { Machine } from './machine';
+import { MemoryAccess } from './memory';
+import { Output } from './output';
+import { Slices, type Pace } from './pace';
+import { RunLoop, type Halt } from './runloop';
+import { readFrame } from './screen';
+import { StateHash } from './state';
+import { Stepping } from './stepping';
+import { Triggers } from './triggers';
+
+/** Longest read or write of memory in one message. */
+const MEMORY_MESSAGE = 64 << 20;
+
+export interface LocalOptions {
+  readonly images: Images;
+  readonly binaries: EngineBinaries;
+  readonly pace: Pace;
+  readonly history?: MakeHistory;
+  /** Writes a snapshot of the machine. */
+  readonly save?: (machine: Machine, path: string) => Promise<void>;
+}
+
+/** A guest that runs in this thread, in slices of a few milliseconds. */
+export class LocalGuest implements Guest {
+  readonly config: MachineConfig;
+  private readonly loop: RunLoop;
+  private readonly memory: MemoryAccess;
+  private readonly slices: Slices;
+  private readonly stepping: Stepping;
+  private readonly hash: StateHash;
+  private readonly history: History | undefined;
+  private motion: Promise<void> | undefined;
+  private interrupted = false;
+  private closed = false;
+  private pointerAt: { x: number; y: number } | undefined;
+  /** Ends the wait of an idle machine. */
+  private wake: () => void = () => undefined;
+  private speed = { instructions: 0, milliseconds: 0 };
+
+  private constructor(
+    readonly machine: Machine,
+    private readonly output: Output,
+    private readonly triggers: Triggers,
+    private readonly options: LocalOptions,
+  ) {
+    this.config = machine.config;
+    this.loop = new RunLoop(machine, (input) => applyInput(machine, input));
+    this.memory = new MemoryAccess(machine.engine);
+    this.slices = new Slices(options.pace);
+    this.hash = new StateHash(machine);
+    triggers.attach(machine);
+    const yielding = (): Promise<void> => options.pace.yield();
+    const interrupted = (): boolean => this.interrupted;
+    const slice = (): number => this.slices.instructions;
+    this.stepping = new Stepping(machine, this.loop, triggers, { slice, yield: yielding, interrupted, moved: () => this.moved() });
+    if (this.config.historyBytes > 0 && options.history) {
+      const context = {
+        machine, loop: this.loop, triggers, yield: yielding, interrupted, slice,
+        progress: (position: Position, target: Position) => output.emit({ event: 'progress', position, target }),
+        changed: () => output.emit({ event: 'checkpoints' }),
+      }; // prettier-ignore
+      this.history = options.history(context, this.config.historyBytes, this.config.checkpointEvery);
+    }
+  }
+
+  /** Throws EmulatorError with blame `user` for a bad configuration or image. */
+  static async create(config: MachineConfig, options: LocalOptions): Promise<LocalGuest> {
+    let machine: Machine | undefined;
+    const output = new Output(() => machine?.position ?? 0);
+    const triggers = new Triggers((text) => output.log(text));
+    machine = await Machine.create(config, options.images, options.binaries, { serial: (port, byte) => output.byte(port, byte) }, triggers);
+    return new LocalGuest(machine, output, triggers, options);
+  }
+
+  on(listener: (event: GuestEvent) => void): () => void {
+    return this.output.on(listener);
+  }
+
+  status(): Promise<Status> {
+    const { machine, history, speed } = this;
+    const { position } = machine;
+    return Promise.resolve({
+      running: this.motion !== undefined,
+      position,
+      instructions: machine.clock.instructions(),
+      time: machine.clock.now(),
+      oldest: history?.oldest ?? position,
+      newest: history?.newest ?? position,
+      mips: speed.milliseconds > 0 ? speed.instructions / speed.milliseconds / 1000 : 0,
+      historyBytes: history?.bytes ?? 0,
+    });
+  }
+
+  // ── Motion ───────────────────────────────────────────────────────────────────────────────
+
+  /** One motion at a time; it ends in one `stopped` event. */
+  private begin(run: () => Promise<{ reason: StopReason; vcpu?: number }>): Promise<void> {
+    if (this.closed) return Promise.reject(userError('closed', 'the guest has been closed'));
+    if (this.motion) return Promise.reject(userError('running', 'the guest is running'));
+    this.interrupted = false;
+    this.output.emit({ event: 'running' });
+    this.motion = run()
+      .catch((error: unknown): { reason: StopReason } => ({ reason: errorReason(error) }))
+      .then(({ reason, vcpu }: { reason: StopReason; vcpu?: number }) => {
+        this.triggers.setMode('run');
+        this.output.flush();
+        this.output.silent = false;
+        this.motion = undefined;
+        this.output.emit({ event: 'stopped', stop: this.stop(reason, vcpu) });
+      });
+    return Promise.resolve();
+  }
+
+  private stop(reason: StopReason, vcpu = this.machine.engine.current): Stop {
+    const { machine } = this;
+    return { reason, vcpu, position: machine.position, time: machine.clock.now(), rip: machine.vcpus.at(vcpu).rip };
+  }
+
+  /** After every stretch of running. */
+  private moved(): void {
+    this.output.flush();
+    this.history?.visit();
+  }
+
+  resume(limits: RunLimits = {}): Promise<void> {
+    return this.begin(() => this.run(limits));
+  }
+
+  private async run({ position: limit = Infinity, hashEvery, stopWhenIdle }: RunLimits): Promise<{ reason: StopReason }> {
+    const { machine, slices, options } = this;
+    const start = machine.position;
+    this.speed = { instructions: 0, milliseconds: 0 };
+    for (;;) {
+      if (machine.position >= limit) return { reason: { kind: 'limit' } };
+      const nextHash = hashEvery ? (Math.floor(machine.position / hashEvery) + 1) * hashEvery : Infinity;
+      const target = Math.min(limit, nextHash, this.history?.due ?? Infinity, machine.position + slices.instructions);
+      const halt = this.slice(target);
+      this.moved();
+      if (machine.position === nextHash) this.output.emit({ event: 'hash', position: nextHash, hash: this.hash.current() });
+      if (halt) {
+        const reason = this.judge(halt, start);
+        if (reason?.kind === 'idle' && !stopWhenIdle && this.canBeWoken()) await this.idle();
+        else if (reason) return { reason };
+      }
+      await options.pace.yield();
+      if (this.interrupted) return { reason: { kind: 'pause' } };
+    }
+  }
+
+  private slice(target: Position): Halt | undefined {
+    const { machine, options, slices, speed } = this;
+    const [from, began] = [machine.clock.instructions(), options.pace.now()];
+    const halt = slices.measure(() => this.loop.advance(target), () => machine.position);
+    speed.instructions += machine.clock.instructions() - from;
+    speed.milliseconds += options.pace.now() - began;
+    return halt;
+  }
+
+  private judge(halt: Halt, start: Position): StopReason | undefined {
+    const hit = this.triggers.judge(halt);
+    switch (halt.kind) {
+      case 'breakpoint':
+        // The one at the place where the run began has been seen.
+        return this.machine.position === start ? undefined : hit;
+      case 'watchpoint':
+      case 'request':
+        return hit;
+      case 'shutdown':
+        return { kind: 'shutdown', description: 'triple fault: an exception could not be delivered, nor could the double fault' };
+      case 'error':
+        return errorReason(halt.error);
+      default:
+        return halt;
+    }
+  }
+
+  /** Whether an input could wake a vCPU. */
+  private canBeWoken(): boolean {
+    return Array.from({ length: this.config.cpus }, (_, n) => this.machine.vcpus.at(n)).some(
+      (vcpu) => vcpu.u32(layout.ACTIVITY) === HALTED && (vcpu.systemFlags & 0x200n) !== 0n,
+    );
+  }
+  private idle(): Promise<void> {
+    return new Promise((resolve) => (this.wake = resolve));
+  }
+
+  async pause(): Promise<void> {
+    this.interrupted = true;
+    this.wake();
+    await this.motion;
+  }
+
+  step(kind: StepKind, vcpu: number): Promise<void> {
+    this.checkVcpu(vcpu);
+    return this.begin(async () => {
+      const end = await this.stepping.step(kind, vcpu);
+      switch (end.kind) {
+        case 'done':
+          return { reason: { kind: this.interrupted ? 'pause' : 'step' }, vcpu };
+        case 'hit':
+          return { reason: end.hit };
+        case 'halt':
+          return { reason: this.judge(end.halt, -1) ?? { kind: 'step' } };
+      }
+    });
+  }
+
+  /** Moves through history: nothing is printed, and what stops is history's to say. */
+  private past(move: (history: History) => Promise<StopReason>, vcpu?: number): Promise<void> {
+    const { history } = this;
+    if (!history) return Promise.reject(userError('no-history', 'history is switched off for this guest'));
+    return this.begin(async () => {
+      this.output.flush();
+      this.output.silent = true;
+      this.triggers.setMode('off');
+      return { reason: await move(history), ...(vcpu !== undefined && { vcpu }) };
+    });
+  }
+
+  stepBack(vcpu: number): Promise<void> {
+    this.checkVcpu(vcpu);
+    return this.past(async (history) => ({ kind: (await history.stepBack(vcpu)) ? 'step' : 'history-start' }), vcpu);
+  }
+  reverseContinue(): Promise<void> {
+    return this.past(async (history) => (await history.reverseContinue()) ?? { kind: this.interrupted ? 'pause' : 'history-start' });
+  }
+  travel(position: Position): Promise<void> {
+    return this.past(async (history) => {
+      await history.travel(position);
+      return { kind: this.interrupted ? 'pause' : 'step' };
+    });
+  }
+  restore(id: number): Promise<void> {
+    return this.past(async (history) => {
+      await history.restore(id);
+      return { kind: 'step' };
+    });
+  }
+  async reset(): Promise<void> {
+    await this.input({ kind: 'reset' });
+    if (!this.motion) this.output.emit({ event: 'stopped', stop: this.stop({ kind: 'reset' }) });
+  }
+  setTriggers(triggers: readonly Trigger[]): Promise<void> {
+    return now(() => this.triggers.set(triggers));
+  }
+
+  checkpoint(name?: string): Promise<CheckpointInfo> {
+    return now(() => {
+      if (!this.history) throw userError('no-history', 'history is switched off for this guest');
+      return this.history.checkpoint(name);
+    });
+  }
+  checkpoints(): Promise<readonly CheckpointInfo[]> {
+    return Promise.resolve(this.history?.list() ?? []);
+  }
+  stateHash(): Promise<string> {
+    return now(() => this.hash.current());
+  }
+
+  // ── State ────────────────────────────────────────────────────────────────────────────────
+
+  private checkVcpu(vcpu: number): void {
+    if (!Number.isInteger(vcpu) || vcpu < 0 || vcpu >= this.config.cpus) throw userError('no-vcpu', `there is no vCPU ${vcpu}`);
+  }
+  private of<T>(vcpu: number, read: () => T): Promise<T> {
+    return now(() => {
+      this.checkVcpu(vcpu);
+      return read();
+    });
+  }
+
+  vcpuState(vcpu: number): Promise<readonly StateNode[]> {
+    return this.of(vcpu, () => vcpuNodes(this.machine, vcpu));
+  }
+  deviceState(): Promise<readonly StateNode[]> {
+    return now(() => deviceNodes(this.machine.devices));
+  }
+  registers(vcpu: number): Promise<Readonly<Record<string, bigint>>> {
+    return this.of(vcpu, () => registersOf(this.machine, vcpu));
+  }
+  async setVcpuState(vcpu: number, path: readonly string[], value: bigint): Promise<void> {
+    this.checkVcpu(vcpu);
+    await this.input({ kind: 'vcpu', vcpu, path: [...path], value });
+  }
+  setDeviceState(path: readonly string[], value: bigint): Promise<void> {
+    return this.input({ kind: 'device', path: [...path], value });
+  }
+  readMemory(vcpu: number, space: 'linear' | 'physical', address: bigint, length: number): Promise<Uint8Array> {
+    return this.of(vcpu, () => this.memory.read(vcpu, space, address, Math.min(length, MEMORY_MESSAGE)));
+  }
+  async writeMemory(vcpu: number, space: 'linear' | 'physical', address: bigint, bytes: Uint8Array): Promise<number> {
+    this.checkVcpu(vcpu);
+    let written = 0;
+    for (const piece of this.memory.targets(vcpu, space, address, bytes)) {
+      await this.input({ kind: 'memory', address: piece.physical, bytes: piece.bytes });
+      written += piece.bytes.length;
+    }
+    return written;
+  }
+  translate(vcpu: number, linear: bigint): Promise<bigint | undefined> {
+    return this.of(vcpu, () => {
+      const physical = this.memory.translate(vcpu, linear);
+      return physical === undefined ? undefined : BigInt(physical);
+    });
+  }
+  memoryMap(): ReturnType<Guest['memoryMap']> {
+    const ram = { first: 0n, last: BigInt(this.config.memory - 1), owner: 'ram', space: 'memory' as const };
+    return now(() => [ram, ...this.machine.bus.map()]);
+  }
+  frame(): Promise<Frame | undefined> {
+    return now(() => readFrame(this.machine.board));
+  }
+
+  // ── Inputs ───────────────────────────────────────────────────────────────────────────────
+
+  /** Something from outside, at the position where the machine stands between two slices. */
+  private input(input: Input): Promise<void> {
+    return now(() => {
+      if (this.closed) throw userError('closed', 'the guest has been closed');
+      if (this.output.silent) throw userError('travelling', 'the guest is moving through its history');
+      this.loop.inject(input);
+      this.output.flush();
+      this.output.branch();
+      this.history?.branched();
+      this.wake();
+    });
+  }
+  serialInput(port: number, bytes: Uint8Array): Promise<void> {
+    if (!this.machine.board.serial[port]) return Promise.reject(userError('no-serial', `there is no serial line ${port}`));
+    return this.input({ kind: 'serial', port, bytes: Uint8Array.from(bytes) });
+  }
+  key(code: string, down: boolean): Promise<void> {
+    return this.input({ kind: 'key', code, down });
+  }
+  pointer(x: number, y: number, buttons: number, wheel: number): Promise<void> {
+    const { x: oldX, y: oldY } = this.pointerAt ?? { x, y };
+    this.pointerAt = { x, y };
+    return this.input({ kind: 'pointer', dx: x - oldX, dy: y - oldY, wheel, buttons });
+  }
+
+  save(path: string): Promise<void> {
+    const { save } = this.options;
+    return save ? save(this.machine, path) : Promise.reject(userError('no-snapshots', 'this host of the guest can not write snapshot files'));
+  }
+  async close(): Promise<void> {
+    await this.pause();
+    this.closed = true;
+  }
+}
+
+/** Runs now; an error becomes the promise's. */
+const now = async <T>(action: () => T): Promise<T> => action();
+
+function errorReason(error: unknown): Extract<StopReason, { kind: 'error' }> {
+  const known = error as { code?: unknown; blame?: unknown; message?: unknown };
+  const { code, message } = typeof known.code === 'string' ? known : internalError('internal', String(known.message ?? error));
+  return { kind: 'error', code: String(code), blame: known.blame === 'guest' ? 'guest' : 'internal', description: String(message) };
+}

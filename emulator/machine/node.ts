@@ -1,0 +1,60 @@
+/** What Node gives the machine: files, compiled binaries, and a clock for slices. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { internalError, userError } from '../errors';
+import type { EngineBinaries } from '../engine/wasm-module';
+import type { NamedFile } from '../firmware/plan';
+import type { MachineConfig } from './api';
+import type { Images } from './boot';
+import type { Pace } from './pace';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'it may not be read',
+  EISDIR: 'it is a folder',
+};
+
+async function file(what: string, name: string): Promise<NamedFile> {
+  try {
+    return { name, bytes: await readFile(name) };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw userError('file', `${what} '${name}': ${REASONS[code ?? ''] ?? message}`, error);
+  }
+}
+
+/** Reads the files that a configuration names. Throws EmulatorError with blame `user`. */
+export async function readImages(config: MachineConfig): Promise<Images> {
+  const [kernel, initrd, modules] = await Promise.all([
+    config.kernel === undefined ? undefined : file('kernel', config.kernel),
+    config.initrd === undefined ? undefined : file('initrd', config.initrd),
+    Promise.all((config.modules ?? []).map(module)),
+  ]);
+  return { ...(kernel && { kernel }), ...(initrd && { initrd }), ...(modules.length > 0 && { modules }) };
+}
+
+/** A path, and after a space the module's command line. */
+async function module(text: string): Promise<NamedFile & { commandLine?: string }> {
+  const space = text.indexOf(' ');
+  if (space < 0 || existsSync(text)) return file('module', text);
+  return { ...(await file('module', text.slice(0, space))), commandLine: text.slice(space + 1) };
+}
+
+const HELPERS = 'helpers.wasm';
+const INTERPRETER = 'engine.wasm';
+/** Beside the bundled program, or where the build puts them. */
+const FOLDERS = [__dirname, join(__dirname, '../../dist')];
+
+export async function readBinaries(folders: readonly string[] = FOLDERS): Promise<EngineBinaries> {
+  const folder = folders.find((candidate) => existsSync(join(candidate, INTERPRETER)));
+  if (folder === undefined) throw internalError('no-engine', `${INTERPRETER} is missing; 'npm run build' makes it`);
+  const compile = async (name: string): Promise<WebAssembly.Module> => WebAssembly.compile(await readFile(join(folder, name)));
+  const [helpers, interpreter] = await Promise.all([compile(HELPERS), compile(INTERPRETER)]);
+  return { helpers, interpreter };
+}
+
+export const nodePace: Pace = {
+  now: () => performance.now(),
+  yield: () => new Promise((resolve) => setImmediate(resolve)),
+};

@@ -1,0 +1,51 @@
+import type { GuestEvent, Position } from './api';
+
+type Listener = (event: GuestEvent) => void;
+
+/** What the guest sends out: gathered, and said once however often the past is run through again. */
+export class Output {
+  private readonly listeners = new Set<Listener>();
+  private readonly serial = new Map<number, number[]>();
+  /** Up to here everything has been said. */
+  private said: Position = 0;
+  /** Off while history moves the machine. */
+  silent = false;
+
+  constructor(private readonly position: () => Position) {}
+
+  on(listener: Listener): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  emit(event: GuestEvent): void {
+    for (const listener of this.listeners) listener(event);
+  }
+
+  private get old(): boolean {
+    return this.silent || this.position() <= this.said;
+  }
+
+  byte(port: number, byte: number): void {
+    if (this.old) return;
+    const bytes = this.serial.get(port);
+    if (bytes) bytes.push(byte);
+    else this.serial.set(port, [byte]);
+  }
+
+  log(text: string): void {
+    if (!this.old) this.emit({ event: 'log', text });
+  }
+
+  /** Hands on what has gathered; what comes from here on is new. */
+  flush(): void {
+    for (const [port, bytes] of this.serial) this.emit({ event: 'serial', port, bytes: Uint8Array.from(bytes) });
+    this.serial.clear();
+    if (!this.silent) this.said = Math.max(this.said, this.position());
+  }
+
+  /** A new future begins here. */
+  branch(): void {
+    this.said = this.position();
+  }
+}

@@ -1,0 +1,35 @@
+import type { Frame } from './api';
+import type { Board } from './wiring';
+
+/** The picture of the framebuffer device, as it is now; undefined where there is none. */
+export function readFrame(board: Board): Frame | undefined {
+  const { fbuf } = board;
+  const mode = fbuf?.mode();
+  if (!fbuf || !mode) return undefined;
+  const { width, height, depth, stride } = mode;
+  const { bytes } = fbuf.backing;
+  const rgba = new Uint8Array(width * height * 4);
+  const from = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let to = 0;
+  for (let y = 0; y < height; y++) {
+    let at = y * stride;
+    for (let x = 0; x < width; x++, at += depth >> 3, to += 4) {
+      if (depth === 16) {
+        // R5 G6 B5; the top bits fill the low ones so that white stays white.
+        const pixel = from.getUint16(at, true);
+        const red = pixel >> 11;
+        const green = (pixel >> 5) & 0x3f;
+        const blue = pixel & 0x1f;
+        rgba[to] = (red << 3) | (red >> 2);
+        rgba[to + 1] = (green << 2) | (green >> 4);
+        rgba[to + 2] = (blue << 3) | (blue >> 2);
+      } else {
+        rgba[to] = bytes[at + 2]!;
+        rgba[to + 1] = bytes[at + 1]!;
+        rgba[to + 2] = bytes[at]!;
+      }
+      rgba[to + 3] = 255;
+    }
+  }
+  return { width, height, rgba };
+}
