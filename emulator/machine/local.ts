@@ -317,7 +317,8 @@ export class LocalGuest implements Guest {
   }
   memoryMap(): ReturnType<Guest['memoryMap']> {
     const ram = { first: 0n, last: BigInt(this.config.memory - 1), owner: 'ram', space: 'memory' as const };
-    return now(() => [ram, ...this.machine.bus.map()]);
+    const order = (a: { first: bigint }, b: { first: bigint }): number => (a.first < b.first ? -1 : 1);
+    return now(() => [ram, ...this.machine.bus.map()].sort((a, b) => a.space.localeCompare(b.space) || order(a, b)));
   }
   frame(): Promise<Frame | undefined> {
     return now(() => readFrame(this.machine.board));

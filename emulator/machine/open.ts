@@ -1,0 +1,27 @@
+import type { Guest, MachineConfig } from './api';
+import { features } from './features';
+import { LocalGuest } from './local';
+import { nodePace, readBinaries, readImages } from './node';
+import { userError } from '../errors';
+
+export interface OpenOptions {
+  /** A snapshot file to resume; its configuration is the machine's. */
+  readonly snapshot?: string;
+}
+
+/** Makes a guest in this thread. Throws EmulatorError with blame `user` for what can't be started. */
+export async function openGuest(config: MachineConfig | undefined, { snapshot }: OpenOptions = {}): Promise<Guest> {
+  if (snapshot !== undefined) {
+    if (!features.resume) throw userError('no-snapshots', 'snapshot files can not be resumed by this build');
+    return features.resume(snapshot, config);
+  }
+  if (!config) throw userError('no-configuration', 'neither a configuration nor a snapshot is given');
+  const [images, binaries] = await Promise.all([readImages(config), readBinaries()]);
+  return LocalGuest.create(config, {
+    images,
+    binaries,
+    pace: nodePace,
+    ...(features.history && { history: features.history }),
+    ...(features.save && { save: features.save }),
+  });
+}
