@@ -252,6 +252,7 @@ export class WasmEngine implements Engine {
       const stopped = this.runBlocks();
       if (stopped === Stopped.Between) vcpu.rip = this.pointerOf(view.getBigUint64(layout.NEXT_LINEAR, true));
       const reason = view.getUint32(layout.EXIT_REASON, true);
+      if (this.count() > count) this.resuming = undefined;
       switch (reason) {
         case layout.LEAVE_BUDGET:
         case 0:
@@ -275,7 +276,6 @@ export class WasmEngine implements Engine {
           this.failure = guestError('fetch', `code is fetched from ${view.getBigUint64(layout.NEXT_LINEAR, true).toString(16)}, where there is no memory`);
       }
       if (this.count() > count) {
-        this.resuming = undefined;
         if (resumes && reason !== layout.LEAVE_FAULT) vcpu.systemFlags &= ~RF;
         if (trap && reason !== layout.LEAVE_FAULT && !this.trapSwallowed) vcpu.setU32(layout.PENDING_DEBUG, vcpu.u32(layout.PENDING_DEBUG) | DR6_BS);
       }

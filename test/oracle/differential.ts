@@ -68,9 +68,8 @@ export async function differential(oracle: Oracle, subject: Contender, campaign:
 
 function differencesOf(one: GeneratedCase, native: Parameters<typeof differences>[1], subject: Contender): string[] {
   try {
-    return differences(one, native, fix(one, subject.run(one)));
+    return differences(one, native, subject.run(one));
   } catch (error) {
     return [`our engine: ${error instanceof Error ? error.message : String(error)}`];
   }
 }
-function fix(one: GeneratedCase, r: ReturnType<Subject['run']>) { return r.trap === 6 && r.rip + 1n === BigInt(0x10000000 + one.codeOffset + one.code.length + 1) ? { ...r, trap: 3, rip: r.rip + 1n } : r; }

@@ -3,6 +3,7 @@ import { arithmetic } from './arithmetic';
 import { control } from './control';
 import { moves } from './move';
 import { shifts } from './shift';
+import { systemControl } from './system-control';
 
 /** Every instruction. */
-export const instructions: readonly Definition[] = [...moves, ...arithmetic, ...shifts, ...control];
+export const instructions: readonly Definition[] = [...moves, ...arithmetic, ...shifts, ...control, ...systemControl];

@@ -1,0 +1,103 @@
+import { i32, i64, i64c } from '../../wasm/expr';
+import { define, system, type Definition, type Meaning } from '../definition';
+import { IF, IOPL, packFlags, RF, VM } from '../flags';
+import { CPL, EFLAGS, SEGMENTS, SEGMENT_SIZE, SEG_SELECTOR } from '../layout';
+import type { Stage } from '../stage';
+
+const GP = 13;
+const flagsState = (s: Stage) => s.getState('u64', EFLAGS);
+const iopl = (s: Stage) => i64.and(i64.shrU(flagsState(s), i64c(12)), i64c(3));
+
+const cli: Meaning = (s) => {
+  s.faultIf(i64.gtU(s.getState('u32', CPL), iopl(s)), GP, 0);
+  s.setState('u64', EFLAGS, i64.and(flagsState(s), i64c(~IF)));
+};
+
+/** PUSHF: VM and RF are pushed as 0; virtual-8086 mode wants IOPL 3. */
+const pushf: Meaning = (s) => {
+  const old = s.f.let(flagsState(s));
+  s.faultIf(i32.and(i32.eqz(i64.eqz(i64.and(old, i64c(VM)))), i64.ne(i64.and(old, i64c(IOPL)), i64c(IOPL))), GP, 0);
+  s.push(s.size, i64.or(i64.and(old, i64c(~(VM | RF))), packFlags(s.flags())));
+};
+
+const selector = (number: number): Meaning => (s) => s.push(s.size, s.getState('u16', SEGMENTS + number * SEGMENT_SIZE + SEG_SELECTOR));
+const [ES, CS, SS, DS, FS, GS] = [0, 1, 2, 3, 4, 5] as const;
+
+/** MOV from a segment register: zero-extended into a register, 16 bits into memory. */
+const movFromSegment: Meaning = (s, to, from) => s.write(to!, s.read(from!));
+
+/** Flags, control and debug registers, segments, far transfers, interrupts. */
+export const systemControl: readonly Definition[] = [
+  define('cli', ['FA'], cli),
+  system('sti', ['FB']),
+  define('pushf', ['9C : v o64 kind'], pushf),
+  system('popf', ['9D : v o64']),
+  system('clac', ['NP 0F 01 CA']),
+  system('stac', ['NP 0F 01 CB']),
+  system('hlt', ['F4']),
+
+  system('movfromcr', ['0F 20 /r Ry,Cy : regonly o64']),
+  system('movtocr', ['0F 22 /r Cy,Ry : regonly o64']),
+  system('movfromdr', ['0F 21 /r Ry,Dy : regonly o64']),
+  system('movtodr', ['0F 23 /r Dy,Ry : regonly o64']),
+  system('clts', ['0F 06']),
+  system('lmsw', ['0F 01 /6 Ew']),
+  system('smsw', ['0F 01 /4 Ev']),
+  system('invlpg', ['0F 01 /7 M : mem']),
+  system('invd', ['0F 08']),
+  system('wbinvd', ['0F 09']),
+
+  define('movfromsreg', ['8C /r Ev,Sw : mod3', '8C /r Ew,Sw : mem'], movFromSegment),
+  system('movtosreg', ['8E /r Sw,Ew']),
+  define('pushes', ['06 : v i64 kind'], selector(ES)),
+  define('pushcs', ['0E : v i64 kind'], selector(CS)),
+  define('pushss', ['16 : v i64 kind'], selector(SS)),
+  define('pushds', ['1E : v i64 kind'], selector(DS)),
+  define('pushfs', ['0F A0 : v o64 kind'], selector(FS)),
+  define('pushgs', ['0F A8 : v o64 kind'], selector(GS)),
+  system('popes', ['07 : v i64']),
+  system('popss', ['17 : v i64']),
+  system('popds', ['1F : v i64']),
+  system('popfs', ['0F A1 : v o64']),
+  system('popgs', ['0F A9 : v o64']),
+  system('les', ['C4 /r Gv,M : i64 mem']),
+  system('lds', ['C5 /r Gv,M : i64 mem']),
+  system('lss', ['0F B2 /r Gv,M : mem']),
+  system('lfs', ['0F B4 /r Gv,M : mem']),
+  system('lgs', ['0F B5 /r Gv,M : mem']),
+  system('sgdt', ['0F 01 /0 M : v mem']),
+  system('sidt', ['0F 01 /1 M : v mem']),
+  system('lgdt', ['0F 01 /2 M : v mem']),
+  system('lidt', ['0F 01 /3 M : v mem']),
+  system('sldt', ['0F 00 /0 Ev']),
+  system('str', ['0F 00 /1 Ev']),
+  system('lldt', ['0F 00 /2 Ew']),
+  system('ltr', ['0F 00 /3 Ew']),
+  system('verr', ['0F 00 /4 Ew']),
+  system('verw', ['0F 00 /5 Ew']),
+  system('lar', ['0F 02 /r Gv,Ew']),
+  system('lsl', ['0F 03 /r Gv,Ew']),
+  system('arpl', ['63 /r Ew,Gw : i64']),
+  system('swapgs', ['NP 0F 01 F8 : only64']),
+  system('rdfsbase', ['F3 0F AE /0 Ry : mod3 only64']),
+  system('rdgsbase', ['F3 0F AE /1 Ry : mod3 only64']),
+  system('wrfsbase', ['F3 0F AE /2 Ry : mod3 only64']),
+  system('wrgsbase', ['F3 0F AE /3 Ry : mod3 only64']),
+
+  system('jmpf', ['EA Ap : v i64']),
+  system('jmpfi', ['FF /5 M : v mem']),
+  system('callf', ['9A Ap : v i64']),
+  system('callfi', ['FF /3 M : v mem']),
+  system('retf', ['CB : v', 'CA Iw : v']),
+
+  system('int', ['CD Ib']),
+  system('int3', ['CC']),
+  system('int1', ['F1']),
+  system('into', ['CE : i64']),
+  system('iret', ['CF : v']),
+  system('ud', ['0F 0B', '0F B9 /r Gv,Ev', '0F FF /r Gv,Ev']),
+  system('syscall', ['0F 05']),
+  system('sysret', ['0F 07 : v']),
+  system('sysenter', ['0F 34']),
+  system('sysexit', ['0F 35 : v']),
+];
