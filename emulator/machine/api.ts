@@ -126,6 +126,8 @@ export interface RunLimits {
   readonly hashEvery?: number;
   /** Stop (reason `idle`) when only an input could wake the guest; otherwise it waits for one. */
   readonly stopWhenIdle?: boolean;
+  /** Stop (reason `limit`) right after the first serial line has sent one of these texts. */
+  readonly serial?: readonly string[];
 }
 
 export type GuestEvent =

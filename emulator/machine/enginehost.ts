@@ -49,6 +49,11 @@ export class MachineHost implements EngineHost {
     this.requests.push(request);
     if (this.end !== Infinity) this.engine.requestExit();
   }
+  /** The run loop is to come back at the next boundary. */
+  stop(): void {
+    this.trapped = true;
+    if (this.end !== Infinity) this.engine.requestExit();
+  }
   /** Whether a trap asked for a stop since the last call. */
   takeTrap(): boolean {
     const { trapped } = this;
@@ -72,10 +77,6 @@ export class MachineHost implements EngineHost {
     this.engine.shorten(Math.max(0, position - this.engine.count()));
   }
 
-  private trap(): void {
-    this.trapped = true;
-    this.engine.requestExit();
-  }
 
   // ── The engine's side ────────────────────────────────────────────────────────────────────
 
@@ -83,14 +84,14 @@ export class MachineHost implements EngineHost {
     this.clock.charge(ACCESS_NS);
     const value = this.bus.portRead(port, size);
     this.rearm();
-    if (this.traps?.port(port, size, false, value)) this.trap();
+    if (this.traps?.port(port, size, false, value)) this.stop();
     return value;
   }
   portWrite(port: number, size: AccessSize, value: number): void {
     this.clock.charge(ACCESS_NS);
     this.bus.portWrite(port, size, value);
     this.rearm();
-    if (this.traps?.port(port, size, true, (value & openBus(size)) >>> 0)) this.trap();
+    if (this.traps?.port(port, size, true, (value & openBus(size)) >>> 0)) this.stop();
   }
   mmioRead(address: number, size: AccessSize): number {
     this.clock.charge(ACCESS_NS);
@@ -106,14 +107,14 @@ export class MachineHost implements EngineHost {
 
   acknowledgeInterrupt(vcpu: number): number {
     const vector = this.board.acknowledge(vcpu);
-    if (vector >= 0 && this.traps?.interrupt(vcpu, vector)) this.trap();
+    if (vector >= 0 && this.traps?.interrupt(vcpu, vector)) this.stop();
     return vector;
   }
   interruptPending(vcpu: number): boolean {
     return this.board.interruptPending(vcpu);
   }
   exception(vcpu: number, vector: number, code: number | undefined): void {
-    if (this.traps?.exception(vcpu, vector, code)) this.trap();
+    if (this.traps?.exception(vcpu, vector, code)) this.stop();
   }
 
   readApicMsr(vcpu: number, index: number): bigint | undefined {

@@ -47,6 +47,8 @@ export class LocalGuest implements Guest {
   private pointerAt: { x: number; y: number } | undefined;
   /** Ends the wait of an idle machine. */
   private wake: () => void = () => undefined;
+  /** A text that `resume` was to wait for has come. */
+  private textSeen = false;
   private speed = { instructions: 0, milliseconds: 0 };
 
   private constructor(
@@ -80,8 +82,15 @@ export class LocalGuest implements Guest {
     let machine: Machine | undefined;
     const output = new Output(() => machine?.position ?? 0);
     const triggers = new Triggers((text) => output.log(text));
-    machine = await Machine.create(config, options.images, options.binaries, { serial: (port, byte) => output.byte(port, byte) }, triggers);
-    return new LocalGuest(machine, output, triggers, options);
+    let guest: LocalGuest | undefined;
+    const serial = (port: number, byte: number): boolean => {
+      const stop = output.byte(port, byte);
+      if (stop && guest) guest.textSeen = true;
+      return stop;
+    };
+    machine = await Machine.create(config, options.images, options.binaries, { serial }, triggers);
+    guest = new LocalGuest(machine, output, triggers, options);
+    return guest;
   }
 
   on(listener: (event: GuestEvent) => void): () => void {
@@ -115,6 +124,7 @@ export class LocalGuest implements Guest {
       .catch((error: unknown): { reason: StopReason } => ({ reason: errorReason(error) }))
       .then(({ reason, vcpu }: { reason: StopReason; vcpu?: number }) => {
         this.triggers.setMode('run');
+        this.output.await([]);
         this.output.flush();
         this.output.silent = false;
         this.motion = undefined;
@@ -138,9 +148,11 @@ export class LocalGuest implements Guest {
     return this.begin(() => this.run(limits));
   }
 
-  private async run({ position: limit = Infinity, hashEvery, stopWhenIdle }: RunLimits): Promise<{ reason: StopReason }> {
+  private async run({ position: limit = Infinity, hashEvery, stopWhenIdle, serial }: RunLimits): Promise<{ reason: StopReason }> {
     const { machine, slices, options } = this;
     const start = machine.position;
+    this.output.await(serial?.map((text) => latin1(text)) ?? []);
+    this.textSeen = false;
     this.speed = { instructions: 0, milliseconds: 0 };
     for (;;) {
       if (machine.position >= limit) return { reason: { kind: 'limit' } };
@@ -150,7 +162,7 @@ export class LocalGuest implements Guest {
       this.moved();
       if (machine.position === nextHash) this.output.emit({ event: 'hash', position: nextHash, hash: this.hash.current() });
       if (halt) {
-        const reason = this.judge(halt, start);
+        const reason = this.judge(halt, start) ?? (halt.kind === 'request' && this.textSeen ? { kind: 'limit' as const } : undefined);
         if (reason?.kind === 'idle' && !stopWhenIdle && this.canBeWoken()) await this.idle();
         else if (reason) return { reason };
       }
@@ -360,6 +372,9 @@ export class LocalGuest implements Guest {
     this.closed = true;
   }
 }
+
+/** Text as the bytes of its UTF-8 form, one character each. */
+const latin1 = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text));
 
 /** Runs now; an error becomes the promise's. */
 const now = async <T>(action: () => T): Promise<T> => action();

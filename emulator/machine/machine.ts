@@ -17,7 +17,7 @@ import { WrittenPages } from './pages';
 import { Vcpus } from './vcpus';
 import { Board } from './wiring';
 
-export const MAX_VCPUS = 8;
+export const MAX_VCPUS = 16;
 const FRAMEBUFFER = 'framebuffer';
 const PAGE = 4096;
 const A20 = 1n << 20n;
@@ -25,7 +25,8 @@ const ALL_ADDRESS_LINES = (1n << 64n) - 1n;
 
 /** What the machine tells while it runs. */
 export interface MachineListener {
-  serial(port: number, byte: number): void;
+  /** A byte has left through a serial line. True: stop at the next boundary. */
+  serial(port: number, byte: number): boolean;
 }
 
 /**
@@ -77,7 +78,7 @@ export class Machine {
         init: (vcpu) => engine.init(vcpu),
         startup: (vcpu, vector) => engine.startup(vcpu, vector),
         a20: (enabled) => this.setA20(enabled),
-        transmit: (port, byte) => listener.serial(port, byte),
+        transmit: (port, byte) => void (listener.serial(port, byte) && host.stop()),
         powerOff: () => host.request({ kind: 'power-off' }),
         reset: () => host.request({ kind: 'reset' }),
         exit: (code) => host.request({ kind: 'exit', code }),

@@ -10,6 +10,14 @@ export class Output {
   private said: Position = 0;
   /** Off while history moves the machine. */
   silent = false;
+  private wanted: readonly string[] = [];
+  private tail = '';
+
+  /** Texts of the first serial line to wait for. */
+  await(texts: readonly string[]): void {
+    this.wanted = texts.filter((text) => text !== '');
+    this.tail = '';
+  }
 
   constructor(private readonly position: () => Position) {}
 
@@ -26,8 +34,21 @@ export class Output {
     return this.silent || this.position() <= this.said;
   }
 
-  byte(port: number, byte: number): void {
-    if (this.old) return;
+  /** Whether an awaited text is complete. */
+  private completes(byte: number): boolean {
+    const longest = this.wanted.reduce((most, { length }) => Math.max(most, length), 0);
+    this.tail = (this.tail + String.fromCharCode(byte)).slice(-longest);
+    return this.wanted.some((text) => this.tail.endsWith(text));
+  }
+
+  /** A byte leaves the guest. True: the machine is to stop here. */
+  byte(port: number, byte: number): boolean {
+    const stop = port === 0 && this.wanted.length > 0 && this.completes(byte);
+    if (!this.old) this.gather(port, byte);
+    return stop;
+  }
+
+  private gather(port: number, byte: number): void {
     const bytes = this.serial.get(port);
     if (bytes) bytes.push(byte);
     else this.serial.set(port, [byte]);

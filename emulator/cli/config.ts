@@ -1,0 +1,108 @@
+/** The machine's configuration from the command line, or from a file that holds a launch configuration. */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { userError } from '../errors';
+import type { MachineConfig } from '../machine/api';
+
+/** Fixed, so that two runs are the same. */
+const START = Date.UTC(2025, 0, 1);
+const HISTORY = 512 * 2 ** 20;
+const CHECKPOINT_EVERY = 50_000_000;
+const DEBUG_EXIT = 0xf4;
+
+const UNITS: Readonly<Record<string, number>> = { '': 0, k: 10, m: 20, g: 30 };
+
+/** Bytes, or a number with K, M or G. */
+export function parseSize(what: string, text: string | number): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(String(text).trim());
+  if (!match) throw userError('option', `${what}: '${text}' is no size; write bytes, or a number with K, M or G, as 512M`);
+  return Math.round(Number(match[1]) * 2 ** UNITS[match[2]!.toLowerCase()]!);
+}
+
+/** A whole number; digits may be grouped by underscores, and 1e9 is one too. */
+export function parseCount(what: string, text: string | number, least = 0): number {
+  const value = Number(String(text).replaceAll('_', ''));
+  if (!Number.isSafeInteger(value) || value < least) throw userError('option', `${what}: '${text}' is no whole number from ${least}`);
+  return value;
+}
+
+type Reader = (value: unknown, name: string) => unknown;
+const wrong = (name: string, value: unknown, wanted: string): never => {
+  throw userError('launch-attribute', `launch attribute '${name}': ${JSON.stringify(value)} is ${wanted}`);
+};
+const text: Reader = (value, name) => (typeof value === 'string' ? value : wrong(name, value, 'no string'));
+const number: Reader = (value, name) => (typeof value === 'number' ? parseCount(name, value) : wrong(name, value, 'no whole number'));
+const address: Reader = (value, name) =>
+  typeof value === 'string' || typeof value === 'number' ? parseCount(name, value) : wrong(name, value, 'no address');
+
+/** Attributes of a launch configuration that concern the machine, and what they become. */
+const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (file: string) => string) => Partial<MachineConfig>>> = {
+  program: (value, name, path) => ({ kernel: path(text(value, name) as string) }),
+  kernel: (value, name, path) => ({ kernel: path(text(value, name) as string) }),
+  initrd: (value, name, path) => ({ initrd: path(text(value, name) as string) }),
+  append: (value, name) => ({ append: text(value, name) as string }),
+  modules: (value, name, path) =>
+    Array.isArray(value) ? { modules: value.map((item) => path(text(item, name) as string)) } : wrong(name, value, 'no list of strings'),
+  loadAddress: (value, name) => ({ loadAddress: address(value, name) as number }),
+  loadMode: (value, name) =>
+    value === 'real' || value === 'protected' || value === 'long' ? { loadMode: value } : wrong(name, value, 'none of real, protected, long'),
+  memory: (value, name) => ({ memory: parseSize(name, value as string | number) }),
+  cpus: (value, name) => ({ cpus: number(value, name) as number }),
+  startTime: (value, name) => ({ startTime: value === 'now' ? Date.now() : parseTime(name, value) }),
+  display: (value, name) => ({ framebuffer: parseDisplay(name, value) }),
+  historyMegabytes: (value, name) => ({ historyBytes: (number(value, name) as number) * 2 ** 20 }),
+  checkpointEvery: (value, name) => ({ checkpointEvery: number(value, name) as number }),
+  debugExitPort: (value, name) => ({ debugExitPort: value === false ? false : (address(value, name) as number) }),
+};
+/** Those that concern a debug session only. */
+const SESSION = [
+  'name', 'type', 'request', 'noDebug', 'presentation', 'preLaunchTask', 'postDebugTask', 'internalConsoleOptions', 'debugServer',
+  'serverReadyAction', 'suppressMultipleSessionWarning', 'windows', 'linux', 'osx', 'serial', 'stopOnEntry', 'stopOnExit', 'symbols', 'sourceMap',
+  'timeout', 'snapshot', 'suspendFile', 'trace',
+]; // prettier-ignore
+
+function parseTime(name: string, value: unknown): number {
+  const time = typeof value === 'string' ? Date.parse(value) : NaN;
+  return Number.isNaN(time) ? wrong(name, value, 'neither a date and time (ISO 8601) nor "now"') : time;
+}
+
+export function parseDisplay(name: string, value: unknown): MachineConfig['framebuffer'] {
+  if (value === false) return false;
+  const match = /^(\d+)x(\d+)$/.exec(String(value));
+  const [width, height] = [Number(match?.[1]), Number(match?.[2])];
+  if (!(width >= 640 && width <= 3840 && height >= 480 && height <= 2160)) {
+    return wrong(name, value, 'neither a resolution from 640x480 to 3840x2160 nor false');
+  }
+  return { width, height };
+}
+
+export const DEFAULTS: MachineConfig = {
+  memory: 512 * 2 ** 20,
+  cpus: 1,
+  startTime: START,
+  framebuffer: { width: 1024, height: 768 },
+  historyBytes: HISTORY,
+  checkpointEvery: CHECKPOINT_EVERY,
+  debugExitPort: DEBUG_EXIT,
+};
+
+/** A launch configuration in a JSON file; paths in it are relative to the file. */
+export function readConfig(file: string): Partial<MachineConfig> {
+  let given: unknown;
+  try {
+    given = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw userError('config-file', `configuration '${file}': ${(error as Error).message}`, error);
+  }
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw userError('config-file', `configuration '${file}': it holds no object`);
+  const path = (name: string): string => resolve(dirname(file), name);
+  let config: Partial<MachineConfig> = {};
+  for (const [name, value] of Object.entries(given)) {
+    const read = Object.hasOwn(ATTRIBUTES, name) ? ATTRIBUTES[name] : undefined;
+    if (read) config = { ...config, ...read(value, name, path) };
+    else if (!SESSION.includes(name) && !name.startsWith('_')) {
+      throw userError('launch-attribute-unknown', `configuration '${file}': launch attribute '${name}' is unknown; known are ${Object.keys(ATTRIBUTES).join(', ')}`);
+    }
+  }
+  return config;
+}

@@ -1,0 +1,90 @@
+#!/usr/bin/env node
+/** The `guest` command. Exit status: 0 the wanted stop was reached, 1 not, 2 bad usage or input. */
+import { Command, CommanderError } from 'commander';
+import { EmulatorError } from '../errors';
+import { DEFAULTS, parseCount, parseDisplay, parseSize, readConfig } from './config';
+import { runGuest, type RunOptions } from './run';
+
+interface Given {
+  readonly [name: string]: string | boolean | string[] | undefined;
+}
+
+const part = <K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> =>
+  (value === undefined ? {} : { [name]: value }) as Partial<Record<K, V>>;
+
+function toOptions(given: Given): RunOptions {
+  const text = (name: string): string | undefined => (typeof given[name] === 'string' ? given[name] : undefined);
+  const read = <T>(name: string, parse: (what: string, text: string) => T, option: string): T | undefined => {
+    const value = text(name);
+    return value === undefined ? undefined : parse(option, value);
+  };
+  const file = text('config');
+  return {
+    config: {
+      ...DEFAULTS,
+      ...(file !== undefined && readConfig(file)),
+      ...part('kernel', text('kernel')),
+      ...part('initrd', text('initrd')),
+      ...part('append', text('append')),
+      ...part('modules', given['module'] as string[] | undefined),
+      ...part('loadAddress', read('loadAddress', parseCount, '--load-address')),
+      ...part('loadMode', text('loadMode') as 'real' | undefined),
+      ...part('memory', read('memory', parseSize, '--memory')),
+      ...part('cpus', read('cpus', parseCount, '--cpus')),
+      ...part('framebuffer', read('display', (what, value) => parseDisplay(what, value === 'none' ? false : value), '--display')),
+      ...(given['history'] === false && { historyBytes: 0 }),
+    },
+    serial: text('serial') ?? 'stdio',
+    ...part('typeSerial', text('typeSerial')),
+    ...part('typeAfter', text('typeAfter')),
+    ...part('untilSerial', text('untilSerial')),
+    ...part('maxInstructions', read('maxInstructions', parseCount, '--max-instructions')),
+    ...part('timeout', read('timeout', (what, value) => parseCount(what, value, 1), '--timeout')),
+    ...part('screenshot', text('screenshot')),
+    ...part('stateHashEvery', read('stateHashEvery', (what, value) => parseCount(what, value, 1), '--state-hash-every')),
+    ...part('report', text('report')),
+  };
+}
+
+const program = new Command('guest').description('A deterministic x86-64 machine.').exitOverride();
+program
+  .command('run')
+  .description('boot a guest and run it')
+  .option('--kernel <file>', 'Linux bzImage, ELF (Multiboot 1 or 2, PVH) or flat binary')
+  .option('--initrd <file>', 'initial RAM disk')
+  .option('--append <text>', 'kernel command line')
+  .option('--module <file...>', 'boot modules, each with an optional command line after a space')
+  .option('--load-address <address>', 'physical address of a flat binary')
+  .option('--load-mode <mode>', 'real, protected or long: how a flat binary starts')
+  .option('--memory <size>', 'RAM, 16M to 3G', '512M')
+  .option('--cpus <n>', 'virtual processors', '1')
+  .option('--display <WxH>', 'resolution of the framebuffer, or none')
+  .option('--serial <where>', 'first serial line: stdio, none or file:PATH', 'stdio')
+  .option('--type-serial <text>', 'type this when the guest waits for input')
+  .option('--type-after <text>', 'serial output to type after, instead of a usual prompt')
+  .option('--until-serial <text>', 'stop when the first serial line has sent this')
+  .option('--max-instructions <n>', 'stop at this position')
+  .option('--timeout <seconds>', 'stop after so much time of the host')
+  .option('--screenshot <file>', "write the guest's picture as PNG at the end")
+  .option('--no-history', 'take no checkpoints')
+  .option('--state-hash-every <n>', 'record a hash of the whole state at every multiple of n instructions')
+  .option('--report <file>', 'write what the run was, as JSON')
+  .option('--config <file>', 'a launch configuration as JSON; other options come before it')
+  .action(async (_: unknown, command: Command) => {
+    // A default must not hide what the configuration file says.
+    const given = Object.fromEntries(
+      Object.entries(command.opts<Given>()).filter(([name]) => command.getOptionValueSource(name) !== 'default'),
+    );
+    process.exitCode = (await runGuest(toOptions(given))) ? 0 : 1;
+  });
+
+program.parseAsync().catch((error: unknown) => {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else if (error instanceof EmulatorError && error.blame === 'user') {
+    process.stderr.write(`guest: ${error.message}\n`);
+    process.exitCode = 2;
+  } else {
+    process.stderr.write(`guest: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exitCode = 1;
+  }
+});
