@@ -4,7 +4,7 @@ import type { Access, AccessSize, SystemContext } from '../x86/system/context';
 import { GuestException } from '../x86/system/exceptions';
 import { HALTED, type Vcpu } from '../x86/vcpu';
 import type { WasmEngine } from './wasm-engine';
-import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE } from './wasm-module';
+import { ACCESS_EXPLICIT, ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE } from './wasm-module';
 
 /** The engine as system functions see it. */
 export class EngineContext implements SystemContext {
@@ -14,6 +14,13 @@ export class EngineContext implements SystemContext {
     return this.engine.vcpu;
   }
 
+  get id(): number {
+    return this.engine.current;
+  }
+  get cpus(): number {
+    return this.engine.vcpus;
+  }
+
   private bits(access: Access): number {
     switch (access) {
       case 'implicit':
@@ -21,7 +28,7 @@ export class EngineContext implements SystemContext {
       case 'user':
         return ACCESS_USER;
       case 'current':
-        return this.vcpu.cpl === 3 ? ACCESS_USER : 0;
+        return ACCESS_EXPLICIT | (this.vcpu.cpl === 3 ? ACCESS_USER : 0);
     }
   }
 
@@ -88,6 +95,9 @@ export class EngineContext implements SystemContext {
   setTaskPriority(value: number): void {
     this.engine.host.setTaskPriority(this.engine.current, value);
     this.engine.kick();
+  }
+  timestampChanged(): void {
+    this.engine.host.timestampChanged(this.engine.current);
   }
   timestamp(): bigint {
     return this.engine.host.timestamp();

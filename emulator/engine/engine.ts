@@ -32,6 +32,8 @@ export interface EngineHost {
   writeApicMsr(vcpu: number, index: number, value: bigint): boolean;
   getTaskPriority(vcpu: number): number;
   setTaskPriority(vcpu: number, value: number): void;
+  /** The vCPU's time-stamp counter was written. */
+  timestampChanged(vcpu: number): void;
   /** Time-stamp counter at the current instruction. */
   timestamp(): bigint;
 }

@@ -2,9 +2,10 @@ import type { Backing } from '../bus/device';
 import { guestError, internalError, type EmulatorError } from '../errors';
 import { IF, RF, TF } from '../x86/flags';
 import * as layout from '../x86/layout';
-import { GuestException } from '../x86/system/exceptions';
+import { generalProtection, GuestException } from '../x86/system/exceptions';
 import { deliver, deliverException } from '../x86/system/deliver';
 import { HostInstruction } from '../x86/system/instruction';
+import { portDenied } from '../x86/system/io';
 import { systemInstructions } from '../x86/system';
 import { ACTIVE, CR0_EM, CR0_TS, HALTED, SHUTDOWN, Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
 import { BlockDecoder } from './blocks';
@@ -90,7 +91,7 @@ export class WasmEngine implements Engine {
         host.portWrite(port, size as 1 | 2 | 4, value >>> 0);
         engine.kick();
       },
-      portDenied: () => 0,
+      portDenied: (port, size) => engine.portDenied(port, size),
       watch: (index, address, size, write) => {
         const bit = engine.watches.touched(index, BigInt.asUintN(64, address), size, write !== 0);
         if (bit) engine.vcpu.setU32(layout.PENDING_DEBUG, engine.vcpu.u32(layout.PENDING_DEBUG) | bit);
@@ -119,6 +120,9 @@ export class WasmEngine implements Engine {
   }
   get view(): DataView {
     return this.store.view;
+  }
+  get vcpus(): number {
+    return this.options.vcpus;
   }
   get exports(): HelperExports {
     return this.helpers;
@@ -404,6 +408,18 @@ export class WasmEngine implements Engine {
     }
     if (vcpu.systemFlags & (IF | TF) && (vcpu.systemFlags & TF || this.host.interruptPending(this.selected))) this.kick();
     return CONTINUE;
+  }
+
+  /** For INS and OUTS: 1 where a fault was raised instead. */
+  private portDenied(port: number, size: number): number {
+    try {
+      if (!portDenied(this.context, port & 0xffff, size)) return 0;
+      throw generalProtection();
+    } catch (error) {
+      if (!(error instanceof GuestException)) throw error;
+      this.context.record(error);
+      return 1;
+    }
   }
 
   modeChanged(): void {

@@ -37,6 +37,7 @@ export interface EngineBinaries {
 export const ACCESS_WRITE = 2;
 export const ACCESS_USER = 4;
 export const ACCESS_IMPLICIT = 256;
+export const ACCESS_EXPLICIT = 512;
 
 export interface LinkedModules {
   readonly helpers: HelperExports;

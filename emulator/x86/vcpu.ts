@@ -42,6 +42,7 @@ export const CR0_CD = 1n << 30n;
 export const CR0_PG = 1n << 31n;
 export const CR4_PAE = 1n << 5n;
 export const CR4_OSFXSR = 1n << 9n;
+export const CR4_FSGSBASE = 1n << 16n;
 export const CR4_SMAP = 1n << 21n;
 export const EFER_SCE = 1n;
 export const EFER_LME = 1n << 8n;

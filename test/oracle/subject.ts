@@ -49,6 +49,7 @@ const host: EngineHost = {
   writeApicMsr: () => false,
   getTaskPriority: () => 0,
   setTaskPriority: () => undefined,
+  timestampChanged: () => undefined,
   timestamp: () => 0n,
 };
 

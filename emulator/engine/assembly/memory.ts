@@ -36,6 +36,8 @@ function checked(linear: u64, size: i32, stack: bool): bool {
 }
 
 const ALIGNMENT_CHECK = 17;
+/** An operand of the program's own, whose alignment may be checked. */
+const EXPLICIT: i32 = 512;
 
 /** Whether an access of the program's own may go on: flat segments end at 4 GiB, others were checked when the address was made. */
 function allowed(linear: u64, size: i32, flags: i32): bool {
@@ -272,17 +274,20 @@ function copyToScratch(linear: u64, size: i32, access: i32): u32 {
 
 /** For TypeScript: reads or writes up to 8 bytes with explicit access bits (paging.ts). Reads leave the value at SCRATCH. */
 export function readAs(linear: u64, size: i32, access: i32): u32 {
+  if (access & EXPLICIT && !aligned(linear, size)) return 1;
   const from = readWith(linear, size, access, false);
   if (!from) return 1;
   if (from != SCRATCH) memory.copy(SCRATCH, from, size);
   return 0;
 }
 export function writeAs(linear: u64, value: u64, size: i32, access: i32): u32 {
+  if (access & EXPLICIT && !aligned(linear, size)) return 1;
   store<u64>(SCRATCH + 32, value);
   return writeBytes(linear, size, SCRATCH + 32, access | WRITE, false);
 }
 /** 0 where an access would not fault. */
 export function probeAs(linear: u64, size: i32, access: i32): u32 {
+  if (access & EXPLICIT && !aligned(linear, size)) return 1;
   if (!checked(linear, size, false)) return 1;
   if (translate(linear, access) == FAULTED) return 1;
   const last = wrapLinear(linear + size - 1);

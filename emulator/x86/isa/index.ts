@@ -4,6 +4,7 @@ import { control } from './control';
 import { moves } from './move';
 import { shifts } from './shift';
 import { systemControl } from './system-control';
+import { systemPlatform } from './system-platform';
 
 /** Every instruction. */
-export const instructions: readonly Definition[] = [...moves, ...arithmetic, ...shifts, ...control, ...systemControl];
+export const instructions: readonly Definition[] = [...moves, ...arithmetic, ...shifts, ...control, ...systemControl, ...systemPlatform];

@@ -1,10 +1,13 @@
-import { i32, i64, i64c } from '../../wasm/expr';
+import { i32, i64, i64c, select } from '../../wasm/expr';
 import { define, system, type Definition, type Meaning } from '../definition';
-import { IF, IOPL, packFlags, RF, VM } from '../flags';
-import { CPL, EFLAGS, SEGMENTS, SEGMENT_SIZE, SEG_SELECTOR } from '../layout';
+import { AC, IF, IOPL, packFlags, RF, VM } from '../flags';
+import { CPL, CR4, EFLAGS, MSR_KERNEL_GS_BASE, SEGMENTS, SEGMENT_SIZE, SEG_BASE, SEG_SELECTOR, TLB, TLB_SET, TLB_SET_SIZE } from '../layout';
 import type { Stage } from '../stage';
+import { CR4_FSGSBASE, CR4_SMAP } from '../vcpu';
 
+const UD = 6;
 const GP = 13;
+const unprivileged = (s: Stage) => i64.ne(s.getState('u32', CPL), i64c(0));
 const flagsState = (s: Stage) => s.getState('u64', EFLAGS);
 const iopl = (s: Stage) => i64.and(i64.shrU(flagsState(s), i64c(12)), i64c(3));
 
@@ -26,14 +29,54 @@ const [ES, CS, SS, DS, FS, GS] = [0, 1, 2, 3, 4, 5] as const;
 /** MOV from a segment register: zero-extended into a register, 16 bits into memory. */
 const movFromSegment: Meaning = (s, to, from) => s.write(to!, s.read(from!));
 
+/**
+ * CLAC, STAC: around every access of a kernel to user memory. They choose the TLB set as deriveMode does,
+ * at privilege 0, where alignment is not checked.
+ */
+const accessControl =
+  (on: boolean): Meaning =>
+  (s) => {
+    s.faultIf(unprivileged(s), UD);
+    s.setState('u64', EFLAGS, on ? i64.or(flagsState(s), i64c(AC)) : i64.and(flagsState(s), i64c(~AC)));
+    const closed = i64c(TLB + TLB_SET_SIZE);
+    const prevented = i64.ne(i64.and(s.getState('u64', CR4), i64c(CR4_SMAP)), i64c(0));
+    s.setState('u32', TLB_SET, on ? select(prevented, i64c(TLB + 2 * TLB_SET_SIZE), closed) : closed);
+  };
+
+const baseOf = (number: number) => SEGMENTS + number * SEGMENT_SIZE + SEG_BASE;
+
+const swapgs: Meaning = (s) => {
+  s.faultIf(unprivileged(s), GP, 0);
+  const base = s.f.let(s.getState('u64', baseOf(GS)));
+  s.setState('u64', baseOf(GS), s.getState('u64', MSR_KERNEL_GS_BASE));
+  s.setState('u64', MSR_KERNEL_GS_BASE, base);
+};
+
+const wantBases = (s: Stage) => s.faultIf(i64.eqz(i64.and(s.getState('u64', CR4), i64c(CR4_FSGSBASE))), UD);
+const readBase =
+  (number: number): Meaning =>
+  (s, to) => {
+    wantBases(s);
+    s.write(to!, s.getState('u64', baseOf(number)));
+  };
+const writeBase =
+  (number: number): Meaning =>
+  (s, from) => {
+    wantBases(s);
+    const value = s.f.let(s.read(from!));
+    // Canonical: bits 63–47 are all the same.
+    s.faultIf(i64.ne(i64.shrS(i64.shl(value, i64c(16)), i64c(16)), value), GP, 0);
+    s.setState('u64', baseOf(number), value);
+  };
+
 /** Flags, control and debug registers, segments, far transfers, interrupts. */
 export const systemControl: readonly Definition[] = [
   define('cli', ['FA'], cli),
   system('sti', ['FB']),
   define('pushf', ['9C : v o64 kind'], pushf),
   system('popf', ['9D : v o64']),
-  system('clac', ['NP 0F 01 CA']),
-  system('stac', ['NP 0F 01 CB']),
+  define('clac', ['NP 0F 01 CA'], accessControl(false)),
+  define('stac', ['NP 0F 01 CB'], accessControl(true)),
   system('hlt', ['F4']),
 
   system('movfromcr', ['0F 20 /r Ry,Cy : regonly o64']),
@@ -44,6 +87,7 @@ export const systemControl: readonly Definition[] = [
   system('lmsw', ['0F 01 /6 Ew']),
   system('smsw', ['0F 01 /4 Ev']),
   system('invlpg', ['0F 01 /7 M : mem']),
+  system('invpcid', ['66 0F 38 82 /r Gy,Mx : mem o64'], 'invpcid'),
   system('invd', ['0F 08']),
   system('wbinvd', ['0F 09']),
 
@@ -78,11 +122,11 @@ export const systemControl: readonly Definition[] = [
   system('lar', ['0F 02 /r Gv,Ew']),
   system('lsl', ['0F 03 /r Gv,Ew']),
   system('arpl', ['63 /r Ew,Gw : i64']),
-  system('swapgs', ['NP 0F 01 F8 : only64']),
-  system('rdfsbase', ['F3 0F AE /0 Ry : mod3 only64']),
-  system('rdgsbase', ['F3 0F AE /1 Ry : mod3 only64']),
-  system('wrfsbase', ['F3 0F AE /2 Ry : mod3 only64']),
-  system('wrgsbase', ['F3 0F AE /3 Ry : mod3 only64']),
+  define('swapgs', ['NP 0F 01 F8 : only64'], swapgs),
+  define('rdfsbase', ['F3 0F AE /0 Ry : mod3 only64'], readBase(FS)),
+  define('rdgsbase', ['F3 0F AE /1 Ry : mod3 only64'], readBase(GS)),
+  define('wrfsbase', ['F3 0F AE /2 Ry : mod3 only64'], writeBase(FS)),
+  define('wrgsbase', ['F3 0F AE /3 Ry : mod3 only64'], writeBase(GS)),
 
   system('jmpf', ['EA Ap : v i64']),
   system('jmpfi', ['FF /5 M : v mem']),

@@ -7,6 +7,9 @@ export type Access = 'current' | 'implicit' | 'user';
 /** What system functions get: the vCPU and its surroundings. Accesses throw GuestException. */
 export interface SystemContext {
   readonly vcpu: Vcpu;
+  /** Number of the running vCPU, which is its initial APIC id, and how many there are. */
+  readonly id: number;
+  readonly cpus: number;
   read(linear: bigint, size: AccessSize, access: Access): bigint;
   write(linear: bigint, size: AccessSize, value: bigint, access: Access): void;
   /** Throws where a write of `size` bytes would fault. */
@@ -20,6 +23,8 @@ export interface SystemContext {
   taskPriority(): number;
   setTaskPriority(value: number): void;
   timestamp(): bigint;
+  /** The vCPU's offset to it changed. */
+  timestampChanged(): void;
   /** Retired instructions, this one included. */
   count(): bigint;
 

@@ -4,7 +4,7 @@ import type { AccessSize, SystemContext, SystemFunction } from './context';
 import { innerStack } from './deliver';
 import { codeSegment, dplOf, isPresent, isSystem, nullSegment, readDescriptor, realSegment, typeOf, type Descriptor } from './descriptor';
 import { generalProtection, GP, GuestException, NP, SS, TS } from './exceptions';
-import type { HostInstruction } from './instruction';
+import { segmentLinear, type HostInstruction } from './instruction';
 import { returnTo, StackReader } from './return';
 
 interface FarPointer {
@@ -13,7 +13,7 @@ interface FarPointer {
 }
 
 /** Pushes values in the current stack segment; the pointer moves at the end. */
-export function pushAll(ctx: SystemContext, size: AccessSize, values: readonly bigint[], stack?: { segment: Segment; pointer: bigint }): bigint {
+export function pushAll(ctx: SystemContext, size: AccessSize, values: Iterable<bigint>, stack?: { segment: Segment; pointer: bigint }): bigint {
   const { vcpu } = ctx;
   const segment = stack?.segment ?? vcpu.segment(layout.SS);
   const pointer = stack?.pointer ?? vcpu.gpr(4);
@@ -22,9 +22,8 @@ export function pushAll(ctx: SystemContext, size: AccessSize, values: readonly b
   let at = pointer & mask;
   for (const value of values) {
     at = (at - BigInt(size)) & mask;
-    const outside = !long && at + BigInt(size) - 1n > BigInt(segment.limit) && (segment.attributes & ATTR.expandDown) === 0;
-    if (outside || (long && !ctx.canonical(at))) throw new GuestException(SS, 0);
-    const linear = long ? at : (segment.base + at) & 0xffffffffn;
+    if (stack && at + BigInt(size) - 1n > BigInt(segment.limit) && (segment.attributes & ATTR.expandDown) === 0) throw new GuestException(SS, 0);
+    const linear = stack ? (segment.base + at) & 0xffffffffn : segmentLinear(vcpu, layout.SS, at, size, true);
     ctx.write(linear, size, BigInt.asUintN(size * 8, value), stack ? 'implicit' : 'current');
   }
   return (pointer & ~mask) | at;

@@ -1,7 +1,7 @@
-import { AC, ARITHMETIC, DF, ID, IF, IOPL, NT, RF, TF, VM } from '../flags';
+import { AC, ARITHMETIC, DF, ID, IF, IOPL, NT, RF, TF } from '../flags';
 import * as layout from '../layout';
 import type { AccessSize, SystemContext, SystemFunction } from './context';
-import { generalProtection, undefinedOpcode } from './exceptions';
+import { generalProtection } from './exceptions';
 import { StackReader } from './return';
 
 const ioplOf = (ctx: SystemContext): number => Number((ctx.vcpu.systemFlags & IOPL) >> 12n);
@@ -32,18 +32,9 @@ const popf: SystemFunction = (ctx, insn) => {
   if ((old ^ vcpu.rflags) & AC) ctx.modeChanged();
 };
 
-const setAc =
-  (on: boolean): SystemFunction =>
-  (ctx) => {
-    const { vcpu } = ctx;
-    if (vcpu.cpl !== 0 || !vcpu.protectedMode || vcpu.systemFlags & VM) throw undefinedOpcode();
-    vcpu.systemFlags = on ? vcpu.systemFlags | AC : vcpu.systemFlags & ~AC;
-    ctx.modeChanged();
-  };
-
 const hlt: SystemFunction = (ctx) => {
   if (ctx.vcpu.cpl !== 0) throw generalProtection();
   ctx.halt();
 };
 
-export const flagInstructions: Readonly<Record<string, SystemFunction>> = { sti, popf, clac: setAc(false), stac: setAc(true), hlt };
+export const flagInstructions: Readonly<Record<string, SystemFunction>> = { sti, popf, hlt };

@@ -1,10 +1,16 @@
 import type { SystemFunction } from './context';
 import { controlInstructions } from './control-registers';
+import { cpuidInstructions } from './cpuid';
 import { farInstructions } from './far';
 import { flagInstructions } from './flags';
+import { fxsaveInstructions } from './fxsave';
 import { interruptInstructions } from './interrupts';
+import { portInstructions } from './io';
+import { legacyInstructions } from './legacy';
+import { msrInstructions } from './msr';
 import { returns } from './return';
 import { segmentInstructions } from './segments';
+import { xsaveInstructions } from './xsave';
 
 /** System functions by the names of their definitions (isa/system-*.ts). */
 export const systemInstructions: Readonly<Record<string, SystemFunction>> = {
@@ -14,4 +20,10 @@ export const systemInstructions: Readonly<Record<string, SystemFunction>> = {
   ...farInstructions,
   ...interruptInstructions,
   ...returns,
+  ...cpuidInstructions,
+  ...msrInstructions,
+  ...portInstructions,
+  ...fxsaveInstructions,
+  ...xsaveInstructions,
+  ...legacyInstructions,
 };

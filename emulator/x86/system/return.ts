@@ -4,6 +4,7 @@ import { ATTR, EFER_SCE } from '../vcpu';
 import type { AccessSize, SystemContext, SystemFunction } from './context';
 import { codeSegment, dplOf, isPresent, isSystem, nullSegment, readDescriptor, realSegment, segmentOf, typeOf } from './descriptor';
 import { generalProtection, GP, GuestException, NP, SS, undefinedOpcode } from './exceptions';
+import { segmentLinear } from './instruction';
 
 const ARITHMETIC_AND_CONTROL = 0x4dd5n; // CF PF AF ZF SF TF DF OF NT
 
@@ -11,7 +12,6 @@ const ARITHMETIC_AND_CONTROL = 0x4dd5n; // CF PF AF ZF SF TF DF OF NT
 export class StackReader {
   private offset = 0n;
   private readonly mask: bigint;
-  private readonly base: bigint;
   private readonly start: bigint;
 
   constructor(
@@ -21,14 +21,12 @@ export class StackReader {
     const { vcpu } = ctx;
     const stack = vcpu.segment(layout.SS);
     this.mask = vcpu.mode64 ? (1n << 64n) - 1n : stack.attributes & ATTR.big ? 0xffffffffn : 0xffffn;
-    this.base = vcpu.mode64 ? 0n : stack.base;
     this.start = vcpu.gpr(4);
   }
   pop(): bigint {
     const at = (this.start + this.offset) & this.mask;
     this.offset += BigInt(this.size);
-    const linear = this.ctx.vcpu.mode64 ? at : (this.base + at) & 0xffffffffn;
-    return this.ctx.read(linear, this.size, 'current');
+    return this.ctx.read(segmentLinear(this.ctx.vcpu, layout.SS, at, this.size, false), this.size, 'current');
   }
   skip(bytes: bigint): void {
     this.offset += bytes;

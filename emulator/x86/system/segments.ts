@@ -176,38 +176,6 @@ const arpl: SystemFunction = (ctx, insn) => {
   setZf(ctx, raises);
 };
 
-// ── FS and GS bases ────────────────────────────────────────────────────────────────────────
-
-const swapgs: SystemFunction = (ctx) => {
-  const { vcpu } = ctx;
-  if (!vcpu.mode64) throw undefinedOpcode();
-  privileged(ctx);
-  const at = layout.SEGMENTS + layout.GS * layout.SEGMENT_SIZE + layout.SEG_BASE;
-  const base = vcpu.u64(at);
-  vcpu.setU64(at, vcpu.u64(layout.MSR_KERNEL_GS_BASE));
-  vcpu.setU64(layout.MSR_KERNEL_GS_BASE, base);
-};
-
-const CR4_FSGSBASE = 1n << 16n;
-const baseOf = (number: number): number => layout.SEGMENTS + number * layout.SEGMENT_SIZE + layout.SEG_BASE;
-const fsgsbase = (ctx: SystemContext): void => {
-  if (!ctx.vcpu.mode64 || !(ctx.vcpu.cr4 & CR4_FSGSBASE)) throw undefinedOpcode();
-};
-const readBase =
-  (number: number): SystemFunction =>
-  (ctx, insn) => {
-    fsgsbase(ctx);
-    insn.writeRegister(0, ctx.vcpu.u64(baseOf(number)));
-  };
-const writeBase =
-  (number: number): SystemFunction =>
-  (ctx, insn: HostInstruction) => {
-    fsgsbase(ctx);
-    const value = insn.readRegister(0);
-    if (!ctx.canonical(value)) throw generalProtection();
-    ctx.vcpu.setU64(baseOf(number), value);
-  };
-
 export const segmentInstructions: Readonly<Record<string, SystemFunction>> = {
   movtosreg: movToSegment,
   popes: popSegment(layout.ES),
@@ -233,9 +201,4 @@ export const segmentInstructions: Readonly<Record<string, SystemFunction>> = {
   verr: verify(false),
   verw: verify(true),
   arpl,
-  swapgs,
-  rdfsbase: readBase(layout.FS),
-  rdgsbase: readBase(layout.GS),
-  wrfsbase: writeBase(layout.FS),
-  wrgsbase: writeBase(layout.GS),
 };

@@ -24,6 +24,7 @@ export async function bareEngine(hexCode: string, host: Partial<EngineHost> = {}
     writeApicMsr: () => false,
     getTaskPriority: () => 0,
     setTaskPriority: () => undefined,
+    timestampChanged: () => undefined,
     timestamp: () => 0n,
   };
   const engine = await WasmEngine.create(

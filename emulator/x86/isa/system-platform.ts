@@ -1,0 +1,36 @@
+import { system, type Definition } from '../definition';
+
+/** Identification, model-specific registers, ports, extended state, and what only old code uses. */
+export const systemPlatform: readonly Definition[] = [
+  system('cpuid', ['0F A2']),
+  system('rdmsr', ['0F 32']),
+  system('wrmsr', ['0F 30']),
+  system('rdtsc', ['0F 31']),
+  system('rdtscp', ['0F 01 F9']),
+  system('rdpmc', ['0F 33']),
+
+  system('inimm', ['E4 AL,Ib', 'E5 rAX,Ib']),
+  system('indx', ['EC AL,DX', 'ED rAX,DX']),
+  system('outimm', ['E6 Ib,AL', 'E7 Ib,rAX']),
+  system('outdx', ['EE DX,AL : b', 'EF DX,rAX : v']),
+
+  system('fxsave', ['NP 0F AE /0 M : mem w0', 'NP 0F AE /0 Mq : mem w1']),
+  system('fxrstor', ['NP 0F AE /1 M : mem w0', 'NP 0F AE /1 Mq : mem w1']),
+  system('xsave', ['NP 0F AE /4 M : mem w0', 'NP 0F AE /4 Mq : mem w1']),
+  system('xrstor', ['NP 0F AE /5 M : mem w0', 'NP 0F AE /5 Mq : mem w1']),
+  system('xsaveopt', ['NP 0F AE /6 M : mem w0', 'NP 0F AE /6 Mq : mem w1']),
+  system('xgetbv', ['NP 0F 01 D0']),
+  system('xsetbv', ['NP 0F 01 D1']),
+
+  system('pusha', ['60 : v i64']),
+  system('popa', ['61 : v i64']),
+  system('enter', ['C8 Iw,Ib : v o64']),
+  system('bound', ['62 /r Gv,M : i64 mem']),
+  system('aaa', ['37 : i64']),
+  system('aas', ['3F : i64']),
+  system('daa', ['27 : i64']),
+  system('das', ['2F : i64']),
+  system('aam', ['D4 Ib : i64']),
+  system('aad', ['D5 Ib : i64']),
+  system('salc', ['D6 : i64']),
+];

@@ -1,0 +1,52 @@
+import { IOPL } from '../flags';
+import * as layout from '../layout';
+import type { SystemContext, SystemFunction } from './context';
+import { generalProtection } from './exceptions';
+import type { HostInstruction } from './instruction';
+
+/** Whether a port access is denied: IOPL, then the I/O permission bitmap (SDM vol. 1, 19.5). */
+export function portDenied(ctx: SystemContext, port: number, size: number): boolean {
+  const { vcpu } = ctx;
+  if (!vcpu.protectedMode) return false;
+  const iopl = Number((vcpu.systemFlags & IOPL) >> 12n);
+  if (!vcpu.v86 && vcpu.cpl <= iopl) return false;
+  const tr = vcpu.segment(layout.TR);
+  const wide = (tr.attributes & 8) !== 0;
+  if (!wide || tr.limit < 103) return true;
+  const base = Number(ctx.read(tr.base + 102n, 2, 'implicit'));
+  // Two bytes are read, so that an access may cross a byte of the map.
+  const at = base + (port >> 3);
+  if (at + 1 > tr.limit) return true;
+  const bits = Number(ctx.read(tr.base + BigInt(at), 2, 'implicit'));
+  return ((bits >> (port & 7)) & ((1 << size) - 1)) !== 0;
+}
+
+/** Ports have no 64-bit accesses. */
+const sizeOf = (insn: HostInstruction): 1 | 2 | 4 => (insn.size === 8 ? 4 : insn.size);
+
+const input =
+  (port: (insn: HostInstruction) => bigint): SystemFunction =>
+  (ctx, insn) => {
+    const size = sizeOf(insn);
+    const number = Number(port(insn) & 0xffffn);
+    if (portDenied(ctx, number, size)) throw generalProtection();
+    insn.writeRegister(0, BigInt(ctx.portRead(number, size) >>> 0), size);
+  };
+
+const output =
+  (port: (insn: HostInstruction) => bigint, source: 0 | 1): SystemFunction =>
+  (ctx, insn) => {
+    const size = sizeOf(insn);
+    const number = Number(port(insn) & 0xffffn);
+    if (portDenied(ctx, number, size)) throw generalProtection();
+    ctx.portWrite(number, size, Number(insn.readRegister(source, size)));
+  };
+
+const immediate = (insn: HostInstruction): bigint => insn.immediate & 0xffn;
+
+export const portInstructions: Readonly<Record<string, SystemFunction>> = {
+  inimm: input(immediate),
+  indx: input((insn) => insn.readRegister(1, 2)),
+  outimm: output(immediate, 1),
+  outdx: output((insn) => insn.readRegister(0, 2), 1),
+};
