@@ -1,0 +1,45 @@
+import { i64, i64c } from '../../wasm/expr';
+import { define, type Definition } from '../definition';
+import { FPU_CONTROL, FPU_DP, FPU_IP, FPU_OPCODE, FPU_STATUS, FPU_TAGS } from '../layout';
+import { RAX, type Stage } from '../stage';
+
+const X87 = 'x87';
+const DEFAULT_CONTROL = 0x37f;
+const EXCEPTIONS = 0x3f;
+/** ES and B: an exception that is not masked is waiting. */
+const SUMMARY = 0x8080;
+
+const status = (s: Stage) => s.getState('u16', FPU_STATUS);
+
+/** Sets ES and B by the exceptions and the masks. */
+function summarise(s: Stage): void {
+  const bits = s.f.let(status(s));
+  const open = i64.and(i64.and(bits, i64.xor(s.getState('u16', FPU_CONTROL), i64c(-1))), i64c(EXCEPTIONS));
+  const without = i64.and(bits, i64c(~SUMMARY & 0xffff));
+  s.f.if(
+    i64.eqz(open),
+    () => s.setState('u16', FPU_STATUS, without),
+    () => s.setState('u16', FPU_STATUS, i64.or(bits, i64c(SUMMARY))),
+  );
+}
+
+/** Control and status words. */
+export const x87Setup: readonly Definition[] = [
+  define('fninit', ['DB E3'], (s) => {
+    s.setState('u16', FPU_CONTROL, i64c(DEFAULT_CONTROL));
+    s.setState('u16', FPU_STATUS, i64c(0));
+    s.setState('u8', FPU_TAGS, i64c(0));
+    s.setState('u16', FPU_OPCODE, i64c(0));
+    s.setState('u64', FPU_IP, i64c(0));
+    s.setState('u64', FPU_DP, i64c(0));
+  }, X87),
+  define('fnclex', ['DB E2'], (s) => s.setState('u16', FPU_STATUS, i64.and(status(s), i64c(0x7f00))), X87),
+  define('fnstsw', ['DD /7 Mw : mem'], (s, to) => s.write(to!, status(s)), X87),
+  define('fnstswax', ['DF E0'], (s) => s.setRegister(RAX, 16, status(s)), X87),
+  define('fnstcw', ['D9 /7 Mw : mem'], (s, to) => s.write(to!, s.getState('u16', FPU_CONTROL)), X87),
+  define('fldcw', ['D9 /5 Mw : mem'], (s, from) => {
+    // Bit 6 reads as 1.
+    s.setState('u16', FPU_CONTROL, i64.or(i64.and(s.read(from!), i64c(0x1f3f)), i64c(0x40)));
+    summarise(s);
+  }, X87),
+]; // prettier-ignore
