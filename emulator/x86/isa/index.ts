@@ -3,9 +3,23 @@ import { arithmetic } from './arithmetic';
 import { control } from './control';
 import { moves } from './move';
 import { shifts } from './shift';
+import { sseIntegers } from './sse-integer';
+import { sseMoves } from './sse-move';
+import { sseShuffles } from './sse-shuffle';
 import { systemControl } from './system-control';
 import { systemPlatform } from './system-platform';
 import { x87Setup } from './x87-setup';
 
 /** Every instruction. */
-export const instructions: readonly Definition[] = [...moves, ...arithmetic, ...shifts, ...control, ...systemControl, ...systemPlatform, ...x87Setup];
+export const instructions: readonly Definition[] = [
+  ...moves,
+  ...arithmetic,
+  ...shifts,
+  ...control,
+  ...systemControl,
+  ...systemPlatform,
+  ...sseMoves,
+  ...sseShuffles,
+  ...sseIntegers,
+  ...x87Setup,
+];

@@ -3,7 +3,6 @@ import * as layout from '../layout';
 import type { AccessSize, SystemContext, SystemFunction } from './context';
 import { dplOf, isPresent, isSystem, loadDataSegment, nullSegment, readBaseHigh, readDescriptor, segmentOf, typeOf, type Descriptor } from './descriptor';
 import { generalProtection, GP, GuestException, NP, undefinedOpcode } from './exceptions';
-import type { HostInstruction } from './instruction';
 import { StackReader } from './return';
 
 const privileged = (ctx: SystemContext): void => {
