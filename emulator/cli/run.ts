@@ -72,7 +72,7 @@ async function stages(guest: Guest, options: RunOptions, over: () => boolean, wa
   const limits: RunLimits = {
     ...(options.maxInstructions !== undefined && { position: options.maxInstructions }),
     ...(options.stateHashEvery !== undefined && { hashEvery: options.stateHashEvery }),
-    stopWhenIdle: !waits,
+    unattended: !waits,
   };
   if (options.typeSerial !== undefined) {
     const after = options.typeAfter === undefined ? PROMPTS : [unescape(options.typeAfter)];

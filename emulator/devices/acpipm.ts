@@ -83,8 +83,10 @@ export class AcpiPm extends BytePorts implements Device<typeof table> {
     this.update();
   }
 
+  /** A carry that interrupts nobody is noted when somebody looks: an idle machine has no events. */
   deadline(): Nanoseconds {
-    return this.state.timerDue;
+    const { enable, control, timerDue } = this.state;
+    return enable & TMR && control & SCI_EN ? timerDue : Infinity;
   }
 
   expire(now: Nanoseconds): void {
@@ -95,6 +97,7 @@ export class AcpiPm extends BytePorts implements Device<typeof table> {
   }
 
   protected readByte(port: number): number {
+    this.expire(this.context.now());
     const { status, enable, control } = this.state;
     const { event, control: controlPort } = ACPI_PORTS;
     switch (port) {
@@ -115,6 +118,7 @@ export class AcpiPm extends BytePorts implements Device<typeof table> {
   }
 
   protected writeByte(port: number, value: number): void {
+    this.expire(this.context.now());
     const state = this.state;
     const { event, control } = ACPI_PORTS;
     switch (port) {

@@ -124,8 +124,11 @@ export interface RunLimits {
   readonly position?: Position;
   /** Record a state hash at every multiple of this many instructions. */
   readonly hashEvery?: number;
-  /** Stop (reason `idle`) when only an input could wake the guest; otherwise it waits for one. */
-  readonly stopWhenIdle?: boolean;
+  /**
+   * Nobody watches: time in which the guest is idle is skipped at once, and a guest that only an input
+   * could wake stops (reason `idle`). Otherwise idle time passes no faster than the host's.
+   */
+  readonly unattended?: boolean;
   /** Stop (reason `limit`) right after the first serial line has sent one of these texts. */
   readonly serial?: readonly string[];
 }

@@ -1,7 +1,6 @@
+import type { Nanoseconds } from '../bus/device';
 import type { EngineBinaries } from '../engine/wasm-module';
 import { internalError, userError } from '../errors';
-import * as layout from '../x86/layout';
-import { HALTED } from '../x86/vcpu';
 import type {
   CheckpointInfo, Frame, Guest, GuestEvent, MachineConfig, Position, RunLimits, StateNode, Status, StepKind, Stop, StopReason, Trigger,
 } from './api'; // prettier-ignore
@@ -13,7 +12,7 @@ import type { Input } from './journal';
 import { Machine } from './machine';
 import { MemoryAccess } from './memory';
 import { Output } from './output';
-import { Slices, type Pace } from './pace';
+import { Leash, Slices, type Pace } from './pace';
 import { RunLoop, type Halt } from './runloop';
 import { readFrame } from './screen';
 import { StateHash } from './state';
@@ -148,22 +147,24 @@ export class LocalGuest implements Guest {
     return this.begin(() => this.run(limits));
   }
 
-  private async run({ position: limit = Infinity, hashEvery, stopWhenIdle, serial }: RunLimits): Promise<{ reason: StopReason }> {
+  private async run({ position: limit = Infinity, hashEvery, unattended = false, serial }: RunLimits): Promise<{ reason: StopReason }> {
     const { machine, slices, options } = this;
     const start = machine.position;
     this.output.await(serial?.map((text) => latin1(text)) ?? []);
     this.textSeen = false;
     this.speed = { instructions: 0, milliseconds: 0 };
+    const leash = unattended ? undefined : new Leash(options.pace, machine.clock.now());
     for (;;) {
       if (machine.position >= limit) return { reason: { kind: 'limit' } };
       const nextHash = hashEvery ? (Math.floor(machine.position / hashEvery) + 1) * hashEvery : Infinity;
       const target = Math.min(limit, nextHash, this.history?.due ?? Infinity, machine.position + slices.instructions);
-      const halt = this.slice(target);
+      const halt = this.slice(target, leash?.limit(machine.clock.now()));
       this.moved();
       if (machine.position === nextHash) this.output.emit({ event: 'hash', position: nextHash, hash: this.hash.current() });
       if (halt) {
         const reason = this.judge(halt, start) ?? (halt.kind === 'request' && this.textSeen ? { kind: 'limit' as const } : undefined);
-        if (reason?.kind === 'idle' && !stopWhenIdle && this.canBeWoken()) await this.idle();
+        if (halt.kind === 'ahead') await this.rest(leash?.wait(halt.due) ?? 0);
+        else if (reason?.kind === 'idle' && !unattended && machine.vcpus.wakeable()) await this.rest();
         else if (reason) return { reason };
       }
       await options.pace.yield();
@@ -171,10 +172,10 @@ export class LocalGuest implements Guest {
     }
   }
 
-  private slice(target: Position): Halt | undefined {
+  private slice(target: Position, until?: Nanoseconds): Halt | undefined {
     const { machine, options, slices, speed } = this;
     const [from, began] = [machine.clock.instructions(), options.pace.now()];
-    const halt = slices.measure(() => this.loop.advance(target), () => machine.position);
+    const halt = slices.measure(() => this.loop.advance(target, until), () => machine.position);
     speed.instructions += machine.clock.instructions() - from;
     speed.milliseconds += options.pace.now() - began;
     return halt;
@@ -193,19 +194,20 @@ export class LocalGuest implements Guest {
         return { kind: 'shutdown', description: 'triple fault: an exception could not be delivered, nor could the double fault' };
       case 'error':
         return errorReason(halt.error);
+      case 'ahead':
+        return undefined;
       default:
         return halt;
     }
   }
 
-  /** Whether an input could wake a vCPU. */
-  private canBeWoken(): boolean {
-    return Array.from({ length: this.config.cpus }, (_, n) => this.machine.vcpus.at(n)).some(
-      (vcpu) => vcpu.u32(layout.ACTIVITY) === HALTED && (vcpu.systemFlags & 0x200n) !== 0n,
-    );
-  }
-  private idle(): Promise<void> {
-    return new Promise((resolve) => (this.wake = resolve));
+  /** The guest waits for time to pass, or for an input. */
+  private async rest(milliseconds?: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.wake = resolve;
+      if (milliseconds !== undefined) void this.options.pace.sleep(milliseconds).then(resolve);
+    });
+    this.wake = () => undefined;
   }
 
   async pause(): Promise<void> {

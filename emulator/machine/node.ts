@@ -57,4 +57,5 @@ export async function readBinaries(folders: readonly string[] = FOLDERS): Promis
 export const nodePace: Pace = {
   now: () => performance.now(),
   yield: () => new Promise((resolve) => setImmediate(resolve)),
+  sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
 };

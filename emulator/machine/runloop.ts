@@ -1,3 +1,4 @@
+import type { Nanoseconds } from '../bus/device';
 import { Exit } from '../engine/engine';
 import { internalError, type EmulatorError } from '../errors';
 import type { Position } from './api';
@@ -21,7 +22,9 @@ export type Halt =
   | { readonly kind: 'reset' }
   | { readonly kind: 'exit'; readonly code: number }
   /** Every vCPU is halted and no chip will ever wake one. */
-  | { readonly kind: 'idle' };
+  | { readonly kind: 'idle' }
+  /** Every vCPU is halted, and the next event comes after the time that was given. */
+  | { readonly kind: 'ahead'; readonly due: Nanoseconds };
 
 /**
  * Moves a machine. At each position the order is fixed: chips that are due, interrupts, then inputs
@@ -34,15 +37,18 @@ export class RunLoop {
     private readonly apply: (input: Input) => void,
   ) {}
 
-  /** Runs to the position `limit`, or less far if something happened on the way. */
-  advance(limit: Position): Halt | undefined {
+  /**
+   * Runs to the position `limit`, or less far if something happened on the way. Idle time is skipped
+   * as far as the virtual time `until`.
+   */
+  advance(limit: Position, until: Nanoseconds = Infinity): Halt | undefined {
     const { machine } = this;
     for (;;) {
       this.settle();
       if (machine.host.takeTrap()) return { kind: 'request' };
       if (machine.off) return { kind: 'power-off' };
       if (machine.position >= limit) return undefined;
-      const halt = this.step(limit);
+      const halt = this.step(limit, until);
       if (halt) {
         this.settle();
         return halt;
@@ -75,11 +81,11 @@ export class RunLoop {
   }
 
   /** Runs one vCPU to the next event of any kind. */
-  private step(limit: Position): Halt | undefined {
+  private step(limit: Position, until: Nanoseconds): Halt | undefined {
     const { machine } = this;
     const { engine, clock, board, host } = machine;
     if (machine.vcpus.shutDown() !== undefined) return { kind: 'shutdown' };
-    if (this.choose() === undefined) return this.skipIdle();
+    if (this.choose() === undefined) return this.skipIdle(until);
     const start = machine.position;
     const turnEnd = machine.config.cpus > 1 ? machine.turn.end : Infinity;
     const due = clock.positionAt(board.deadline());
@@ -122,10 +128,11 @@ export class RunLoop {
   }
 
   /** All vCPUs are halted: the time of the next event comes at once. */
-  private skipIdle(): Halt | undefined {
+  private skipIdle(until: Nanoseconds): Halt | undefined {
     const { machine } = this;
     const due = machine.board.deadline();
-    if (due === Infinity) return { kind: 'idle' };
+    if (due === Infinity || !machine.vcpus.wakeable()) return { kind: 'idle' };
+    if (due > until) return { kind: 'ahead', due };
     machine.engine.setCount(machine.position + 1);
     machine.clock.jump(due);
     return undefined;

@@ -35,6 +35,12 @@ export class Vcpus {
     return interrupt && (vcpu.systemFlags & 0x200n) !== 0n;
   }
 
+  /** Whether an interrupt could get any of them going. */
+  wakeable(): boolean {
+    for (let number = 0; number < this.length; number++) if (this.runnable(number, true)) return true;
+    return false;
+  }
+
   /** The first that a triple fault has shut down. */
   shutDown(): number | undefined {
     for (let number = 0; number < this.length; number++) if (this.at(number).u32(layout.ACTIVITY) === SHUTDOWN) return number;

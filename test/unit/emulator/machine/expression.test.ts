@@ -27,7 +27,7 @@ describe('conditions of triggers', () => {
     ['0 ? 1 : 0 ? 2 : 3', 3n],
     ['cs.base + rax', 0x1005n],
     ['u32[0x10]', 0x14n],
-    ['u8[phys:rax]', 0x100006n],
+    ['u32[phys:rax]', 0x100009n],
     ['(i8)(0x80)', 0xffffffffffffff80n],
     ['(u16)(rbx)', 0xffffn],
     ['i8[0x7f]', 0xffffffffffffff80n],

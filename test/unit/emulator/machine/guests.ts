@@ -1,0 +1,62 @@
+/** Small guests as flat binaries, loaded at 0x7C00 in real mode. Their sources are in the comments. */
+import { readBinaries } from '../../../../emulator/machine/node';
+import type { MachineConfig } from '../../../../emulator/machine/api';
+import type { Images } from '../../../../emulator/machine/boot';
+import type { EngineBinaries } from '../../../../emulator/engine/wasm-module';
+
+const code = (...hex: string[]): Uint8Array => Uint8Array.from(Buffer.from(hex.join(''), 'hex'));
+const flat = (name: string, bytes: Uint8Array): Images => ({ kernel: { name, bytes } });
+
+/**
+ * Sets the PIC and the PIT up for an interrupt every 858 µs (vector 0x20), counts turns of a loop at
+ * 0x600 and interrupts at 0x604; while bit 2 of that is set the loop halts (byte 0x602).
+ *
+ *   cli; xor ax,ax; mov ds,ax; mov ss,ax; mov sp,0x7000; mov word [0x80],isr; mov [0x82],ax
+ *   ICW1-4 0x11 0x20 4 1, mask 0xFE; PIT control 0x34, count 0x400; sti
+ *   loop: inc word [0x600]; test byte [0x602],1; jz loop; hlt; jmp loop
+ *   isr: push ax; inc word [0x604]; mov al,0x20; out 0x20,al
+ *        mov al,[0x604]; and al,4; shr al,2; mov [0x602],al; pop ax; iret
+ */
+export const TICKS = flat('ticks', code(
+  'fa31c08ed88ed0bc0070c7068000427ca38200b011e620b020e621b004e621b001e621b0fee621b034e643b000e640b004e640fb',
+  'ff060006f60602060174f5f4ebf2', '50ff060406b020e620a004062404c0e802a2020658cf',
+)); // prettier-ignore
+export const TICKS_LOOP = 0x7c34n;
+export const TICKS_ISR = 0x7c42n;
+
+/**
+ * Echoes the serial line with bit 5 flipped, by polling; counts at 0x600 in a subroutine.
+ *
+ *   cli; xor ax,ax; mov ds,ax; mov dx,0x3f8
+ *   again: add dx,5; wait: in al,dx; test al,1; jz wait; sub dx,5; in al,dx; xor al,0x20; out dx,al; call work; jmp again
+ *   work: inc word [0x600]; ret
+ */
+export const ECHO = flat('echo', code('fa31c08ed8baf803', '83c205', 'eca80174fb83ea05ec3420eee80200ebec', 'ff060006c3'));
+export const ECHO_CALL = 0x7c17n;
+export const ECHO_WORK = 0x7c1cn;
+
+/** `ud2` with an empty vector table entry of length zero: lidt [0]; ud2. A triple fault. */
+export const TRIPLE = flat('triple', code('fa31c08ed8', 'c70600060000', '0f011e0006', '0f0b'));
+/** cli; hlt */
+export const DEAD = flat('dead', code('faf4'));
+/** mov dx,0xf4; mov al,0x21; out dx,al; cli; hlt */
+export const EXIT = flat('exit', code('baf400b021eefaf4'));
+/** mov dx,0x404; mov ax,0x3400; out dx,ax (SLP_EN, S5); jmp $ */
+export const OFF = flat('off', code('ba0404b80034efebfe'));
+/** mov al,0xfe; out 0x64,al; jmp $: the keyboard controller pulls reset */
+export const REBOOT = flat('reboot', code('b0fee664ebfe'));
+
+export const CONFIG: MachineConfig = {
+  loadAddress: 0x7c00,
+  loadMode: 'real',
+  memory: 16 << 20,
+  cpus: 1,
+  startTime: Date.UTC(2025, 0, 1),
+  framebuffer: false,
+  historyBytes: 0,
+  checkpointEvery: 1_000_000,
+  debugExitPort: 0xf4,
+};
+
+let binaries: Promise<EngineBinaries> | undefined;
+export const compiled = (): Promise<EngineBinaries> => (binaries ??= readBinaries());
