@@ -32,6 +32,8 @@ export interface EngineHost {
   writeApicMsr(vcpu: number, index: number, value: bigint): boolean;
   getTaskPriority(vcpu: number): number;
   setTaskPriority(vcpu: number, value: number): void;
+  /** An exception was delivered; `requestExit` here stops before the handler's first instruction. */
+  exception?(vcpu: number, vector: number, code: number | undefined): void;
   /** The vCPU's time-stamp counter was written. */
   timestampChanged(vcpu: number): void;
   /** Time-stamp counter at the current instruction. */
@@ -59,7 +61,8 @@ export interface Engine {
   select(vcpu: number): void;
   /**
    * Runs the selected vCPU for at most `budget` instructions from instruction count `count()`.
-   * Interrupts are taken at the exact boundaries that the architecture allows.
+   * Interrupts are taken at the exact boundaries that the architecture allows, the last one included:
+   * `run(0)` does nothing else.
    */
   run(budget: number): Exit;
   /** Total instructions retired by all vCPUs: the machine's position in its history. */

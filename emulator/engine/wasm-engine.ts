@@ -234,13 +234,15 @@ export class WasmEngine implements Engine {
       const count = this.count();
       if (this.failure) return Exit.Unimplemented;
       if (this.requested) return Exit.Request;
-      if (count >= this.wanted) return Exit.Budget;
       this.watchHit = this.watches.take();
       if (this.watchHit) return Exit.Watchpoint;
       const activity = vcpu.u32(layout.ACTIVITY);
       if (activity === SHUTDOWN) return Exit.Shutdown;
+      // What is due at this boundary is delivered even if the budget is used up: a stop shows the state after it.
       if (!alone && !this.takeTrap()) return Exit.Shutdown;
       if (!alone && !this.takeInterrupt(count)) return Exit.Shutdown;
+      if (this.requested) return Exit.Request;
+      if (count >= this.wanted) return Exit.Budget;
       if (vcpu.u32(layout.ACTIVITY) !== ACTIVE) return Exit.Halt;
       const trap = (vcpu.systemFlags & TF) !== 0n;
       const resumes = (vcpu.systemFlags & RF) !== 0n;
@@ -359,7 +361,10 @@ export class WasmEngine implements Engine {
 
   private raise(fault: GuestException): boolean {
     this.resuming = undefined;
-    if (deliverException(this.context, fault)) return true;
+    if (deliverException(this.context, fault)) {
+      this.host.exception?.(this.selected, fault.vector, fault.code);
+      return true;
+    }
     this.vcpu.setU32(layout.ACTIVITY, SHUTDOWN);
     this.failure = undefined;
     return false;

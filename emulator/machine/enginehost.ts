@@ -15,6 +15,8 @@ export interface HostListener {
 }
 
 const MSR_APIC_BASE = 0x1b;
+/** Calls from the engine between two looks at the host's clock; a power of two. */
+const WATCH_CALLS = 128;
 
 /** The vCPUs' connection to bus, interrupt controllers and clock. Accesses cost time. */
 export class MachineHost implements EngineHost {
@@ -26,6 +28,13 @@ export class MachineHost implements EngineHost {
   /** Position at which the running slice ends at the latest; Infinity while nothing runs. */
   private end = Infinity;
   private trapped = false;
+  private calls = 0;
+  /**
+   * Whether the slice has taken too much of the host's time. Slow work (accesses, interrupts, time-stamps)
+   * comes through here, so it is cut short wherever it is; where slices end makes no difference to the guest.
+   */
+  overdue: (() => boolean) | undefined;
+  private overran = false;
 
   constructor(public traps?: HostListener) {}
 
@@ -49,6 +58,18 @@ export class MachineHost implements EngineHost {
     this.requests.push(request);
     if (this.end !== Infinity) this.engine.requestExit();
   }
+  /** Whether the slice was cut short since the last call. */
+  takeOverrun(): boolean {
+    const { overran } = this;
+    this.overran = false;
+    return overran;
+  }
+  private watch(): void {
+    if ((++this.calls & (WATCH_CALLS - 1)) !== 0 || this.end === Infinity || !this.overdue?.()) return;
+    this.overran = true;
+    this.engine.shorten(0);
+  }
+
   /** The run loop is to come back at the next boundary. */
   stop(): void {
     this.trapped = true;
@@ -68,6 +89,7 @@ export class MachineHost implements EngineHost {
 
   /** A deadline may have come nearer, by a change of a chip or because time has passed in an access. */
   rearm(): void {
+    this.watch();
     if (this.end === Infinity) return;
     const due = this.board.deadline();
     if (due === Infinity) return;
@@ -111,9 +133,11 @@ export class MachineHost implements EngineHost {
     return vector;
   }
   interruptPending(vcpu: number): boolean {
+    this.watch();
     return this.board.interruptPending(vcpu);
   }
   exception(vcpu: number, vector: number, code: number | undefined): void {
+    this.watch();
     if (this.traps?.exception(vcpu, vector, code)) this.stop();
   }
 
@@ -137,6 +161,7 @@ export class MachineHost implements EngineHost {
     this.board.lapics[vcpu]!.cr8 = value;
   }
   timestamp(): bigint {
+    this.watch();
     return BigInt(this.clock.now());
   }
   /** The vCPU's TSC was written. */

@@ -62,6 +62,7 @@ export class LocalGuest implements Guest {
     this.slices = new Slices(options.pace);
     this.hash = new StateHash(machine);
     triggers.attach(machine);
+    machine.host.overdue = () => this.slices.overdue();
     const yielding = (): Promise<void> => options.pace.yield();
     const interrupted = (): boolean => this.interrupted;
     const slice = (): number => this.slices.instructions;
@@ -159,14 +160,12 @@ export class LocalGuest implements Guest {
       const nextHash = hashEvery ? (Math.floor(machine.position / hashEvery) + 1) * hashEvery : Infinity;
       const target = Math.min(limit, nextHash, this.history?.due ?? Infinity, machine.position + slices.instructions);
       const halt = this.slice(target, leash?.limit(machine.clock.now()));
+      const reason = halt && this.judge(halt, start);
       this.moved();
       if (machine.position === nextHash) this.output.emit({ event: 'hash', position: nextHash, hash: this.hash.current() });
-      if (halt) {
-        const reason = this.judge(halt, start) ?? (halt.kind === 'request' && this.textSeen ? { kind: 'limit' as const } : undefined);
-        if (halt.kind === 'ahead') await this.rest(leash?.wait(halt.due) ?? 0);
-        else if (reason?.kind === 'idle' && !unattended && machine.vcpus.wakeable()) await this.rest();
-        else if (reason) return { reason };
-      }
+      if (halt?.kind === 'ahead') await this.rest(leash?.wait(halt.due) ?? 0);
+      else if (reason?.kind === 'idle' && !unattended && machine.vcpus.wakeable()) await this.rest();
+      else if (reason) return { reason };
       await options.pace.yield();
       if (this.interrupted) return { reason: { kind: 'pause' } };
     }
@@ -188,8 +187,9 @@ export class LocalGuest implements Guest {
         // The one at the place where the run began has been seen.
         return this.machine.position === start ? undefined : hit;
       case 'watchpoint':
-      case 'request':
         return hit;
+      case 'request':
+        return hit ?? (this.textSeen ? { kind: 'limit' } : undefined);
       case 'shutdown':
         return { kind: 'shutdown', description: 'triple fault: an exception could not be delivered, nor could the double fault' };
       case 'error':
@@ -216,9 +216,9 @@ export class LocalGuest implements Guest {
     await this.motion;
   }
 
-  step(kind: StepKind, vcpu: number): Promise<void> {
+  async step(kind: StepKind, vcpu: number): Promise<void> {
     this.checkVcpu(vcpu);
-    return this.begin(async () => {
+    await this.begin(async () => {
       const end = await this.stepping.step(kind, vcpu);
       switch (end.kind) {
         case 'done':
@@ -243,9 +243,9 @@ export class LocalGuest implements Guest {
     });
   }
 
-  stepBack(vcpu: number): Promise<void> {
+  async stepBack(vcpu: number): Promise<void> {
     this.checkVcpu(vcpu);
-    return this.past(async (history) => ({ kind: (await history.stepBack(vcpu)) ? 'step' : 'history-start' }), vcpu);
+    await this.past(async (history) => ({ kind: (await history.stepBack(vcpu)) ? 'step' : 'history-start' }), vcpu);
   }
   reverseContinue(): Promise<void> {
     return this.past(async (history) => (await history.reverseContinue()) ?? { kind: this.interrupted ? 'pause' : 'history-start' });

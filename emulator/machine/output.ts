@@ -30,9 +30,6 @@ export class Output {
     for (const listener of this.listeners) listener(event);
   }
 
-  private get old(): boolean {
-    return this.silent || this.position() <= this.said;
-  }
 
   /** Whether an awaited text is complete. */
   private completes(byte: number): boolean {
@@ -44,7 +41,8 @@ export class Output {
   /** A byte leaves the guest. True: the machine is to stop here. */
   byte(port: number, byte: number): boolean {
     const stop = port === 0 && this.wanted.length > 0 && this.completes(byte);
-    if (!this.old) this.gather(port, byte);
+    // The position includes the instruction that sends.
+    if (!this.silent && this.position() > this.said) this.gather(port, byte);
     return stop;
   }
 
@@ -55,7 +53,8 @@ export class Output {
   }
 
   log(text: string): void {
-    if (!this.old) this.emit({ event: 'log', text });
+    // The instruction that is logged has not run.
+    if (!this.silent && this.position() >= this.said) this.emit({ event: 'log', text });
   }
 
   /** Hands on what has gathered; what comes from here on is new. */

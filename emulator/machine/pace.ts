@@ -45,7 +45,8 @@ export class Leash {
 
 /** Fits slices, in instructions, to the host's speed. */
 export class Slices {
-  private size = 500_000;
+  private size = 100_000;
+  private end = Infinity;
 
   constructor(private readonly pace: Pace) {}
 
@@ -62,8 +63,15 @@ export class Slices {
   measure<T>(run: () => T, count: () => number): T {
     const start = this.pace.now();
     const before = count();
+    this.end = start + SLICE_MS;
     const result = run();
+    this.end = Infinity;
     this.took(count() - before, this.pace.now() - start);
     return result;
+  }
+
+  /** Whether the slice that runs now has taken its time. */
+  overdue(): boolean {
+    return this.pace.now() > this.end;
   }
 }

@@ -38,8 +38,8 @@ export class RunLoop {
   ) {}
 
   /**
-   * Runs to the position `limit`, or less far if something happened on the way. Idle time is skipped
-   * as far as the virtual time `until`.
+   * Runs to the position `limit`, or less far if something happened on the way, or if the host's time
+   * for this slice is up. Idle time is skipped as far as the virtual time `until`.
    */
   advance(limit: Position, until: Nanoseconds = Infinity): Halt | undefined {
     const { machine } = this;
@@ -47,7 +47,7 @@ export class RunLoop {
       this.settle();
       if (machine.host.takeTrap()) return { kind: 'request' };
       if (machine.off) return { kind: 'power-off' };
-      if (machine.position >= limit) return undefined;
+      if (machine.position >= limit || machine.host.takeOverrun()) return undefined;
       const halt = this.step(limit, until);
       if (halt) {
         this.settle();

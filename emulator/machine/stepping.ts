@@ -53,15 +53,16 @@ export class Stepping {
     for (let turns = 1; ; turns++) {
       const before = machine.clock.instructions();
       const halt = loop.advance(machine.position + 1);
-      control.moved();
       if (halt) {
         // The breakpoint at the place where the step began was passed before.
         if (halt.kind === 'breakpoint' && machine.position === start) continue;
         const hit = this.triggers.judge(halt);
+        control.moved();
         if (hit) return { kind: 'hit', hit };
         if (halt.kind !== 'breakpoint' && halt.kind !== 'watchpoint' && halt.kind !== 'request') return { kind: 'halt', halt };
         if (machine.position === start) continue;
       }
+      control.moved();
       if (machine.engine.current === vcpu && machine.clock.instructions() > before) return DONE;
       if (turns % STRIDE === 0) {
         await control.yield();
@@ -107,9 +108,9 @@ export class Stepping {
     try {
       for (;;) {
         const halt = loop.advance(machine.position + control.slice());
+        const hit = halt && triggers.judge(halt);
         control.moved();
         if (halt) {
-          const hit = triggers.judge(halt);
           if (hit) return { kind: 'hit', hit };
           if (halt.kind === 'breakpoint') {
             if (machine.engine.current === vcpu && triggers.atTemporary() && this.stackPointer(vcpu) >= sp) return DONE;
