@@ -70,7 +70,7 @@ export class WasmEngine implements Engine {
     this.blocks = new BlockDecoder(this.memory.buffer, handlers, {
       translateFetch: (linear) => this.helpers.translateFetch(linear) >>> 0,
       enter: (block) => this.helpers.enter(block),
-      breakpointAt: (linear) => this.breakpoints.has(linear) || this.watches.executionBits(linear) !== 0,
+      breakpointAt: (linear) => this.marked(linear),
       deviceNotAvailable: () => (this.vcpu.cr0 & CR0_TS) !== 0n && !(this.vcpu.cr0 & CR0_EM),
       dropAll: () => this.dropBlocks(),
     });
@@ -248,6 +248,12 @@ export class WasmEngine implements Engine {
       const resumes = (vcpu.systemFlags & RF) !== 0n;
       this.trapSwallowed = false;
       const single = alone || this.walking || trap || resumes || view.getBigInt64(layout.SHADOW_COUNT, true) === BigInt(count);
+      // A block that is run alone bears no break marks.
+      if (single && !alone && this.marked(this.linearOf(vcpu.rip))) {
+        if (this.atBreakpoint(this.linearOf(vcpu.rip))) return Exit.Breakpoint;
+        if (vcpu.u32(layout.ACTIVITY) === SHUTDOWN) return Exit.Shutdown;
+        if (this.resuming === undefined) continue;
+      }
       alone = false;
       this.end = single ? count + 1 : Math.min(this.wanted, count + STRETCH);
       view.setInt32(layout.BUDGET, this.end - count, true);
@@ -286,6 +292,11 @@ export class WasmEngine implements Engine {
         if (trap && reason !== layout.LEAVE_FAULT && !this.trapSwallowed) vcpu.setU32(layout.PENDING_DEBUG, vcpu.u32(layout.PENDING_DEBUG) | DR6_BS);
       }
     }
+  }
+
+  /** Whether the debugger or the guest's debug registers want to hear of this address. */
+  private marked(linear: bigint): boolean {
+    return this.breakpoints.has(linear) || this.watches.executionBits(linear) !== 0;
   }
 
   /** At a break mark: true where the debugger wants to stop; else the guest's own #DB, or on past it (`resuming`). */

@@ -33,6 +33,20 @@ describe('WasmEngine', () => {
     assert.equal(engine.run(1000), Exit.Budget);
   });
 
+  it('misses no breakpoint where slices end or instructions are run alone', async () => {
+    const engine = await bareEngine(loop);
+    engine.vcpu.setGpr(7, BigInt(DATA));
+    engine.setBreakpoints([BigInt(CODE + 5)]);
+    let hits = 0;
+    for (let slice = 1; engine.count() < 400; slice = (slice % 7) + 1) {
+      const { vcpu } = engine;
+      if (slice === 3) vcpu.systemFlags |= 1n << 16n; // RF is the guest's, the debugger's marks stand
+      if (engine.run(Math.min(slice, 400 - engine.count())) !== Exit.Breakpoint) continue;
+      assert.equal(engine.count(), 2 + 4 * hits++);
+    }
+    assert.equal(hits, 100);
+  });
+
   for (const space of ['linear', 'physical'] as const)
     it(`stops after a watched access, by ${space} address`, async () => {
       const engine = await bareEngine(loop);
