@@ -19,16 +19,20 @@ export class Encoder {
   }
 
   u8(value: number): void {
-    this.view.setUint8(this.room(1), value);
+    const at = this.room(1);
+    this.view.setUint8(at, value);
   }
   u32(value: number): void {
-    this.view.setUint32(this.room(4), value, true);
+    const at = this.room(4);
+    this.view.setUint32(at, value, true);
   }
   u64(value: bigint): void {
-    this.view.setBigUint64(this.room(8), BigInt.asUintN(64, value), true);
+    const at = this.room(8);
+    this.view.setBigUint64(at, BigInt.asUintN(64, value), true);
   }
   f64(value: number): void {
-    this.view.setFloat64(this.room(8), value, true);
+    const at = this.room(8);
+    this.view.setFloat64(at, value, true);
   }
   /** A number of so many bits. */
   wide(value: bigint, width: number): void {
@@ -36,7 +40,8 @@ export class Encoder {
   }
   raw(bytes: ArrayLike<number>): void {
     this.u32(bytes.length);
-    this.bytes.set(bytes, this.room(bytes.length));
+    const at = this.room(bytes.length);
+    this.bytes.set(bytes, at);
   }
   text(text: string): void {
     this.raw(new TextEncoder().encode(text));

@@ -46,6 +46,21 @@ export const OFF = flat('off', code('ba0404b80034efebfe'));
 /** mov al,0xfe; out 0x64,al; jmp $: the keyboard controller pulls reset */
 export const REBOOT = flat('reboot', code('b0fee664ebfe'));
 
+/**
+ * In protected mode at 1 MB: copies the code below to 0x8000, starts all other processors there by INIT and
+ * SIPI, and counts at 0x608. The others count themselves at 0x600 and their turns at 0x604 until 0x610 is set.
+ *
+ *   mov esp,0x90000; mov esi,ap; mov edi,0x8000; mov ecx,23; rep movsb; mov ebx,0xfee00000
+ *   mov dword [ebx+0xf0],0x1ff; mov dword [ebx+0x300],0xc4500; mov dword [ebx+0x300],0xc4608
+ *   loop: inc dword [0x608]; jmp loop
+ *   ap (16 bit): cli; xor ax,ax; mov ds,ax; lock inc word [0x600]; 1: inc dword [0x604]; cmp word [0x610],0; je 1b; hlt
+ */
+export const SMP = flat('smp', code(
+  'bc00000900be41001000bf00800000b917000000f3a4bb0000e0fe', 'c783f0000000ff010000c7830003000000450c00c7830003000008460c00',
+  'ff0508060000ebf8', 'fa31c08ed8f0ff06000666ff060406833e10060074f4f4',
+)); // prettier-ignore
+export const SMP_CONFIG = { loadAddress: 0x100000, loadMode: 'protected' } as const;
+
 export const CONFIG: MachineConfig = {
   loadAddress: 0x7c00,
   loadMode: 'real',

@@ -5,7 +5,7 @@ import { applyInput } from '../../../../emulator/machine/inputs';
 import { Machine } from '../../../../emulator/machine/machine';
 import { RunLoop } from '../../../../emulator/machine/runloop';
 import { capture, restore, StateHash } from '../../../../emulator/machine/state';
-import { compiled, CONFIG, DEAD, ECHO, EXIT, OFF, REBOOT, TICKS, TRIPLE } from './guests';
+import { compiled, CONFIG, DEAD, ECHO, EXIT, OFF, REBOOT, SMP, SMP_CONFIG, TICKS, TRIPLE } from './guests';
 
 interface Subject {
   readonly machine: Machine;
@@ -140,6 +140,31 @@ describe('run loop', function () {
     assert.deepEqual([...machine.engine.ram.subarray(0x500000, 0x500003)], [0, 0, 0]);
     assert.deepEqual(loop.advance(1_000_000), { kind: 'reset' });
     assert.ok(machine.position > position);
+  });
+
+  it('runs several processors in turns, the same however it is sliced', async () => {
+    const config = { ...SMP_CONFIG, cpus: 3 };
+    const [whole, ...others] = await Promise.all([make(SMP, config), make(SMP, config), make(SMP, config)]);
+    whole.loop.advance(700_000);
+    assert.equal(word(whole.machine, 0x600), 2, 'both others came up');
+    const counts = new Uint32Array(whole.machine.engine.ram.slice(0x604, 0x60c).buffer);
+    assert.ok(counts[0]! > 100_000 && counts[1]! > 100_000, `they share the time: ${counts[0]}, ${counts[1]}`);
+    others.forEach((other, seed) => runInSlices(other, 700_000, seed + 5));
+    for (const other of others) assert.equal(other.hash.current(), whole.hash.current());
+  });
+
+  it('restores several processors', async () => {
+    const { machine, loop, hash } = await make(SMP, { ...SMP_CONFIG, cpus: 2 });
+    loop.advance(105_003);
+    const saved = capture(machine);
+    const memory = Uint8Array.from(machine.engine.ram);
+    loop.advance(333_333);
+    const after = hash.current();
+    machine.engine.ram.set(memory);
+    machine.pages.mark(machine.pages.all());
+    restore(machine, saved);
+    loop.advance(333_333);
+    assert.equal(hash.current(), after);
   });
 
   it('knows a guest that nothing can wake', async () => {
