@@ -32,6 +32,8 @@ export const TICKS_ISR = 0x7c42n;
  *   work: inc word [0x600]; ret
  */
 export const ECHO = flat('echo', code('fa31c08ed8baf803', '83c205', 'eca80174fb83ea05ec3420eee80200ebec', 'ff060006c3'));
+/** The same, after a prompt: mov al,'>'; out dx,al before `again`. */
+export const PROMPT = flat('prompt', code('fa31c08ed8baf803', 'b03eee', '83c205', 'eca80174fb83ea05ec3420eee80200ebec', 'ff060006c3'));
 export const ECHO_CALL = 0x7c17n;
 export const ECHO_WORK = 0x7c1cn;
 

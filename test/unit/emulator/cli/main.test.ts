@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PNG } from 'pngjs';
+import type { Report } from '../../../../emulator/cli/report';
+import { ECHO, EXIT, OFF, PROMPT, TICKS, TRIPLE } from '../machine/guests';
+
+const root = join(__dirname, '../../../..');
+const main = join(root, 'emulator/cli/main.ts');
+
+describe('guest command', function () {
+  this.timeout(60_000);
+  const folder = mkdtempSync(join(tmpdir(), 'guest-cli-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const path = (name: string): string => join(folder, name);
+  const FLAT = ['--load-address', '0x7c00', '--load-mode', 'real', '--memory', '16M', '--no-history', '--serial', 'none'];
+
+  const run = (...args: string[]): { status: number | null; out: string; err: string } => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--require', 'tsx/cjs', main, ...args], { cwd: root, encoding: 'utf8', input: '' });
+    return { status, out: stdout, err: stderr };
+  };
+  const image = ({ kernel }: typeof ECHO): string => {
+    writeFileSync(path(kernel!.name), kernel!.bytes);
+    return path(kernel!.name);
+  };
+  const report = (...args: string[]): { status: number | null; report: Report } => {
+    const file = path('report.json');
+    rmSync(file, { force: true });
+    const { status, err } = run('run', ...FLAT, '--report', file, ...args);
+    assert.ok(existsSync(file), err);
+    return { status, report: JSON.parse(readFileSync(file, 'utf8')) as Report };
+  };
+
+  it('reports what a run was', () => {
+    const { status, report: found } = report('--kernel', image(EXIT));
+    assert.equal(status, 0);
+    assert.equal(found.stopReason, 'exit');
+    assert.equal(found.exitCode, 0x43);
+    assert.equal(found.instructions, 3);
+    assert.match(found.stateHash, /^[0-9a-f]{32}$/);
+    for (const name of ['virtualSeconds', 'hostCpuSeconds', 'hostWallSeconds', 'mips', 'peakRssBytes'] as const) assert.ok(found[name] > 0, name);
+    assert.deepEqual([found.hashes, found.checkpoints, found.historyBytes], [[], 0, 0]);
+  });
+
+  it('exits with 0 for power-off and 1 for a triple fault', () => {
+    assert.equal(report('--kernel', image(OFF)).status, 0);
+    const { status, report: found } = report('--kernel', image(TRIPLE));
+    assert.equal(status, 1);
+    assert.equal(found.stopReason, 'shutdown');
+    assert.match(found.description!, /triple fault/);
+  });
+
+  it('types after a prompt, waits for an answer, and stops there in every run', () => {
+    const args = ['--kernel', image(PROMPT), '--type-after', '>', '--type-serial', 'hello\\n', '--until-serial', 'LO'];
+    const runs = [report(...args, '--serial', `file:${path('serial')}`), report(...args)];
+    for (const { status, report: found } of runs) assert.deepEqual([status, found.stopReason], [0, 'serial']);
+    assert.equal(readFileSync(path('serial'), 'latin1'), '>HELLO');
+    assert.equal(runs[0]!.report.stateHash, runs[1]!.report.stateHash);
+  });
+
+  it('exits with 1 when the awaited text does not come', () => {
+    const { status, report: found } = report('--kernel', image(PROMPT), '--until-serial', 'never', '--max-instructions', '50000');
+    assert.deepEqual([status, found.stopReason], [1, 'limit']);
+  });
+
+  it('records equal hashes in two runs', () => {
+    const args = ['--kernel', image(TICKS), '--max-instructions', '300000', '--state-hash-every', '100000'];
+    const [first, second] = [report(...args), report(...args)];
+    assert.equal(first.status, 0);
+    assert.equal(first.report.stopReason, 'limit');
+    assert.deepEqual(first.report.hashes.map(({ position }) => position), [100_000, 200_000, 300_000]);
+    assert.deepEqual(first.report.hashes, second.report.hashes);
+    assert.equal(first.report.stateHash, second.report.stateHash);
+  });
+
+  it('ends after a time of the host', () => {
+    const { status, report: found } = report('--kernel', image(ECHO), '--timeout', '1');
+    assert.deepEqual([status, found.stopReason], [1, 'timeout']);
+  });
+
+  it('takes a picture', () => {
+    const { status } = report('--kernel', image(EXIT), '--display', '800x600', '--screenshot', path('screen.png'));
+    assert.equal(status, 0);
+    const png = PNG.sync.read(readFileSync(path('screen.png')));
+    assert.deepEqual([png.width, png.height], [800, 600]);
+  });
+
+  it('takes a launch configuration, whose paths are relative to it', () => {
+    image(EXIT);
+    writeFileSync(path('launch.json'), JSON.stringify({ type: 'guest', name: 'x', program: 'exit', loadAddress: '0x7c00', loadMode: 'real', memory: '16M', display: false }));
+    const { status, err } = run('run', '--config', path('launch.json'), '--serial', 'none');
+    assert.equal(status, 0, err);
+    writeFileSync(path('launch.json'), JSON.stringify({ progam: 'exit' }));
+    const bad = run('run', '--config', path('launch.json'));
+    assert.equal(bad.status, 2);
+    assert.match(bad.err, /'progam' is unknown/);
+  });
+
+  it('exits with 2 and says what is wrong with usage or input', () => {
+    for (const [args, message] of [
+      [['run', '--bogus'], /unknown option/],
+      [['run'], /no kernel/],
+      [['run', '--kernel', path('missing')], /missing.*no such file/],
+      [['run', '--kernel', __filename, '--memory', '16M'], /neither a Linux bzImage/],
+      [['run', '--kernel', image(EXIT), '--memory', 'lots'], /no size/],
+      [['run', ...FLAT, '--kernel', image(EXIT), '--memory', '1M'], /16 MB/],
+      [['run', ...FLAT, '--kernel', image(EXIT), '--serial', 'nowhere'], /none of stdio/],
+      [['bogus'], /unknown command/],
+    ] as const) {
+      const { status, err } = run(...args);
+      assert.equal(status, 2, `${args.join(' ')}: ${err}`);
+      assert.match(err, message);
+    }
+  });
+});
