@@ -483,6 +483,7 @@ export class WasmEngine implements Engine {
     this.store.clearDirty(this.helpers);
   }
   flush(): void {
+    this.failure = undefined;
     deriveMode(this.vcpu);
     this.helpers.flush();
     this.dropBlocks();

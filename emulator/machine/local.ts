@@ -1,6 +1,6 @@
 import type { Nanoseconds } from '../bus/device';
 import type { EngineBinaries } from '../engine/wasm-module';
-import { internalError, userError } from '../errors';
+import { EmulatorError, userError } from '../errors';
 import type {
   CheckpointInfo, Frame, Guest, GuestEvent, MachineConfig, Position, RunLimits, StateNode, Status, StepKind, Stop, StopReason, Trigger,
 } from './api'; // prettier-ignore
@@ -382,7 +382,10 @@ const latin1 = (text: string): string => String.fromCharCode(...new TextEncoder(
 const now = async <T>(action: () => T): Promise<T> => action();
 
 function errorReason(error: unknown): Extract<StopReason, { kind: 'error' }> {
-  const known = error as { code?: unknown; blame?: unknown; message?: unknown };
-  const { code, message } = typeof known.code === 'string' ? known : internalError('internal', String(known.message ?? error));
-  return { kind: 'error', code: String(code), blame: known.blame === 'guest' ? 'guest' : 'internal', description: String(message) };
+  if (error instanceof EmulatorError) {
+    return { kind: 'error', code: error.code, blame: error.blame === 'guest' ? 'guest' : 'internal', description: error.message };
+  }
+  // A defect of this program: where it was found belongs to the report.
+  const description = error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 4).join('\n') : String(error);
+  return { kind: 'error', code: 'internal', blame: 'internal', description };
 }
