@@ -187,7 +187,9 @@ export class BlockDecoder {
       const blocked =
         VECTOR_FEATURES.has(feature) ? mode & layout.MODE_NO_SSE : feature === 'mmx' || feature === 'x87' ? mode & layout.MODE_NO_FPU : 0;
       if (blocked) {
-        this.faultRecord(record, offset, index, this.host.deviceNotAvailable() ? DEVICE_NOT_AVAILABLE : INVALID_OPCODE);
+        // CR0.EM: the x87 is emulated by a #NM handler, vector instructions are undefined (SDM vol. 3, 2.5).
+        const device = feature === 'x87' || this.host.deviceNotAvailable();
+        this.faultRecord(record, offset, index, device ? DEVICE_NOT_AVAILABLE : INVALID_OPCODE);
         return;
       }
     }

@@ -8,7 +8,7 @@ import { sseMoves } from './sse-move';
 import { sseShuffles } from './sse-shuffle';
 import { systemControl } from './system-control';
 import { systemPlatform } from './system-platform';
-import { x87Setup } from './x87-setup';
+import { x87Control } from './x87-control';
 
 /** Every instruction. */
 export const instructions: readonly Definition[] = [
@@ -21,5 +21,5 @@ export const instructions: readonly Definition[] = [
   ...sseMoves,
   ...sseShuffles,
   ...sseIntegers,
-  ...x87Setup,
+  ...x87Control,
 ];
