@@ -54,6 +54,7 @@ const BASELINE = [
   'cmpxchg8b',
   'clfsh',
   'fpu',
+  'x87',
   'fpu287',
   'fpu387',
   'multibytenop',
