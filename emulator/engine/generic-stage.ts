@@ -165,6 +165,30 @@ export class GenericStage implements Stage {
     );
   }
 
+  readExtended(o: Operand): { low: I64; high: I64 } {
+    const { f } = this;
+    const pointer = this.pointerForRead(this.linearOf(o, 'read'), 10, stackFlag(this.record()));
+    return { low: f.let(i64.load(pointer)), high: f.let(i64.load16U(pointer, 8)) };
+  }
+
+  writeExtended(o: Operand, low: I64, high: I64): void {
+    const { f } = this;
+    const store = (to: I32) => {
+      f.store('i64', to, 0, low);
+      f.store('i64_16', to, 8, high);
+    };
+    const linear = this.linearOf(o, 'write');
+    const entry = this.tlbEntry(linear);
+    f.if(
+      tlbHit(entry, linear, 10, layout.TLB_WRITE),
+      () => store(f.let(hostAddress(entry, linear))),
+      () => {
+        store(i32.const(layout.SCRATCH + 32));
+        this.leaveIf(f.call('i32', this.helpers('writeSlowBytes'), linear, i32.const(10), stackFlag(this.record())));
+      },
+    );
+  }
+
   requireAligned(o: Operand): void {
     if (o.kind !== 'memory') return;
     this.faultIf(i32.and(i32.wrap(this.linearOf(o, 'read')), i32.const(15)), 13, 0);

@@ -181,6 +181,8 @@ export class Decoder {
     let rm = 0;
     if (encoding.modrm !== null) {
       this.at++;
+      // The x87 opcode as FOP keeps it (SDM vol. 1, 8.1.9): ST(i) is in its low three bits.
+      if (map === 0 && (opcode & 0xf8) === 0xd8) r.immediate = BigInt(((opcode & 7) << 8) | modrm);
       register = ((modrm >> 3) & 7) | ((this.rex & 4) << 1);
       rm = (modrm & 7) | ((this.rex & 1) << 3);
       if (modrm < 0xc0 && encoding.modrmByte === undefined && !attributes.has('regonly')) this.memoryOperand(modrm);

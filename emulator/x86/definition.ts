@@ -17,7 +17,7 @@ export type Meaning = (s: Stage, ...operands: Operand[]) => void;
  *   B  memory at DS:[rBX] (XLAT)    Y  memory at DS:[rDI] (MASKMOVQ, MASKMOVDQU)
  *   A  far pointer       AL, rAX, CL, DX, 1 … fixed
  *
- * followed by a size: b w d q x (128)   v (16, 32, 64)   z (16, 32)   y (32, 64)
+ * followed by a size: b w d q x (128) t (80)   v (16, 32, 64)   z (16, 32)   y (32, 64)
  * `Ibs`: byte immediate, sign-extended. `p`: far pointer; `` (none): an address only.
  *
  * Attributes: o64 (64-bit operands without REX.W in 64-bit mode), i64 (invalid in 64-bit mode),
@@ -90,7 +90,7 @@ const FIXED: Readonly<Record<string, { register: number; width: string }>> = {
 function parseOperand(text: string, where: string): OperandSpec {
   const fixed = FIXED[text];
   if (fixed) return { letter: 'fixed', width: fixed.width, register: fixed.register, text };
-  const match = /^([EGRZMIJOSCDVWUPQNABY])(b|bs|w|d|q|x|v|z|y|p|)$/.exec(text);
+  const match = /^([EGRZMIJOSCDVWUPQNABY])(b|bs|w|d|q|x|t|v|z|y|p|)$/.exec(text);
   if (!match && text !== '1') throw new SyntaxError(`${where}: operand '${text}'`);
   return match ? { letter: match[1]!, width: match[2]!, text } : { letter: 'one', width: '', text };
 }
@@ -138,7 +138,7 @@ export function parseEncoding(definition: Definition, text: string): Encoding {
   };
 }
 
-export const WIDTH_BITS: Readonly<Record<string, number>> = { b: 8, bs: 8, w: 16, d: 32, q: 64, x: 128, p: 0, '': 0 };
+export const WIDTH_BITS: Readonly<Record<string, number>> = { b: 8, bs: 8, w: 16, d: 32, q: 64, x: 128, t: 80, p: 0, '': 0 };
 
 /** Bits of an operand of width letter `width` at operand size `size`. */
 export function operandBits(width: string, size: Size): number {

@@ -14,6 +14,8 @@ export const MASK64 = 0x118;
 export const SCRATCH = 0x140; // 64 bytes: operands that cross a page or go to a device
 export const SEGMENT_LINEAR = 0x180; // u64: result of a checked address computation
 export const FLOAT_FLAGS = 0x3c0; // u32: exceptions raised by the floating-point helpers
+export const FLOAT_STATUS = 0x3c4; // u32: status word bits of an x87 store that is under way
+export const FLOAT_RESULT = 0x3d0; // 16 bytes: what it is going to store
 
 // ── The window: state of the running vCPU ──────────────────────────────────────────────────
 export const WINDOW = 0x400;

@@ -59,6 +59,9 @@ export interface Stage {
   readVectorForUpdate(o: Operand): V128;
   /** Writes `o.size` bits to memory, or all 128 to a register. */
   writeVector(o: Operand, value: V128): void;
+  /** 80 bits of memory: a u64 and the u16 after it. */
+  readExtended(o: Operand): { low: I64; high: I64 };
+  writeExtended(o: Operand, low: I64, high: I64): void;
   /** Alignment check of a 16-byte memory operand: #GP(0) where it is not aligned (SDM vol. 1, 10.2). */
   requireAligned(o: Operand): void;
   /** Address of the register's bytes in the window (GPR, XMM, FPR), for helpers that take addresses. */

@@ -5,3 +5,4 @@ export * from './integer';
 export * from './segment';
 export * from './strings';
 export * from './float/index';
+export * from './x87/index';

@@ -8,7 +8,9 @@ import { sseMoves } from './sse-move';
 import { sseShuffles } from './sse-shuffle';
 import { systemControl } from './system-control';
 import { systemPlatform } from './system-platform';
+import { x87Arithmetic } from './x87-arithmetic';
 import { x87Control } from './x87-control';
+import { x87Moves } from './x87-move';
 
 /** Every instruction. */
 export const instructions: readonly Definition[] = [
@@ -22,4 +24,6 @@ export const instructions: readonly Definition[] = [
   ...sseShuffles,
   ...sseIntegers,
   ...x87Control,
+  ...x87Moves,
+  ...x87Arithmetic,
 ];

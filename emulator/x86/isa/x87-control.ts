@@ -60,6 +60,8 @@ export const x87Control: readonly Definition[] = [
     s.faultIf(i64.eq(taskSwitched, i64c(MP_TS)), DEVICE_NOT_AVAILABLE);
     raisePending(s);
   }),
+  // FENI, FDISI and FSETPM of older processors do nothing.
+  define('fneni', ['DB E0', 'DB E1', 'DB E4'], () => undefined, X87),
   define('fnclex', ['DB E2'], (s) => s.setState('u16', FPU_STATUS, i64.and(status(s), i64c(0x7f00))), X87),
   define('fnstsw', ['DD /7 Mw : mem'], (s, to) => s.write(to!, status(s)), X87),
   define('fnstswax', ['DF E0'], (s) => s.setRegister(RAX, 16, status(s)), X87),

@@ -90,6 +90,14 @@ export function isNumber(r: Real): bool {
   return r.kind < Kind.QNAN;
 }
 
+/** Whether a register holds a number: no NaN, no unsupported encoding. */
+export function isNumber80(at: usize): bool {
+  const significand = load<u64>(at);
+  const biased = u32(load<u16>(at, 8)) & MAX_BIASED;
+  if (biased != 0 && !(significand & INTEGER_BIT)) return false;
+  return biased != MAX_BIASED || significand == INTEGER_BIT;
+}
+
 /** Unpacks both operands; false when one is no number. */
 export function operands(a: usize, b: usize, control: u32): bool {
   setFlags(0);
