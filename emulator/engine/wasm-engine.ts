@@ -43,6 +43,8 @@ export class WasmEngine implements Engine {
   private helpers!: HelperExports;
   private runBlocks!: () => Stopped;
   private readonly breakpoints = new Set<bigint>();
+  /** Backing pages that bear PAGE_WATCHED. */
+  private readonly watchedPages = new Set<number>();
   /** Where the last breakpoint was hit: the next run goes past it. */
   private resuming: bigint | undefined;
   /** Count at which BUDGET is 0. */
@@ -135,6 +137,7 @@ export class WasmEngine implements Engine {
   }
   mapBacking(name: string, address: number | null): void {
     this.store.map(name, address, this.helpers);
+    this.markWatchedPages();
   }
 
   // ── vCPUs ────────────────────────────────────────────────────────────────────────────────
@@ -465,7 +468,23 @@ export class WasmEngine implements Engine {
   }
   setWatches(watches: readonly Watch[]): void {
     this.watches.setDebugger(watches);
+    this.markWatchedPages();
     this.helpers.flush();
+  }
+  /** Pages with physical watches never get into the TLB. Linear ones are told by the page's address. */
+  private markWatchedPages(): void {
+    const bytes = new Uint8Array(this.memory.buffer);
+    for (const page of this.watchedPages) bytes[layout.PAGE_FLAGS + page]! &= ~layout.PAGE_WATCHED;
+    this.watchedPages.clear();
+    for (const { space, address, length } of this.watches.list) {
+      if (space !== 'physical') continue;
+      for (let page = address >> 12n; page <= (address + BigInt(length - 1)) >> 12n; page++) {
+        const host = this.helpers.hostOf(page << 12n) >>> 0;
+        if (!host) continue;
+        this.watchedPages.add(host >>> 12);
+        bytes[layout.PAGE_FLAGS + (host >>> 12)]! |= layout.PAGE_WATCHED;
+      }
+    }
   }
   physicalRead(address: number, into: Uint8Array): void {
     this.store.read(address, into, this.helpers);

@@ -1,5 +1,5 @@
 import type { Nanoseconds } from '../bus/device';
-import { Exit } from '../engine/engine';
+import { Exit, type WatchHit } from '../engine/engine';
 import { internalError, type EmulatorError } from '../errors';
 import type { Position } from './api';
 import type { Input } from './journal';
@@ -13,7 +13,7 @@ const SETTLE_LIMIT = 64;
 /** Why `advance` came back before its limit. */
 export type Halt =
   | { readonly kind: 'breakpoint' }
-  | { readonly kind: 'watchpoint' }
+  | { readonly kind: 'watchpoint'; readonly hit: WatchHit | undefined }
   /** Somebody asked the engine to stop: a trigger. */
   | { readonly kind: 'request' }
   | { readonly kind: 'shutdown' }
@@ -100,7 +100,7 @@ export class RunLoop {
       case Exit.Breakpoint:
         return { kind: 'breakpoint' };
       case Exit.Watchpoint:
-        return { kind: 'watchpoint' };
+        return { kind: 'watchpoint', hit: engine.lastWatch };
       case Exit.Shutdown:
         return { kind: 'shutdown' };
       case Exit.Unimplemented:

@@ -1,5 +1,5 @@
 import type { AccessSize } from '../bus/device';
-import type { Watch } from '../engine/engine';
+import type { Watch, WatchHit } from '../engine/engine';
 import { userError } from '../errors';
 import type { HitCount, StopReason, Trigger } from './api';
 import type { HostListener } from './enginehost';
@@ -119,7 +119,7 @@ export class Triggers implements HostListener {
       case 'breakpoint':
         return this.atBreakpoint();
       case 'watchpoint':
-        return this.atWatchpoint();
+        return halt.hit && this.atWatchpoint(halt.hit);
       case 'request': {
         const { met } = this;
         this.met = undefined;
@@ -141,9 +141,7 @@ export class Triggers implements HostListener {
     return ids.length > 0 ? { kind: 'breakpoint', ids } : undefined;
   }
 
-  private atWatchpoint(): Hit | undefined {
-    const hit = this.machine.engine.lastWatch;
-    if (!hit) return undefined;
+  private atWatchpoint(hit: WatchHit): Hit | undefined {
     const { space, address, length } = hit.watch;
     const ids = this.watches
       .filter(({ trigger: t }) => t.space === space && t.address === address && t.length === length && accessMatches(t.access, hit.write))

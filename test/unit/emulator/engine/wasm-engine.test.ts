@@ -65,6 +65,17 @@ describe('WasmEngine', () => {
       assert.equal(engine.run(1000), Exit.Budget, 'beside the range');
     });
 
+  it('stops after a write to watched physical memory that the TLB had been filled for', async () => {
+    const engine = await bareEngine(loop);
+    engine.vcpu.setGpr(7, BigInt(DATA));
+    engine.run(4);
+    engine.setWatches([watch('write', DATA, 4, 'physical')]);
+    assert.equal(engine.run(1000), Exit.Watchpoint);
+    assert.equal(engine.lastWatch?.address, BigInt(DATA));
+    engine.setWatches([]);
+    assert.equal(engine.run(1000), Exit.Budget);
+  });
+
   it('sees a watched write inside a repeated string, at its iteration', async () => {
     const engine = await bareEngine('f3 48 ab  eb fe'); // rep stosq
     engine.vcpu.setGpr(7, BigInt(DATA));

@@ -39,6 +39,8 @@ export const ECHO_WORK = 0x7c1cn;
 
 /** `ud2` with an empty vector table entry of length zero: lidt [0]; ud2. A triple fault. */
 export const TRIPLE = flat('triple', code('fa31c08ed8', 'c70600060000', '0f011e0006', '0f0b'));
+/** xor ax,ax; div al: a division by zero, whose handler is at 0:0 */
+export const DIVIDE = flat('divide', code('31c0f6f0'));
 /** cli; hlt */
 export const DEAD = flat('dead', code('faf4'));
 /** mov dx,0xf4; mov al,0x21; out dx,al; cli; hlt */

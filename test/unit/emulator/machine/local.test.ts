@@ -4,7 +4,7 @@ import type { GuestEvent, MachineConfig, RunLimits, StateNode, Stop } from '../.
 import type { Images } from '../../../../emulator/machine/boot';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import { nodePace } from '../../../../emulator/machine/node';
-import { compiled, CONFIG, DEAD, ECHO, ECHO_CALL, ECHO_WORK, EXIT, TICKS, TICKS_ISR, TICKS_LOOP, TRIPLE } from './guests';
+import { compiled, CONFIG, DEAD, DIVIDE, ECHO, ECHO_CALL, ECHO_WORK, EXIT, TICKS, TICKS_ISR, TICKS_LOOP, TRIPLE } from './guests';
 
 class Subject {
   readonly events: GuestEvent[] = [];
@@ -94,6 +94,25 @@ describe('guest in this thread', function () {
     const { reason, rip } = await subject.resume();
     assert.equal(reason.kind, 'trigger');
     assert.equal(rip, TICKS_ISR);
+  });
+
+  it('stops at the exception that a trigger names, before its handler', async () => {
+    const subject = await make(DIVIDE);
+    await subject.guest.setTriggers([{ kind: 'exception', id: 8, vector: 0 }]);
+    const { reason, rip, position } = await subject.resume();
+    assert.deepEqual(reason, { kind: 'trigger', ids: [8], description: '#DE on vCPU 0' });
+    assert.deepEqual([rip, position], [0n, 1]);
+  });
+
+  it('stops after an access to watched memory, if the condition holds', async () => {
+    const subject = await make(TICKS);
+    await subject.guest.setTriggers([
+      { kind: 'watch', id: 9, space: 'physical', address: 0x604n, length: 2, access: 'write', condition: 'u16[0x604] == 2' },
+    ]);
+    const { reason, rip } = await subject.resume();
+    assert.ok(reason.kind === 'watchpoint');
+    assert.deepEqual([reason.ids, reason.write, reason.size], [[9], true, 2]);
+    assert.equal(rip, TICKS_ISR + 5n, 'the instruction that writes has completed');
   });
 
   it('steps in, over and out', async () => {
