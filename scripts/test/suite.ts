@@ -1,0 +1,55 @@
+/** One suite of tests: a program that is run, and what it says about itself. */
+import { spawn } from 'node:child_process';
+import type { Need } from './prerequisites';
+
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export interface Suite {
+  readonly name: string;
+  readonly about: string;
+  /** The program and its arguments; those in node_modules/.bin are found. */
+  readonly command: readonly [string, ...string[]];
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Only in `npm run test:long`. */
+  readonly long?: boolean;
+  readonly needs?: readonly Need[];
+}
+
+/** `3 passed, 0 failed, 1 skipped`, as the last such line of the output says. */
+export function countsIn(output: string): Counts | undefined {
+  const match = [...output.matchAll(/^(\d+) passed, (\d+) failed, (\d+) skipped$/gm)].at(-1);
+  return match && { passed: Number(match[1]), failed: Number(match[2]), skipped: Number(match[3]) };
+}
+
+/** What a program that ended with `status` has to count as: one that fails never counts as passed, whatever it printed. */
+export function outcome(output: string, status: number | null): Counts {
+  const counts = countsIn(output);
+  if (!counts) return status === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+  return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+export function runSuite({ command: [program, ...args], environment }: Suite): Promise<Counts> {
+  return new Promise((resolve) => {
+    let output = '';
+    const child = spawn(program, args, {
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      shell: process.platform === 'win32',
+    });
+    const take = (to: NodeJS.WriteStream) => (chunk: Buffer) => {
+      output += chunk.toString();
+      to.write(chunk);
+    };
+    child.stdout.on('data', take(process.stdout));
+    child.stderr.on('data', take(process.stderr));
+    child.on('error', (error) => {
+      console.error(error.message);
+      resolve({ passed: 0, failed: 1, skipped: 0 });
+    });
+    child.on('close', (status) => resolve(outcome(output, status)));
+  });
+}

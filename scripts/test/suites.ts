@@ -1,0 +1,23 @@
+/** All suites, in the order in which they run. */
+import { existsSync } from 'node:fs';
+import type { Suite } from './suite';
+
+const LONG_CASES = '12000000';
+const folders = ['emulator', 'adapter', 'extension', 'media', 'scripts', 'test', 'bench'].filter((folder) => existsSync(folder));
+const mocha = (...files: string[]): Suite['command'] => ['mocha', ...files.flatMap((file) => ['--spec', file])];
+
+export const SUITES: readonly Suite[] = [
+  { name: 'types', about: 'TypeScript, strict', command: ['tsc', '--noEmit'] },
+  { name: 'lint', about: 'ESLint', command: ['eslint', '.'] },
+  { name: 'imports', about: 'who may import whom', command: ['depcruise', '--config', '.dependency-cruiser.cjs', ...folders] },
+  { name: 'unit', about: 'every part by itself', command: mocha('test/unit/**/*.test.ts'), needs: ['gcc'] },
+  { name: 'oracle', about: "random instructions against the host's processor", command: mocha('test/oracle/**/*.test.ts'), needs: ['gcc'] },
+  {
+    name: 'oracle-long',
+    about: "many more random instructions, with the day's seed",
+    command: mocha('test/oracle/differential.test.ts'),
+    environment: { ORACLE_SEED: process.env['ORACLE_SEED'] ?? String(Math.floor(Date.now() / 86_400_000)), ORACLE_CASES: process.env['ORACLE_CASES'] ?? LONG_CASES },
+    long: true,
+    needs: ['gcc'],
+  },
+];
