@@ -1,6 +1,7 @@
 import * as layout from '../layout';
 import {
-  CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_OSFXSR, CR4_PAE, CR4_SMAP, EFER_LMA, EFER_LME,
+  ATTR, CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_FSGSBASE, CR4_OSFXSR, CR4_PAE, CR4_SMAP,
+  EFER_LMA, EFER_LME, UNUSABLE,
 } from '../vcpu'; // prettier-ignore
 import type { SystemContext, SystemFunction } from './context';
 import { DB, generalProtection, GuestException, undefinedOpcode } from './exceptions';
@@ -15,19 +16,25 @@ const CR4_MCE = 1n << 6n;
 const CR4_PGE = 1n << 7n;
 const CR4_PCE = 1n << 8n;
 const CR4_OSXMMEXCPT = 1n << 10n;
-const CR4_FSGSBASE = 1n << 16n;
 const CR4_OSXSAVE = 1n << 18n;
 const CR4_SMEP = 1n << 20n;
 /** Bits of the features that CPUID advertises; the others are reserved. */
 const CR4_DEFINED =
   CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP; // prettier-ignore
-const CR4_TRANSLATION = CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP;
+/**
+ * Bits that change what the page tables mean. Cached translations are always those of the tables, so writes that
+ * only flush on hardware (the same CR3 again, CR4.PGE, INVLPG, INVPCID) have nothing to do.
+ */
+const CR4_TRANSLATION = CR4_PSE | CR4_PAE | CR4_SMEP | CR4_SMAP;
 const CR0_TRANSLATION = CR0_PE | CR0_WP | CR0_PG;
+const TSS16_BUSY = 3;
 
 const DR7_GD = 1 << 13;
 const DR6_BD = 1 << 13;
 const DR6_FIXED = 0xffff0ff0;
+const DR6_WRITABLE = 0xe00fn;
 const DR7_FIXED = 0x400;
+const DR7_WRITABLE = 0xffff23ffn;
 
 const privileged = (ctx: SystemContext): void => {
   if (ctx.vcpu.cpl !== 0) throw generalProtection();
@@ -43,7 +50,10 @@ export function writeCr0(ctx: SystemContext, value: bigint): void {
   if (next & CR0_NW && !(next & CR0_CD)) throw generalProtection();
   const long = (vcpu.efer & EFER_LME) !== 0n;
   if (next & CR0_PG && !(old & CR0_PG) && long) {
-    if (!(vcpu.cr4 & CR4_PAE) || vcpu.attributes(layout.CS) & 0x2000) throw generalProtection();
+    // Consistency checks of activating long mode (SDM vol. 3, 9.8.5).
+    const tr = vcpu.attributes(layout.TR);
+    const tss16 = !(tr & UNUSABLE) && (tr & 0xf) === TSS16_BUSY;
+    if (!(vcpu.cr4 & CR4_PAE) || vcpu.attributes(layout.CS) & ATTR.long || tss16) throw generalProtection();
     vcpu.setU64(layout.EFER, vcpu.efer | EFER_LMA);
   }
   if (!(next & CR0_PG) && old & CR0_PG) {
@@ -59,8 +69,9 @@ export function writeCr0(ctx: SystemContext, value: bigint): void {
 export function writeCr3(ctx: SystemContext, value: bigint): void {
   const { vcpu } = ctx;
   if (vcpu.longMode && value >> BigInt(layout.PHYSICAL_BITS)) throw generalProtection();
+  if (value === vcpu.u64(layout.CR3)) return;
   vcpu.setU64(layout.CR3, value);
-  ctx.flushTlb();
+  if (vcpu.cr0 & CR0_PG) ctx.flushTlb();
 }
 
 export function writeCr4(ctx: SystemContext, value: bigint): void {
@@ -125,7 +136,7 @@ const movToDr: SystemFunction = (ctx, insn) => {
   const number = debugRegister(ctx, insn, 0);
   const value = insn.readRegister(1, width(ctx));
   if (number >= 6 && value >> 32n) throw generalProtection();
-  const stored = number === 6 ? (value & 0x1e00fn) | BigInt(DR6_FIXED) : number === 7 ? (value & 0xffff2bffn) | BigInt(DR7_FIXED) : value;
+  const stored = number === 6 ? (value & DR6_WRITABLE) | BigInt(DR6_FIXED) : number === 7 ? (value & DR7_WRITABLE) | BigInt(DR7_FIXED) : value;
   ctx.vcpu.setU64(layout.DR + number * 8, stored);
   if (number !== 6) ctx.debugRegistersChanged();
 };
@@ -149,6 +160,18 @@ const smsw: SystemFunction = (ctx, insn) => insn.write(ctx, 0, ctx.vcpu.cr0, ins
 /** Caches are not modelled, and cached translations are always those of the tables: nothing to do. */
 const cacheControl: SystemFunction = (ctx) => privileged(ctx);
 
+/** INVPCID without CR4.PCIDE: all that is left are its checks (SDM vol. 2). */
+const invpcid: SystemFunction = (ctx, insn) => {
+  const { vcpu } = ctx;
+  // Real mode knows it; virtual-8086 mode has privilege 3.
+  privileged(ctx);
+  const type = insn.readRegister(0, width(ctx));
+  const pcid = ctx.read(insn.linear(16), 8, 'current');
+  const address = ctx.read(insn.linear(8, 8), 8, 'current');
+  if (type > 3n || pcid >> 12n || (type <= 1n && pcid !== 0n)) throw generalProtection();
+  if (type === 0n && vcpu.mode64 && !ctx.canonical(address)) throw generalProtection();
+};
+
 export const controlInstructions: Readonly<Record<string, SystemFunction>> = {
   movfromcr: movFromCr,
   movtocr: movToCr,
@@ -160,4 +183,5 @@ export const controlInstructions: Readonly<Record<string, SystemFunction>> = {
   invlpg: cacheControl,
   wbinvd: cacheControl,
   invd: cacheControl,
+  invpcid,
 };

@@ -17,7 +17,7 @@ export const isPresent = (d: Descriptor): boolean => (d.high & 0x8000) !== 0;
 export const dplOf = (d: Descriptor): number => (d.high >> 13) & 3;
 
 /** Reads a selector's descriptor; outside of its table: `vector`(selector). */
-export function readDescriptor(ctx: SystemContext, selector: number, vector: number = GP, external = 0): Descriptor {
+export function readDescriptor(ctx: SystemContext, selector: number, vector: number = GP, external = 0, bytes: 8 | 16 = 8): Descriptor {
   const { vcpu } = ctx;
   const fault = new GuestException(vector, (selector & 0xfffc) | external);
   let base: bigint;
@@ -31,16 +31,19 @@ export function readDescriptor(ctx: SystemContext, selector: number, vector: num
     limit = vcpu.u32(layout.GDTR_LIMIT);
   }
   const offset = selector & 0xfff8;
-  if (offset + 7 > limit) throw fault;
+  if (offset + bytes - 1 > limit) throw fault;
   const address = base + BigInt(offset);
   const raw = ctx.read(address, 8, 'implicit');
   return { low: Number(raw & 0xffffffffn), high: Number(raw >> 32n), address };
 }
 
-/** Upper half of the base of a 16-byte system descriptor (long mode). */
-export function readBaseHigh(ctx: SystemContext, selector: number): bigint {
-  const d = readDescriptor(ctx, selector);
-  return ctx.read(d.address + 8n, 4, 'implicit') << 32n;
+/** Bits 63–32 of the base, or of a gate's offset, of a 16-byte system descriptor (long mode; SDM vol. 3, 3.5.2 and 5.8.3.1). */
+export function readHighHalf(ctx: SystemContext, selector: number, d: Descriptor): bigint {
+  // The second half has to lie in the table too; its type field is 0.
+  readDescriptor(ctx, selector, GP, 0, 16);
+  const raw = ctx.read(d.address + 8n, 8, 'implicit');
+  if ((raw >> 40n) & 0x1fn) throw new GuestException(GP, selector & 0xfffc);
+  return (raw & 0xffffffffn) << 32n;
 }
 
 /** Hidden part from a descriptor. */

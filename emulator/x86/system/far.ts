@@ -2,7 +2,7 @@ import * as layout from '../layout';
 import { ATTR, type Segment } from '../vcpu';
 import type { AccessSize, SystemContext, SystemFunction } from './context';
 import { innerStack } from './deliver';
-import { codeSegment, dplOf, isPresent, isSystem, nullSegment, readDescriptor, realSegment, typeOf, type Descriptor } from './descriptor';
+import { codeSegment, dplOf, isPresent, isSystem, nullSegment, readDescriptor, readHighHalf, realSegment, typeOf, type Descriptor } from './descriptor';
 import { generalProtection, GP, GuestException, NP, SS, TS } from './exceptions';
 import { segmentLinear, type HostInstruction } from './instruction';
 import { returnTo, StackReader } from './return';
@@ -75,9 +75,7 @@ function readCallGate(ctx: SystemContext, selector: number, d: Descriptor): Call
   const wide = typeOf(d) === 12;
   let offset = BigInt((d.low & 0xffff) | (wide ? d.high & 0xffff0000 : 0)) & 0xffffffffn;
   if (vcpu.longMode) {
-    const high = ctx.read(d.address + 8n, 8, 'implicit');
-    if ((high >> 40n) & 0x1fn) throw new GuestException(GP, error);
-    offset |= (high & 0xffffffffn) << 32n;
+    offset |= readHighHalf(ctx, selector, d);
   }
   return { selector: d.low >>> 16, offset, size: vcpu.longMode ? 8 : wide ? 4 : 2, parameters: d.high & 0x1f };
 }

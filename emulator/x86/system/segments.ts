@@ -1,7 +1,8 @@
 import { ZF } from '../flags';
 import * as layout from '../layout';
+import type { Segment } from '../vcpu';
 import type { AccessSize, SystemContext, SystemFunction } from './context';
-import { dplOf, isPresent, isSystem, loadDataSegment, nullSegment, readBaseHigh, readDescriptor, segmentOf, typeOf, type Descriptor } from './descriptor';
+import { dplOf, isPresent, isSystem, loadDataSegment, nullSegment, readDescriptor, readHighHalf, segmentOf, typeOf, type Descriptor } from './descriptor';
 import { generalProtection, GP, GuestException, NP, undefinedOpcode } from './exceptions';
 import { StackReader } from './return';
 
@@ -52,8 +53,9 @@ const storeTable =
   (base: number, limit: number): SystemFunction =>
   (ctx, insn) => {
     const { vcpu } = ctx;
-    ctx.write(insn.linear(2, 0, true), 2, BigInt(vcpu.u32(limit) & 0xffff), 'current');
     const size = vcpu.mode64 ? 8 : 4;
+    ctx.probeWrite(insn.linear(size + 2, 0, true), size + 2, 'current');
+    ctx.write(insn.linear(2, 0, true), 2, BigInt(vcpu.u32(limit) & 0xffff), 'current');
     ctx.write(insn.linear(size, 2, true), size, BigInt.asUintN(size * 8, vcpu.u64(base)), 'current');
   };
 
@@ -72,6 +74,15 @@ const loadTable =
     vcpu.setU32(limit, newLimit);
   };
 
+/** LDT or TSS; in long mode its descriptor has 16 bytes. */
+function systemSegment(ctx: SystemContext, selector: number, d: Descriptor): Segment {
+  const segment = segmentOf(selector, d);
+  if (!ctx.vcpu.longMode) return segment;
+  const base = segment.base | readHighHalf(ctx, selector, d);
+  if (!ctx.canonical(base)) throw new GuestException(GP, selector & 0xfffc);
+  return { ...segment, base };
+}
+
 const lldt: SystemFunction = (ctx, insn) => {
   protectedOnly(ctx);
   privileged(ctx);
@@ -83,8 +94,7 @@ const lldt: SystemFunction = (ctx, insn) => {
   const d = readDescriptor(ctx, selector);
   if (!isSystem(d) || typeOf(d) !== 2) throw new GuestException(GP, error);
   if (!isPresent(d)) throw new GuestException(NP, error);
-  const segment = segmentOf(selector, d);
-  vcpu.setSegment(layout.LDTR, vcpu.longMode ? { ...segment, base: segment.base | readBaseHigh(ctx, selector) } : segment);
+  vcpu.setSegment(layout.LDTR, systemSegment(ctx, selector, d));
 };
 
 const ltr: SystemFunction = (ctx, insn) => {
@@ -99,11 +109,7 @@ const ltr: SystemFunction = (ctx, insn) => {
   const available = typeOf(d) === 9 || (typeOf(d) === 1 && !vcpu.longMode);
   if (!isSystem(d) || !available) throw new GuestException(GP, error);
   if (!isPresent(d)) throw new GuestException(NP, error);
-  let segment = segmentOf(selector, d);
-  if (vcpu.longMode) {
-    segment = { ...segment, base: segment.base | readBaseHigh(ctx, selector) };
-    if (!ctx.canonical(segment.base)) throw new GuestException(GP, error);
-  }
+  const segment = systemSegment(ctx, selector, d);
   // Busy, in the table and in the register.
   ctx.write(d.address + 5n, 1, BigInt(((d.high >> 8) & 0xff) | 2), 'implicit');
   vcpu.setSegment(layout.TR, { ...segment, attributes: segment.attributes | 2 });
