@@ -80,6 +80,14 @@ export const ARC_TANGENTS: usize = memory.data<u64>([
 export const PI_HI: u64 = 0xc90f_daa2_2168_c234;
 export const PI_LO: u64 = 0xc4c6_628b_80dc_1cd1;
 
+/** 3 * pi / 4 = THREE_QUARTERS_PI_HI:THREE_QUARTERS_PI_LO * 2^-126. */
+export const THREE_QUARTERS_PI_HI: u64 = 0x96cb_e3f9_990e_91a7;
+export const THREE_QUARTERS_PI_LO: u64 = 0x9394_c9e8_a0a5_159c;
+
+/** The 66 bits of pi that processors reduce angles by (SDM vol. 1, 8.3.8): pi = SHORT_PI_HI:SHORT_PI_LO * 2^-64. */
+export const SHORT_PI_HI: u64 = 0x3;
+export const SHORT_PI_LO: u64 = 0x243f_6a88_85a3_08d3;
+
 /** ln 2 = LN2_HI:LN2_LO * 2^-128. */
 export const LN2_HI: u64 = 0xb172_17f7_d1cf_79ab;
 export const LN2_LO: u64 = 0xc9e3_b398_03f2_f6af;

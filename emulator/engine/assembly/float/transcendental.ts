@@ -1,12 +1,11 @@
 /**
- * F2XM1, FYL2X, FYL2XP1, FPATAN, FPTAN, FSIN, FCOS and FSINCOS (flags and `control` as in f80.ts). Computed with 128
- * bits, so that the result is the exact one rounded but for rare cases; hardware is within one unit of it.
+ * F2XM1, FYL2X and FYL2XP1 (flags and `control` as in f80.ts). Computed with 128 bits, so that the result is the exact
+ * one rounded but for rare cases; hardware is within one unit of it.
  */
 import { add, resultSuppressed } from './arithmetic';
 import {
   A,
   B,
-  flags,
   INTEGER_BIT,
   Kind,
   PE,
@@ -16,31 +15,20 @@ import {
   Rounding,
   S,
   setFinite,
-  setFlags,
   setInfinite,
   setInteger,
   setInvalid,
-  setNormalized,
   setZero,
   T,
+  UE,
   ZE,
 } from './core';
-import { C2, deliver, operand, operands, pack80, propagate80 } from './extended';
-import {
-  ARC_TANGENTS,
-  LN2_HI,
-  LN2_LO,
-  PI_HI,
-  PI_LO,
-  RECIPROCAL_FACTORIALS,
-  RECIPROCAL_ODDS,
-  TWO_LOG2E_HI,
-  TWO_LOG2E_LO,
-} from './tables';
+import { BIAS, deliver, operand, operands, propagate80 } from './extended';
+import { LN2_HI, LN2_LO, RECIPROCAL_FACTORIALS, RECIPROCAL_ODDS, TWO_LOG2E_HI, TWO_LOG2E_LO } from './tables';
 import { divideWide, multiplyWide, series } from './wide';
 
 /** Rounds the result; unlike arithmetic, these instructions ignore PC (SDM vol. 1, 8.3.8). */
-function finish(dst: usize, r: Real, control: u32): u32 {
+export function finish(dst: usize, r: Real, control: u32): u32 {
   return deliver(dst, r, 64, control);
 }
 
@@ -55,7 +43,10 @@ export function f80_2xm1(dst: usize, a: usize, control: u32): u32 {
     series(RECIPROCAL_FACTORIALS + 16, 1, 27, S, S.sign != 0, T);
     multiplyWide(S, T, A);
     A.lo |= 1;
-  } else if (A.kind == Kind.FINITE && A.hi == INTEGER_BIT && A.exp == 0 && A.sign) A.exp = -1;
+  } else if (A.kind == Kind.FINITE) {
+    if (isOne(A) && A.sign) A.exp = -1;
+    if (!resultSuppressed(control)) raise(PE);
+  }
   return finish(dst, A, control);
 }
 
@@ -116,6 +107,8 @@ function scaledLog(dst: usize, kind: Kind, sign: u32, control: u32): u32 {
     else if (A.hi == INTEGER_BIT && A.lo == 0) {
       setInteger(S, sign, u64(A.exp < 0 ? -A.exp : A.exp));
       multiplyWide(S, B, R);
+      // Hardware calls an exact product inexact too.
+      if (!resultSuppressed(control)) raise(R.exp < 1 - BIAS ? UE | PE : PE);
     } else {
       log2(A);
       multiplyWide(S, B, R);
@@ -128,7 +121,7 @@ function scaledLog(dst: usize, kind: Kind, sign: u32, control: u32): u32 {
 /** FYL2XP1: b * log2(a + 1), meant for |a| < 1 - sqrt(1/2). */
 export function f80_yl2xp1(dst: usize, a: usize, b: usize, control: u32): u32 {
   if (!operands(a, b, control)) return propagate80(dst, A, a, B, b, control);
-  if (A.kind == Kind.FINITE && A.exp < -1 && B.kind == Kind.FINITE) {
+  if (A.kind == Kind.FINITE && A.exp < -2 && B.kind == Kind.FINITE) {
     raise(A.denormal | B.denormal);
     setFinite(S, 0, 1, INTEGER_BIT, 0);
     add(A, S, S, Rounding.NEAREST);
@@ -138,12 +131,18 @@ export function f80_yl2xp1(dst: usize, a: usize, b: usize, control: u32): u32 {
     R.lo |= 1;
     return finish(dst, R, control);
   }
-  if (A.sign && (A.kind == Kind.INFINITE || (A.kind == Kind.FINITE && A.exp >= 0 && !isOne(A)))) {
+  if (A.sign && A.kind == Kind.INFINITE) {
     setInvalid(R);
     return finish(dst, R, control);
   }
-  const kind = A.kind == Kind.FINITE && isOne(A) && A.sign ? Kind.INFINITE : A.kind;
+  const kind = A.kind;
   const sign = A.sign;
+  if (sign && kind == Kind.FINITE && A.exp >= 0 && B.kind == Kind.FINITE) {
+    // Undefined in the SDM from -1 downwards; A stays, as on hardware.
+    raise(A.denormal | B.denormal);
+    if (!resultSuppressed(control)) raise(PE);
+    return finish(dst, A, control);
+  }
   if (kind == Kind.FINITE && B.kind == Kind.FINITE) {
     setFinite(S, 0, 0, INTEGER_BIT, 0);
     add(A, S, A, Rounding.NEAREST);
@@ -153,41 +152,4 @@ export function f80_yl2xp1(dst: usize, a: usize, b: usize, control: u32): u32 {
 
 function isOne(r: Real): bool {
   return r.exp == 0 && r.hi == INTEGER_BIT;
-}
-
-/** FPATAN: the angle of the point (a, b), atan2(b, a). */
-export function f80_patan(dst: usize, a: usize, b: usize, control: u32): u32 {
-  if (!operands(a, b, control)) return propagate80(dst, A, a, B, b, control);
-  raise(A.denormal | B.denormal);
-  const sign = B.sign;
-  const left = A.sign != 0;
-  A.sign = 0;
-  B.sign = 0;
-  // In eighths of a turn: where the angle of axes and diagonals is known.
-  if (B.kind == Kind.ZERO || (A.kind == Kind.INFINITE && B.kind != Kind.INFINITE)) multipleOfPi(left ? 4 : 0);
-  else if (A.kind == Kind.ZERO || (B.kind == Kind.INFINITE && A.kind != Kind.INFINITE)) multipleOfPi(2);
-  else if (A.kind == Kind.INFINITE) multipleOfPi(left ? 3 : 1);
-  else {
-    const steep = B.exp > A.exp || (B.exp == A.exp && B.hi > A.hi);
-    if (steep) divideWide(A, B, S);
-    else divideWide(B, A, S);
-    const exact = S.lo == 0 && !steep && !left && false;
-    arcTangent(S);
-    if (steep || left) {
-      setFinite(T, S.sign, S.exp, S.hi, S.lo);
-      multipleOfPi(steep ? 2 : 4);
-      T.sign = u32(steep != left);
-      add(R, T, R, Rounding.NEAREST);
-    } else setFinite(R, 0, S.exp, S.hi, S.lo);
-    if (!exact) R.lo |= 1;
-  }
-  R.sign = sign;
-  return finish(dst, R, control);
-}
-
-/** R = n * pi / 4 for n = 0 to 4. */
-function multipleOfPi(n: u64): void {
-  if (n == 0) setZero(R, 0);
-  else if (n == 3) setFinite(R, 0, 1, PI_THREE_HI, PI_THREE_LO);
-  else setFinite(R, 0, n == 4 ? 1 : n == 2 ? 0 : -1, PI_HI, PI_LO);
 }

@@ -237,6 +237,20 @@ static void put80(uint8_t *to, unsigned sign, unsigned biased, uint64_t signific
   memcpy(to + 8, &top, 2);
 }
 
+/* Zeros, ones, denormals, infinities, NaNs, unsupported encodings and what is too large for an angle. */
+static void special(uint8_t *to, unsigned sign) {
+  switch (rnd() % 8) {
+  case 0: return put80(to, sign, 0, 0);
+  case 1: return put80(to, sign, 0, pattern(63));
+  case 2: return put80(to, sign, 0x3fff, 1ull << 63);
+  case 3: return put80(to, sign, 0x7fff, 1ull << 63);
+  case 4: return put80(to, sign, 0x7fff, pattern(63) | 1ull << 63);
+  case 5: return put80(to, sign, 0x403e + rnd() % 64, pattern(63) | 1ull << 63);
+  case 6: return put80(to, sign, 0x3fff, pattern(63));
+  default: return put80(to, sign, 1 + rnd() % 8, pattern(63) | 1ull << 63);
+  }
+}
+
 static void operand(uint8_t *to, enum format format, int related) {
   int near = related ? near_exponent : -1;
   unsigned sign = rnd() & 1;
@@ -268,17 +282,33 @@ static void operand(uint8_t *to, enum format format, int related) {
     for (int i = 0; i < 9; i++) to[i] = (uint8_t)((rnd() % 10) << 4 | rnd() % 10);
     to[9] = (uint8_t)(sign << 7);
     return;
-  case UNIT: /* |x| <= 1 */
+  case UNIT: /* |x| <= 1, and what isn't finite */
+    if (!(rnd() % 16)) {
+      special(to, sign);
+      return;
+    }
     put80(to, sign, 0x3ffe - (rnd() % 2 ? rnd() % 4 : rnd() % 80), pattern(63) | 1ull << 63);
     return;
-  case ANGLE: /* |x| < 2^63 */
+  case ANGLE: /* |x| < 2^63, and others */
+    if (!(rnd() % 16)) {
+      special(to, sign);
+      return;
+    }
     put80(to, sign, 0x3fff + (rnd() % 2 ? rnd() % 6 - 3 : rnd() % 128 - 65), pattern(63) | 1ull << 63);
     return;
-  case POSITIVE: /* x > 0, often close to 1 */
+  case POSITIVE: /* x > 0, often close to 1, and others */
+    if (!(rnd() % 16)) {
+      special(to, sign);
+      return;
+    }
     if (rnd() % 2) put80(to, 0, 0x3fff - rnd() % 2, (uint64_t)(rnd() % 2 ? 0 : -1) >> 1 ^ pattern(63) >> rnd() % 63 | 1ull << 63);
     else put80(to, 0, 1 + rnd() % 0x7ffd, pattern(63) | 1ull << 63);
     return;
-  case SMALL: /* |x| < 1 - sqrt(1/2) */
+  case SMALL: /* |x| < 1 - sqrt(1/2), and what isn't finite */
+    if (!(rnd() % 16)) {
+      special(to, sign);
+      return;
+    }
     put80(to, sign, 0x3ffc - (rnd() % 2 ? rnd() % 4 : rnd() % 80), pattern(63) | 1ull << 63);
     return;
   }
