@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The `guest` command. Exit status: 0 the wanted stop was reached, 1 not, 2 bad usage or input. */
 import { Command, CommanderError } from 'commander';
 import { EmulatorError } from '../errors';
