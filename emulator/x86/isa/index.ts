@@ -11,6 +11,7 @@ import { systemPlatform } from './system-platform';
 import { x87Arithmetic } from './x87-arithmetic';
 import { x87Control } from './x87-control';
 import { x87Moves } from './x87-move';
+import { x87Transcendental } from './x87-transcendental';
 
 /** Every instruction. */
 export const instructions: readonly Definition[] = [
@@ -26,4 +27,5 @@ export const instructions: readonly Definition[] = [
   ...x87Control,
   ...x87Moves,
   ...x87Arithmetic,
+  ...x87Transcendental,
 ];

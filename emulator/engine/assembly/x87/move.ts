@@ -212,7 +212,6 @@ export function x87_rotate(record: u32, by: i32): void {
 export function x87_free(record: u32, pops: u32): void {
   note(record);
   free(operandNumber(record));
-  if (!pops) return;
   conclude(0, C1);
-  pop();
+  if (pops) pop();
 }
