@@ -1,9 +1,10 @@
 import { AC, IF, NT, RF, TF, VM } from '../flags';
 import * as layout from '../layout';
-import { ATTR, type Segment } from '../vcpu';
+import { ATTR, SHUTDOWN, type Segment } from '../vcpu';
 import type { AccessSize, SystemContext } from './context';
 import { codeSegment, dplOf, isPresent, isSystem, nullSegment, readDescriptor, segmentOf, typeOf } from './descriptor';
 import { combine, DF, generalProtection, GP, GuestException, NP, SS, TS } from './exceptions';
+import { NewTaskFault, pushTaskErrorCode, switchTask } from './task';
 
 export interface Event {
   readonly vector: number;
@@ -32,6 +33,16 @@ export function deliverException(ctx: SystemContext, fault: GuestException): boo
           current = error;
       }
     }
+  }
+}
+
+/** Runs an instruction that may switch tasks: a fault of the new task is delivered there. */
+export function withTaskFaults(ctx: SystemContext, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof NewTaskFault)) throw error;
+    if (!deliverException(ctx, error)) ctx.vcpu.setU32(layout.ACTIVITY, SHUTDOWN);
   }
 }
 
@@ -70,6 +81,7 @@ interface Gate {
   readonly trap: boolean;
   readonly wide: boolean;
   readonly ist: number;
+  readonly task: boolean;
 }
 
 function readGate(ctx: SystemContext, event: Event, entrySize: 8 | 16): Gate {
@@ -81,14 +93,13 @@ function readGate(ctx: SystemContext, event: Event, entrySize: 8 | 16): Gate {
   const raw = ctx.read(at, 8, 'implicit');
   const high = Number(raw >> 32n);
   const type = (high >> 8) & 0x1f;
-  if (entrySize === 8 && type === 5) return ctx.unimplemented(`interrupt ${vector} through a task gate`);
-  if (entrySize === 16 ? type !== 14 && type !== 15 : ![6, 7, 14, 15].includes(type)) throw generalProtection(error);
+  if (entrySize === 16 ? type !== 14 && type !== 15 : ![5, 6, 7, 14, 15].includes(type)) throw generalProtection(error);
   if (event.kind === 'software' && ((high >> 13) & 3) < vcpu.cpl) throw generalProtection(error);
   if (!(high & 0x8000)) throw new GuestException(NP, error);
   const wide = (type & 8) !== 0;
   let offset = (raw & 0xffffn) | (wide ? BigInt(high >>> 16) << 16n : 0n);
   if (entrySize === 16) offset |= ctx.read(at + 8n, 4, 'implicit') << 32n;
-  return { selector: Number((raw >> 16n) & 0xffffn), offset, trap: (type & 1) !== 0, wide, ist: entrySize === 16 ? high & 7 : 0 };
+  return { selector: Number((raw >> 16n) & 0xffffn), offset, trap: (type & 1) !== 0, wide, ist: entrySize === 16 ? high & 7 : 0, task: type === 5 };
 }
 
 /** Target code segment and privilege of a gate. */
@@ -148,6 +159,11 @@ function deliverProtected(ctx: SystemContext, event: Event): void {
   const { vcpu } = ctx;
   const external = externalBit(event);
   const gate = readGate(ctx, event, 8);
+  if (gate.task) {
+    switchTask(ctx, gate.selector, 'interrupt', external, event.kind === 'exception' && event.vector !== 1);
+    if (event.code !== undefined) pushTaskErrorCode(ctx, event.code);
+    return;
+  }
   const { code, cpl } = gateTarget(ctx, gate, external);
   const size: AccessSize = gate.wide ? 4 : 2;
   const wasV86 = vcpu.v86;
@@ -155,9 +171,10 @@ function deliverProtected(ctx: SystemContext, event: Event): void {
   const frame: bigint[] = [];
   let stack = vcpu.segment(layout.SS);
   let esp = vcpu.gpr(4);
+  // Virtual-8086 mode is left for privilege 0 only (SDM vol. 3, 20.3.1).
+  if (wasV86 && cpl !== 0) throw generalProtection((gate.selector & 0xfffc) | external);
   if (cpl < vcpu.cpl) {
     if (wasV86) {
-      if (cpl !== 0) throw generalProtection((gate.selector & 0xfffc) | external);
       for (const s of [layout.GS, layout.FS, layout.DS, layout.ES]) frame.push(BigInt(vcpu.selector(s)));
     }
     frame.push(BigInt(vcpu.selector(layout.SS)), esp);

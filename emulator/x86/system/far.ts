@@ -1,30 +1,53 @@
 import * as layout from '../layout';
 import { ATTR, type Segment } from '../vcpu';
 import type { AccessSize, SystemContext, SystemFunction } from './context';
-import { innerStack } from './deliver';
+import { innerStack, withTaskFaults } from './deliver';
 import { codeSegment, dplOf, isPresent, isSystem, nullSegment, readDescriptor, readHighHalf, realSegment, typeOf, type Descriptor } from './descriptor';
 import { generalProtection, GP, GuestException, NP, SS, TS } from './exceptions';
-import { segmentLinear, type HostInstruction } from './instruction';
+import type { HostInstruction } from './instruction';
 import { returnTo, StackReader } from './return';
+import { transferToTask } from './task';
+
+/** Available 16- and 32-bit TSS, task gate. */
+const TASK_TYPES: ReadonlySet<number> = new Set([1, 5, 9]);
 
 interface FarPointer {
   readonly selector: number;
   readonly offset: bigint;
 }
 
-/** Pushes values in the current stack segment; the pointer moves at the end. */
-export function pushAll(ctx: SystemContext, size: AccessSize, values: Iterable<bigint>, stack?: { segment: Segment; pointer: bigint }): bigint {
-  const { vcpu } = ctx;
-  const segment = stack?.segment ?? vcpu.segment(layout.SS);
-  const pointer = stack?.pointer ?? vcpu.gpr(4);
-  const long = vcpu.mode64;
+interface Stack {
+  readonly segment: Segment;
+  readonly pointer: bigint;
+  /** 64-bit addresses: no base, no limit. */
+  readonly long: boolean;
+  /** Not yet the current stack: accesses are the processor's own, #SS has the selector as its error code. */
+  readonly inner: boolean;
+}
+
+const currentStack = (ctx: SystemContext, long = ctx.vcpu.mode64): Stack => ({
+  segment: ctx.vcpu.segment(layout.SS),
+  pointer: ctx.vcpu.gpr(4),
+  long,
+  inner: false,
+});
+
+function within({ limit, attributes }: Segment, at: bigint, size: number): boolean {
+  const last = at + BigInt(size) - 1n;
+  if (!(attributes & ATTR.expandDown)) return last <= BigInt(limit);
+  return at > BigInt(limit) && last <= (attributes & ATTR.big ? 0xffffffffn : 0xffffn);
+}
+
+/** Pushes values; yields the stack pointer after that, and leaves storing it to the caller. */
+export function pushAll(ctx: SystemContext, size: AccessSize, values: Iterable<bigint>, stack: Stack = currentStack(ctx)): bigint {
+  const { segment, pointer, long, inner } = stack;
   const mask = long ? (1n << 64n) - 1n : segment.attributes & ATTR.big ? 0xffffffffn : 0xffffn;
   let at = pointer & mask;
   for (const value of values) {
     at = (at - BigInt(size)) & mask;
-    if (stack && at + BigInt(size) - 1n > BigInt(segment.limit) && (segment.attributes & ATTR.expandDown) === 0) throw new GuestException(SS, 0);
-    const linear = stack ? (segment.base + at) & 0xffffffffn : segmentLinear(vcpu, layout.SS, at, size, true);
-    ctx.write(linear, size, BigInt.asUintN(size * 8, value), stack ? 'implicit' : 'current');
+    if (long ? !ctx.canonical(at) : !within(segment, at, size)) throw new GuestException(SS, inner ? segment.selector & 0xfffc : 0);
+    const linear = long ? at : (segment.base + at) & 0xffffffffn;
+    ctx.write(linear, size, BigInt.asUintN(size * 8, value), inner ? 'implicit' : 'current');
   }
   return (pointer & ~mask) | at;
 }
@@ -38,11 +61,14 @@ function indirect(ctx: SystemContext, insn: HostInstruction): FarPointer {
 }
 
 /** Real and virtual-8086 mode. */
-function transferReal(ctx: SystemContext, { selector, offset }: FarPointer): void {
+function transferReal(ctx: SystemContext, { selector, offset }: FarPointer, push: readonly bigint[] = [], size: AccessSize = 2): void {
   const { vcpu } = ctx;
   const old = vcpu.segment(layout.CS);
   if (offset > BigInt(old.limit)) throw generalProtection();
-  vcpu.setSegment(layout.CS, realSegment(selector, old, vcpu.v86));
+  if (push.length) vcpu.setGpr(4, pushAll(ctx, size, push));
+  const code = realSegment(selector, old, vcpu.v86);
+  // In real mode code may be written through CS; default size and granularity stay what they were.
+  vcpu.setSegment(layout.CS, { ...code, attributes: (code.attributes & ~0xff) | (vcpu.v86 ? 0xf3 : 0x93) });
   vcpu.rip = offset;
   ctx.modeChanged();
 }
@@ -108,7 +134,7 @@ function jump(ctx: SystemContext, { selector, offset }: FarPointer): void {
       enter(ctx, code, gate.offset);
       return;
     }
-    if ([1, 5, 9].includes(type) && !vcpu.longMode) ctx.unimplemented('far JMP to a task');
+    if (TASK_TYPES.has(type) && !vcpu.longMode) return withTaskFaults(ctx, () => transferToTask(ctx, selector, d, 'jump'));
     throw new GuestException(GP, error);
   }
   if (!(typeOf(d) & 8)) throw new GuestException(GP, error);
@@ -132,7 +158,7 @@ function call(ctx: SystemContext, { selector, offset }: FarPointer, size: 2 | 4 
   if (isSystem(d)) {
     const type = typeOf(d);
     if (type === 12 || (type === 4 && !vcpu.longMode)) return callGate(ctx, readCallGate(ctx, selector, d));
-    if ([1, 5, 9].includes(type) && !vcpu.longMode) ctx.unimplemented('far CALL to a task');
+    if (TASK_TYPES.has(type) && !vcpu.longMode) return withTaskFaults(ctx, () => transferToTask(ctx, selector, d, 'call'));
     throw new GuestException(GP, error);
   }
   if (!(typeOf(d) & 8)) throw new GuestException(GP, error);
@@ -152,7 +178,7 @@ function callGate(ctx: SystemContext, gate: CallGate): void {
   checkIp(ctx, code, gate.offset);
   const back = [BigInt(vcpu.selector(layout.CS)), vcpu.rip];
   if (cpl === vcpu.cpl) {
-    vcpu.setGpr(4, pushAll(ctx, gate.size, back));
+    vcpu.setGpr(4, pushAll(ctx, gate.size, back, currentStack(ctx, vcpu.longMode)));
     enter(ctx, code, gate.offset);
     return;
   }
@@ -166,16 +192,13 @@ function callGate(ctx: SystemContext, gate: CallGate): void {
     pointer = ctx.read(tr.base + BigInt(at), 8, 'implicit');
     if (!ctx.canonical(pointer)) throw new GuestException(SS, 0);
     segment = { ...nullSegment(cpl), attributes: 0x10000 | (cpl << 5) };
-    for (const value of [...outer, ...back]) {
-      pointer = BigInt.asUintN(64, pointer - 8n);
-      ctx.write(pointer, 8, value, 'implicit');
-    }
+    pointer = pushAll(ctx, 8, [...outer, ...back], { segment, pointer, long: true, inner: true });
   } else {
     const inner = innerStack(ctx, cpl, 0);
     segment = inner.stack;
     const reader = new StackReader(ctx, gate.size);
     const parameters = Array.from({ length: gate.parameters }, () => reader.pop()).reverse();
-    pointer = pushAll(ctx, gate.size, [...outer, ...parameters, ...back], { segment, pointer: inner.esp });
+    pointer = pushAll(ctx, gate.size, [...outer, ...parameters, ...back], { segment, pointer: inner.esp, long: false, inner: true });
   }
   vcpu.cpl = cpl;
   vcpu.setSegment(layout.SS, segment);
@@ -198,10 +221,7 @@ const farCall =
   (ctx, insn) => {
     const pointer = target(ctx, insn);
     if (!legacy(ctx)) return call(ctx, pointer, insn.size as 2 | 4 | 8);
-    const { vcpu } = ctx;
-    const after = pushAll(ctx, insn.size as AccessSize, [BigInt(vcpu.selector(layout.CS)), vcpu.rip]);
-    transferReal(ctx, pointer);
-    vcpu.setGpr(4, after);
+    transferReal(ctx, pointer, [BigInt(ctx.vcpu.selector(layout.CS)), ctx.vcpu.rip], insn.size);
   };
 
 const farReturn: SystemFunction = (ctx, insn) => {

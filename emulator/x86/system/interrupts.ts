@@ -1,11 +1,11 @@
 import { IOPL, OF as OVERFLOW } from '../flags';
 import type { SystemContext, SystemFunction } from './context';
-import { deliver } from './deliver';
+import { deliver, withTaskFaults } from './deliver';
 import { BP, DB, generalProtection, OF, undefinedOpcode } from './exceptions';
 
 /** A software interrupt: delivered with the address after the instruction. */
 function software(ctx: SystemContext, vector: number): void {
-  deliver(ctx, { vector, kind: 'software' });
+  withTaskFaults(ctx, () => deliver(ctx, { vector, kind: 'software' }));
 }
 
 const int: SystemFunction = (ctx, insn) => {
@@ -21,7 +21,7 @@ const into: SystemFunction = (ctx) => {
 };
 
 /** INT1 is a trap that no privilege check stops. */
-const int1: SystemFunction = (ctx) => deliver(ctx, { vector: DB, kind: 'exception' });
+const int1: SystemFunction = (ctx) => withTaskFaults(ctx, () => deliver(ctx, { vector: DB, kind: 'exception' }));
 
 const undefinedInstruction: SystemFunction = () => {
   throw undefinedOpcode();

@@ -2,8 +2,10 @@ import { AC, ID, IF, IOPL, NT, RF, VIF, VIP, VM } from '../flags';
 import * as layout from '../layout';
 import { ATTR, EFER_SCE } from '../vcpu';
 import type { AccessSize, SystemContext, SystemFunction } from './context';
+import { withTaskFaults } from './deliver';
 import { codeSegment, dplOf, isPresent, isSystem, nullSegment, readDescriptor, realSegment, segmentOf, typeOf } from './descriptor';
 import { generalProtection, GP, GuestException, NP, SS, undefinedOpcode } from './exceptions';
+import { returnToTask } from './task';
 import { segmentLinear } from './instruction';
 
 const ARITHMETIC_AND_CONTROL = 0x4dd5n; // CF PF AF ZF SF TF DF OF NT
@@ -66,7 +68,7 @@ const iret: SystemFunction = (ctx, insn) => {
   }
   if (vcpu.systemFlags & NT) {
     if (vcpu.longMode) throw generalProtection();
-    ctx.unimplemented('IRET to a nested task');
+    return withTaskFaults(ctx, () => returnToTask(ctx));
   }
   const stack = new StackReader(ctx, size);
   const rip = stack.pop();
