@@ -1,6 +1,7 @@
 import { i32, i64, i64c, select, type I64 } from '../wasm/expr';
 import type { FunctionBuilder, Label, Local } from '../wasm/function';
 import { ModuleBuilder } from '../wasm/module';
+import { raisePending } from '../x86/isa/x87-control';
 import * as layout from '../x86/layout';
 import type { Form } from '../x86/forms';
 import { GenericStage, type Flow } from './generic-stage';
@@ -81,9 +82,11 @@ function instructionPointer(linear: I64): I64 {
 function emitForm(f: FunctionBuilder, rec: Local<'i32'>, form: Form, helpers: Helpers, flow: Flow, hostIndex: (name: string) => number): void {
   f.scope(() => {
     const stage = new GenericStage(f, rec, form, helpers, flow, hostIndex);
+    // MMX instructions wait for the x87, and leave TOP at 0 and all tags valid (SDM vol. 1, 9.5.1 and 9.6.3).
+    const mmx = form.operands.some((o) => o.kind === 'mmx');
+    if (mmx) raisePending(stage);
     form.definition.meaning(stage, ...form.operands);
-    // MMX instructions leave TOP at 0 and all tags valid (SDM vol. 1, 9.5.1).
-    if (form.operands.some((o) => o.kind === 'mmx')) {
+    if (mmx) {
       const status = i32.load16U(i32.const(layout.FPU_STATUS));
       f.store('i32_16', i32.const(layout.FPU_STATUS), 0, i32.and(status, i32.const(~0x3800)));
       f.store('i32_8', i32.const(layout.FPU_TAGS), 0, i32.const(0xff));

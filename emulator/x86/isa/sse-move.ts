@@ -3,6 +3,7 @@ import { bits128, i8x16, i32x4, i64x2, shuffleLanes, withLow } from '../../wasm/
 import { define, type Definition, type Meaning } from '../definition';
 import { FPU_STATUS, FPU_TAGS, MXCSR } from '../layout';
 import { highQuad, lowQuad, source, unaligned, unary } from './vector-operands';
+import { waiting } from './x87-control';
 
 const GENERAL_PROTECTION = 13;
 
@@ -135,10 +136,10 @@ export const sseMoves: readonly Definition[] = [
   }, 'sse'),
   define('stmxcsr', ['NP 0F AE /3 Md : mem'], (s, to) => s.write(to!, s.getState('u32', MXCSR)), 'sse'),
   // All registers become empty, and TOP 0 (SDM vol. 1, table 12-3).
-  define('emms', ['NP 0F 77'], (s) => {
+  define('emms', ['NP 0F 77'], waiting((s) => {
     s.setState('u8', FPU_TAGS, i64c(0));
     s.setState('u16', FPU_STATUS, i64.and(s.getState('u16', FPU_STATUS), i64c(~0x3800n)));
-  }, 'mmx'),
+  }), 'mmx'),
 
   // One vCPU runs at a time and no caches are modelled: ordering and flushing need no work.
   define('lfence', ['NP 0F AE /5 : mod3'], nothing),
