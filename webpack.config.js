@@ -1,0 +1,87 @@
+'use strict';
+/**
+ * Bundles: the extension, the debug adapter with the thread that runs its guest, the command line, and the webviews.
+ * The engine's WebAssembly is generated into dist/ before (npm run build:helpers, build:engine) and stays beside them.
+ */
+const path = require('node:path');
+const webpack = require('webpack');
+
+const dist = path.join(__dirname, 'dist');
+const production = process.env.NODE_ENV === 'production';
+
+const common = {
+  context: __dirname,
+  mode: 'production',
+  devtool: production ? false : 'source-map',
+  resolve: { extensions: ['.ts', '.js', '.json'] },
+  module: {
+    rules: [
+      {
+        test: /\.ts$/,
+        exclude: /node_modules/,
+        loader: 'ts-loader',
+        // Types are checked by npm test; declarations of a whole tree for each bundle would only cost time.
+        options: { transpileOnly: true, compilerOptions: { noEmit: false, sourceMap: true } },
+      },
+    ],
+  },
+  optimization: { minimize: production, moduleIds: 'named' },
+  performance: { hints: false },
+  stats: 'errors-warnings',
+};
+
+/** Programs that Node runs. __dirname stays what it is when they run: they find their assets beside them. */
+const node = {
+  ...common,
+  name: 'node',
+  target: 'node20',
+  entry: {
+    adapter: './adapter/main.ts',
+    'guest-worker': './emulator/machine/worker.ts',
+    guest: './emulator/cli/main.ts',
+  },
+  output: { path: dist, filename: '[name].js', libraryTarget: 'commonjs2' },
+  node: { __dirname: false, __filename: false },
+  // Native code is loaded from node_modules where it is installed; optional accelerators of ws are left out.
+  externals: { koffi: 'commonjs koffi', bufferutil: 'commonjs bufferutil', 'utf-8-validate': 'commonjs utf-8-validate' },
+  plugins: [
+    { apply: (compiler) => copyAssets(compiler, { 'iced_x86_bg.wasm': require.resolve('iced-x86/iced_x86_bg.wasm') }) },
+    new webpack.BannerPlugin({ banner: '#!/usr/bin/env node', raw: true, include: /^guest\.js$/ }),
+    { apply: (compiler) => makeExecutable(compiler, 'guest.js') },
+  ],
+};
+
+const extension = {
+  ...common,
+  name: 'extension',
+  target: 'node20',
+  entry: { extension: './extension/extension.ts' },
+  output: { path: dist, filename: '[name].js', libraryTarget: 'commonjs2' },
+  node: { __dirname: false },
+  externals: { vscode: 'commonjs vscode' },
+};
+
+const media = {
+  ...common,
+  name: 'media',
+  target: ['web', 'es2022'],
+  entry: { display: './media/display/display.ts' },
+  experiments: { outputModule: true },
+  output: { path: path.join(dist, 'media'), filename: '[name].js', module: true, library: { type: 'module' } },
+};
+
+/** Emits files of packages beside the bundles. */
+function copyAssets(compiler, files) {
+  const { sources, Compilation } = webpack;
+  compiler.hooks.thisCompilation.tap('assets', (compilation) => {
+    compilation.hooks.processAssets.tap({ name: 'assets', stage: Compilation.PROCESS_ASSETS_STAGE_ADDITIONAL }, () => {
+      for (const [name, from] of Object.entries(files)) compilation.emitAsset(name, new sources.RawSource(compiler.inputFileSystem.readFileSync(from)));
+    });
+  });
+}
+
+function makeExecutable(compiler, name) {
+  compiler.hooks.afterEmit.tap('executable', () => require('node:fs').chmodSync(path.join(dist, name), 0o755));
+}
+
+module.exports = [node, extension, media];
