@@ -55,6 +55,8 @@ export class Decoder {
   private short = false;
   private rex = 0;
   private mode64 = false;
+  /** ModRM.mod is 3; MASKMOVQ has a memory operand all the same. */
+  private registerForm = false;
 
   constructor(set: InstructionSet) {
     for (const encoding of set.encodings) {
@@ -181,6 +183,7 @@ export class Decoder {
     let rm = 0;
     if (encoding.modrm !== null) {
       this.at++;
+      this.registerForm = modrm >= 0xc0;
       // The x87 opcode as FOP keeps it (SDM vol. 1, 8.1.9): ST(i) is in its low three bits.
       if (map === 0 && (opcode & 0xf8) === 0xd8) r.immediate = BigInt(((opcode & 7) << 8) | modrm);
       register = ((modrm >> 3) & 7) | ((this.rex & 4) << 1);
@@ -247,13 +250,15 @@ export class Decoder {
       case 'V':
         return layout.XMM + register * 16;
       case 'W':
-      case 'U':
         return r.memory ? 0 : layout.XMM + rm * 16;
+      case 'U':
+        return this.registerForm ? layout.XMM + rm * 16 : -1;
       case 'P':
         return layout.FPR + (register & 7) * 16;
       case 'Q':
-      case 'N':
         return r.memory ? 0 : layout.FPR + (rm & 7) * 16;
+      case 'N':
+        return this.registerForm ? layout.FPR + (rm & 7) * 16 : -1;
       case 'S':
         return (register & 7) > 5 ? -1 : layout.SEGMENTS + (register & 7) * layout.SEGMENT_SIZE;
       case 'C':

@@ -65,8 +65,11 @@ const maskedStore: Meaning = (s, to, from, chooser) => {
   const chosen = i8x16.ltS(s.readVector(chooser!), bits128.zero);
   s.writeVector(to!, bits128.select(s.readVector(from!), old, f.let(chosen)));
 };
+/** MASKMOVQ enters MMX operation before it touches memory: processors have done so even where it faults. */
 const maskedStoreMmx: Meaning = (s, to, from, chooser) => {
   const { f } = s;
+  s.setState('u8', FPU_TAGS, i64c(0xff));
+  s.setState('u16', FPU_STATUS, i64.and(s.getState('u16', FPU_STATUS), i64c(~0x3800n)));
   const old = f.let(s.readForUpdate(to!));
   const chosen = f.let(lowQuad(i8x16.ltS(i64x2.splat(s.read(chooser!)), bits128.zero)));
   s.write(to!, i64.xor(old, i64.and(i64.xor(old, s.read(from!)), chosen)));
