@@ -59,7 +59,7 @@ program
   .option('--cpus <n>', 'virtual processors', '1')
   .option('--display <WxH>', 'resolution of the framebuffer, or none')
   .option('--serial <where>', 'first serial line: stdio, none or file:PATH', 'stdio')
-  .option('--type-serial <text>', 'type this when the guest waits for input')
+  .option('--type-serial <text>', 'type this, and Enter, when the guest waits for input')
   .option('--type-after <text>', 'serial output to type after, instead of a usual prompt')
   .option('--until-serial <text>', 'stop when the first serial line has sent this')
   .option('--max-instructions <n>', 'stop at this position')

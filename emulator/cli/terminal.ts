@@ -86,5 +86,8 @@ export function unescape(text: string): string {
   return text.replace(/\\(x[0-9a-fA-F]{2}|.)/g, (whole, what: string) => plain[what] ?? (what.length === 3 ? String.fromCharCode(parseInt(what.slice(1), 16)) : whole));
 }
 
-/** What a person's Enter key sends. */
-export const typed = (text: string): Uint8Array => new TextEncoder().encode(unescape(text).replaceAll('\n', '\r'));
+/** Lines as a person types them: each ends with Enter, the last one too. */
+export function typed(text: string): Uint8Array {
+  const lines = unescape(text).replaceAll('\n', '\r');
+  return new TextEncoder().encode(lines.endsWith('\r') ? lines : `${lines}\r`);
+}
