@@ -82,9 +82,10 @@ function sineInQuadrant(n: u32): void {
   if (n & 2) R.sign ^= 1;
 }
 
-/** What all instructions on an angle begin with; false where the angle is none that they take, `exceptions` saying why. */
+/** The outcome where takesAngle() is false. */
 let exceptions: u32 = 0;
 
+/** What all instructions on an angle begin with; false for a NaN, an infinity and an angle out of range. */
 function takesAngle(dst: usize, a: usize, control: u32): bool {
   if (!operand(a)) {
     exceptions = propagate80(dst, A, a, A, a, control);

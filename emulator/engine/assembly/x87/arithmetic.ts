@@ -130,9 +130,9 @@ export function x87_examine(record: u32): void {
   conclude(isEmpty(0) ? C3 | C0 | (load<u16>(at, 8) >> 15 ? C1 : 0) : f80_examine(at), ORDER);
 }
 
-// ── Operations of the stack's top, by the low six bits of their opcodes D9 F0–FF ───────────
+// ── Operations of the top of the stack ──────────────────────────────────────────────────────
 
-/** FSQRT (FA) and FRNDINT (FC). */
+/** FSQRT (root = 1) and FRNDINT. */
 export function x87_unary(record: u32, root: u32): void {
   note(record);
   if (isEmpty(0)) {
