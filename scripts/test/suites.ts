@@ -12,6 +12,8 @@ export const SUITES: readonly Suite[] = [
   { name: 'imports', about: 'who may import whom', command: ['depcruise', '--config', '.dependency-cruiser.cjs', ...folders] },
   { name: 'unit', about: 'every part by itself', command: mocha('test/unit/**/*.test.ts'), needs: ['gcc'] },
   { name: 'oracle', about: "random instructions against the host's processor", command: mocha('test/oracle/**/*.test.ts'), needs: ['gcc'] },
+  { name: 'guests', about: 'stock kernels by the command line', command: mocha('test/guests/**/*.test.ts'), needs: ['guests'] },
+  { name: 'replay', about: 'restored states of a Linux boot go on as before', command: mocha('test/replay/**/*.test.ts'), needs: ['guests'] },
   {
     name: 'oracle-long',
     about: "many more random instructions, with the day's seed",
