@@ -49,6 +49,7 @@ describe('System instructions in code', () => {
   it('STAC lets user pages be accessed under SMAP, CLAC forbids it', async () => {
     const engine = await bareEngine('0f 01 cb  8b 07  0f 01 ca  8b 1f'); // stac; mov eax, [rdi]; clac; mov ebx, [rdi]
     engine.vcpu.setGpr(7, BigInt(DATA));
+    engine.vcpu.setU32(layout.IDTR_LIMIT, 0);
     setCr4(engine, SMAP);
     assert.equal(engine.run(3), Exit.Budget);
     assert.equal(engine.run(1), Exit.Shutdown);
