@@ -243,7 +243,16 @@ const compareExchange: Meaning = (s, to, from) => {
   flagsOfSub(s, expected, old, r, size);
 };
 
+/** POPCNT: ZF says whether the source was 0; the other flags are cleared. */
+const populationCount: Meaning = (s, to, from) => {
+  const value = s.f.let(s.read(from!));
+  const none = s.f.let(i64.extendI32U(i64.eqz(value)));
+  s.write(to!, i64.popcnt(value));
+  s.setFlags({ result: i64.xor(none, i64c(1)), carries: i64.shl(none, i64c(8)) });
+};
+
 export const arithmetic: readonly Definition[] = [
+  define('popcnt', ['F3 0F B8 /r Gv,Ev'], populationCount, 'popcnt'),
   ...groupOne.map(([name, operation, write], index) => {
     const lock = write ? ' : lock' : '';
     const base = index * 8;
