@@ -5,7 +5,7 @@ import { ACTIVE, type Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
 export function resetState(vcpu: Vcpu, bootstrap: boolean): void {
   new Uint8Array(vcpu.view.buffer, vcpu.view.byteOffset + layout.WINDOW, layout.WINDOW_SIZE).fill(0);
   for (let s = 0; s < 8; s++) vcpu.setSegment(s, { selector: 0, base: 0n, limit: 0xffff, attributes: s < 6 ? 0x93 : s === layout.LDTR ? 0x82 : 0x8b });
-  vcpu.setSegment(layout.CS, { selector: 0xf000, base: 0xffff0000n, limit: 0xffff, attributes: 0x9b });
+  vcpu.setSegment(layout.CS, { selector: 0xf000, base: 0xffff0000n, limit: 0xffff, attributes: 0x93 });
   vcpu.rip = 0xfff0n;
   vcpu.rflags = 2n;
   vcpu.setGpr(2, 0x600n);

@@ -170,7 +170,7 @@ export class WasmEngine implements Engine {
   startup(vcpu: number, vector: number): void {
     const window = this.windowOf(vcpu);
     if (window.u32(layout.ACTIVITY) !== WAIT_FOR_SIPI) return;
-    window.setSegment(layout.CS, { selector: vector << 8, base: BigInt(vector << 12), limit: 0xffff, attributes: 0x9b });
+    window.setSegment(layout.CS, { selector: vector << 8, base: BigInt(vector << 12), limit: 0xffff, attributes: 0x93 });
     window.rip = 0n;
     window.setU32(layout.ACTIVITY, ACTIVE);
     this.modeChanged();

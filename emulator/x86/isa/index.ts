@@ -3,6 +3,8 @@ import { arithmetic } from './arithmetic';
 import { control } from './control';
 import { moves } from './move';
 import { shifts } from './shift';
+import { sseConversions } from './sse-convert';
+import { sseFloats } from './sse-float';
 import { sseIntegers } from './sse-integer';
 import { sseMoves } from './sse-move';
 import { sseShuffles } from './sse-shuffle';
@@ -24,6 +26,8 @@ export const instructions: readonly Definition[] = [
   ...sseMoves,
   ...sseShuffles,
   ...sseIntegers,
+  ...sseFloats,
+  ...sseConversions,
   ...x87Control,
   ...x87Moves,
   ...x87Arithmetic,

@@ -2,7 +2,7 @@ import { i64, i64c, type V128 } from '../../wasm/expr';
 import { bits128, i8x16, i32x4, i64x2, shuffleLanes, withLow } from '../../wasm/simd';
 import { define, type Definition, type Meaning } from '../definition';
 import { FPU_STATUS, FPU_TAGS, MXCSR } from '../layout';
-import { highQuad, lowQuad, source, unaligned, unary } from './vector-operands';
+import { enterMmx, highQuad, lowQuad, source, unaligned, unary } from './vector-operands';
 import { waiting } from './x87-control';
 
 const GENERAL_PROTECTION = 13;
@@ -68,8 +68,7 @@ const maskedStore: Meaning = (s, to, from, chooser) => {
 /** MASKMOVQ enters MMX operation before it touches memory: processors have done so even where it faults. */
 const maskedStoreMmx: Meaning = (s, to, from, chooser) => {
   const { f } = s;
-  s.setState('u8', FPU_TAGS, i64c(0xff));
-  s.setState('u16', FPU_STATUS, i64.and(s.getState('u16', FPU_STATUS), i64c(~0x3800n)));
+  enterMmx(s);
   const old = f.let(s.readForUpdate(to!));
   const chosen = f.let(lowQuad(i8x16.ltS(i64x2.splat(s.read(chooser!)), bits128.zero)));
   s.write(to!, i64.xor(old, i64.and(i64.xor(old, s.read(from!)), chosen)));

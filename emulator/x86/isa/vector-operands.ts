@@ -2,6 +2,7 @@ import { i32, i64, i64c, type I32, type I64, type V128 } from '../../wasm/expr';
 import type { FunctionBuilder } from '../../wasm/function';
 import { i64x2, shuffleLanes } from '../../wasm/simd';
 import type { Meaning } from '../definition';
+import { FPU_STATUS, FPU_TAGS } from '../layout';
 import type { Operand, Stage } from '../stage';
 
 /** What a packed instruction computes; `a` (destination) and `b` (source) may be used any number of times. */
@@ -22,6 +23,12 @@ export const unaligned = (s: Stage, o: Operand): V128 => s.f.let(s.readVector(o)
 /** The low 64 bits. */
 export const lowQuad = (v: V128): I64 => i64x2.extract(v, 0);
 export const highQuad = (v: V128): I64 => i64x2.extract(v, 1);
+
+/** TOP becomes 0 and every tag valid, as in every MMX instruction; for those where that shows in spite of a fault. */
+export function enterMmx(s: Stage): void {
+  s.setState('u8', FPU_TAGS, i64c(0xff));
+  s.setState('u16', FPU_STATUS, i64.and(s.getState('u16', FPU_STATUS), i64c(~0x3800n)));
+}
 
 /** An immediate byte, whatever it was extended to. */
 export const byteImmediate = (s: Stage, o: Operand): I32 => {
