@@ -19,6 +19,8 @@ export interface Flow {
 const record16 = (record: I32, offset: number): I32 => i32.load16U(record, offset);
 const FIELDS = [layout.REC_A, layout.REC_B, layout.REC_C] as const;
 const STACK_ACCESS = 1;
+/** The write of what was read for update (assembly/memory.ts). */
+const WRITE_OF_UPDATE = 4;
 const mask32 = i64c(0xffffffffn);
 
 interface DisplacedOperand extends Operand {
@@ -143,15 +145,15 @@ export class GenericStage implements Stage {
       return;
     }
     const v = f.let(value);
-    const slow = (linear: I64) => {
+    const slow = (linear: I64, flags: I32) => {
       f.store('v128', i32.const(layout.SCRATCH + 32), 0, v);
-      this.leaveIf(f.call('i32', this.helpers('writeSlowBytes'), linear, i32.const(16), stackFlag(this.record())));
+      this.leaveIf(f.call('i32', this.helpers('writeSlowBytes'), linear, i32.const(16), flags));
     };
     const place = this.places.get(o);
     if (place) {
       f.if(
         i32.eq(f.get(place.pointer), i32.const(layout.SCRATCH)),
-        () => slow(place.linear),
+        () => slow(place.linear, i32.const(WRITE_OF_UPDATE)),
         () => f.store('v128', f.get(place.pointer), 0, v),
       );
       return;
@@ -161,7 +163,7 @@ export class GenericStage implements Stage {
     f.if(
       tlbHit(entry, linear, 16, layout.TLB_WRITE),
       () => f.store('v128', hostAddress(entry, linear), 0, v),
-      () => slow(linear),
+      () => slow(linear, stackFlag(this.record())),
     );
   }
 

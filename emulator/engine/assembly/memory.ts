@@ -36,6 +36,10 @@ function checked(linear: u64, size: i32, stack: bool): bool {
 }
 
 const ALIGNMENT_CHECK = 17;
+/** Flags of the slow paths: bit 0 the stack segment; bit 1 a masked store, which wants 8. */
+const MASKED: i32 = 2;
+/** The write after `updateSlow`, which has checked it. */
+const UPDATE: i32 = 4;
 /** An operand of the program's own, whose alignment may be checked. */
 const EXPLICIT: i32 = 512;
 
@@ -47,13 +51,13 @@ function allowed(linear: u64, size: i32, flags: i32): bool {
     nonCanonical(stack);
     return false;
   }
-  return aligned(linear, size);
+  return aligned(linear, flags & MASKED ? 8 : size);
 }
 
-/** Alignment check; operands of 10 and 16 bytes want 8 (SDM vol. 3, table 6-7). */
+/** Alignment check; operands of 10 bytes want 8 (SDM vol. 3, table 6-7). */
 function aligned(linear: u64, size: i32): bool {
   if (!alignmentChecked()) return true;
-  const boundary: u64 = size >= 8 ? 8 : size >= 4 ? 4 : size;
+  const boundary: u64 = size >= 16 ? 16 : size >= 8 ? 8 : size >= 4 ? 4 : size;
   if (!(linear & (boundary - 1))) return true;
   raise(ALIGNMENT_CHECK, 0);
   return false;
@@ -234,7 +238,7 @@ export function writeSlow(linear: u64, value: u64, size: i32, flags: i32): u32 {
 
 /** Stores `size` bytes that lie at SCRATCH + 32. */
 export function writeSlowBytes(linear: u64, size: i32, flags: i32): u32 {
-  if (!allowed(linear, size, flags)) return 1;
+  if (!(flags & UPDATE) && !allowed(linear, size, flags)) return 1;
   return writeBytes(linear, size, SCRATCH + 32, dataAccess(WRITE), (flags & 1) != 0);
 }
 
@@ -244,7 +248,8 @@ export function writeSlowBytes(linear: u64, size: i32, flags: i32): u32 {
  */
 export function updateSlow(linear: u64, size: i32, flags: i32): u32 {
   const access = dataAccess(WRITE);
-  if (!allowed(linear, size, flags)) return 0;
+  // Updates of 16 bytes are masked stores and CMPXCHG16B, which is aligned anyway.
+  if (!allowed(linear, size, size == 16 ? flags | MASKED : flags)) return 0;
   const offset = (linear as u32) & 0xfff;
   const first = offset + size <= 0x1000 ? size : 0x1000 - offset;
   const host = translate(linear, access);

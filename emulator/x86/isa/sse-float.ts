@@ -147,18 +147,18 @@ const dotProduct =
     const count = lanesOf(p);
     const none = (p === 'f32' ? i32.const(0) : i64c(0)) as I32 | I64;
     const chosen = (bit: number, value: I32 | I64): I32 | I64 => f.let(select(i32.and(n, i32.const(1 << bit)), value as I64, none as I64)) as I32 | I64;
-    const total = withExceptions(s, (mxcsr) => {
-      const add = (x: I32 | I64, y: I32 | I64) => binary('add')(s, p, x, y, mxcsr);
-      const products: (I32 | I64)[] = [];
-      for (let i = 0; i < count; i++) {
+    const products = withExceptions(s, (mxcsr) =>
+      Array.from({ length: count }, (_, i) => {
         const product = f.local(p === 'f32' ? 'i32' : 'i64');
         f.set(product, none);
         f.if(i32.and(n, i32.const(16 << i)), () => f.set(product, binary('mul')(s, p, laneOf(p, a, i), laneOf(p, b, i), mxcsr)));
-        products.push(f.get(product));
-      }
-      const sum = add(products[0]!, products[1]!);
-      return count === 2 ? sum : add(sum, add(products[2]!, products[3]!));
-    });
+        return f.get(product) as I32 | I64;
+      }),
+    );
+    // Each level of additions raises its own exceptions.
+    const addPairs = (values: readonly (I32 | I64)[]): readonly (I32 | I64)[] =>
+      withExceptions(s, (mxcsr) => values.flatMap((x, i) => (i % 2 ? [] : [binary('add')(s, p, x, values[i + 1]!, mxcsr)])));
+    const total = (count === 2 ? addPairs(products) : addPairs(addPairs(products)))[0]!;
     let result: V128 = bits128.zero;
     for (let i = 0; i < count; i++) result = f.let(replaceLane(p, result, i, chosen(i, total)));
     s.writeVector(to!, result);
