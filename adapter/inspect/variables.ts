@@ -134,7 +134,7 @@ export class Variables {
     const lane = chain.findIndex(isLane);
     if (!chain.some((each) => each.writable === true) || node.value === undefined) throw cannotSet(`'${name}' is read-only`);
     const path = chain.map((each) => each.name);
-    if (lane < 0) return this.write(container, path, await parse(text));
+    if (lane < 0) return this.write(container, path, fitted(await parse(text), node.width));
     // A lane lies two levels below its register: register, shape, lane.
     const found = chain[lane]!;
     if (!isLane(found)) return;
@@ -151,21 +151,44 @@ export class Variables {
   }
 
   /** The path by which a register is written: the node of that name, or `cs.base` as base inside cs. */
-  async registerPath(vcpu: number, name: string): Promise<{ path: string[]; node: StateNode } | undefined> {
-    const wanted = name.toLowerCase().split('.');
-    const search = (nodes: readonly StateNode[], path: readonly string[]): { path: string[]; node: StateNode } | undefined => {
-      for (const node of nodes) {
-        const here = [...path, node.name];
-        const tail = here.slice(-wanted.length).map((part) => part.toLowerCase());
-        if (node.value !== undefined && tail.join('.') === wanted.join('.')) return { path: here, node };
-        const deeper = node.children && search(node.children, here);
-        if (deeper) return deeper;
-      }
-      return undefined;
-    };
-    return search(await this.view.vcpuState(vcpu), []);
+  async registerPath(vcpu: number, name: string): Promise<Found | undefined> {
+    return byTail(await this.view.vcpuState(vcpu), name);
+  }
+
+  /** A register, a group of them, or a device's field, by a dotted name; as the client's variable. */
+  async lookup(vcpu: number, name: string, radix = this.radix): Promise<{ variable: DebugProtocol.Variable; node: StateNode; parent: number } | undefined> {
+    const cpu = byTail(await this.view.vcpuState(vcpu), name);
+    const found = cpu ?? byTail(await this.view.deviceState(), name);
+    if (!found) return undefined;
+    const path = found.path.slice(0, -1);
+    const container: Container = cpu ? { kind: 'vcpu', vcpu, path } : { kind: 'devices', path };
+    return { variable: this.variable(container, found.node, {}, radix), node: found.node, parent: this.reference(container) };
   }
 }
+
+interface Found {
+  readonly path: string[];
+  readonly node: StateNode;
+}
+
+/** The first node whose path ends in the dotted `name`. */
+function byTail(roots: readonly StateNode[], name: string): Found | undefined {
+  const wanted = name.toLowerCase();
+  const parts = wanted.split('.').length;
+  const search = (nodes: readonly StateNode[], path: readonly string[]): Found | undefined => {
+    for (const node of nodes) {
+      const here = [...path, node.name];
+      if (here.slice(-parts).join('.').toLowerCase() === wanted) return { path: here, node };
+      const deeper = node.children && search(node.children, here);
+      if (deeper) return deeper;
+    }
+    return undefined;
+  };
+  return search(roots, []);
+}
+
+/** Negative numbers as the bits of the register that they go into. */
+const fitted = (value: bigint, width = 64): bigint => (value < 0n ? BigInt.asUintN(width, value) : value);
 
 function memoryReference(node: StateNode): { memoryReference?: string } {
   if (typeof node.value !== 'bigint' || node.width !== 64 || node.value < 0n) return {};

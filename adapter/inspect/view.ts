@@ -27,20 +27,6 @@ const EFER_LMA = 1n << 10n;
 const ACCESS_L = 1n << 13n;
 const ACCESS_D = 1n << 14n;
 
-const ALIASES: readonly (readonly [RegExp, string])[] = [
-  [/_/g, '.'],
-  [/\.(attr|ar|access)$/, '.attributes'],
-];
-
-function normalized(registers: Readonly<Record<string, bigint>>): Record<string, bigint> {
-  return Object.fromEntries(
-    Object.entries(registers).map(([name, value]) => [
-      ALIASES.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), name.toLowerCase()),
-      value,
-    ]),
-  );
-}
-
 function cpuOf(vcpu: number, registers: Readonly<Record<string, bigint>>): Cpu {
   const get = (name: string): bigint => registers[name] ?? 0n;
   const long = (get('efer') & EFER_LMA) !== 0n;
@@ -81,7 +67,7 @@ export class MachineView {
   }
 
   registers(vcpu: number): Promise<Readonly<Record<string, bigint>>> {
-    return this.once(`registers ${vcpu}`, async () => normalized(await this.guest.registers(vcpu)));
+    return this.once(`registers ${vcpu}`, () => this.guest.registers(vcpu));
   }
 
   cpu(vcpu: number): Promise<Cpu> {

@@ -55,6 +55,7 @@ export const ATTRIBUTES = {
   display: { type: 'display', default: '1024x768', description: 'Resolution of the framebuffer, as `1024x768`; `false` for a machine without a screen.' },
   serial: { type: 'string', default: 'console', description: 'Where the first serial line goes: `console` (Debug Console), `none`, or the path of a file.' },
   stopOnEntry: { type: 'boolean', default: false, description: "Stop at the guest's first instruction." },
+  stopOnExit: { type: 'boolean', default: false, description: 'Stop, instead of ending the session, when the guest powers off or ends itself: its past can be inspected then.' },
   symbols: {
     type: 'symbols',
     default: [],

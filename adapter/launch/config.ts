@@ -15,6 +15,7 @@ export interface LaunchPlan {
   readonly snapshot?: string;
   readonly suspendFile: string;
   readonly stopOnEntry: boolean;
+  readonly stopOnExit: boolean;
   readonly symbols: readonly SymbolFile[];
   readonly sourceMap: readonly (readonly [from: string, to: string])[];
   readonly serial: { readonly to: 'console' } | { readonly to: 'none' } | { readonly to: 'file'; readonly path: string };
@@ -191,6 +192,7 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
     snapshot,
     suspendFile: get.path('suspendFile') ?? `${kernel ?? snapshot}.suspended`,
     stopOnEntry: get.flag('stopOnEntry'),
+    stopOnExit: get.flag('stopOnExit'),
     symbols: get.symbols('symbols'),
     sourceMap: get.map('sourceMap'),
     serial: serial === 'console' || serial === 'none' ? { to: serial } : ({ to: 'file', path: serial } as const),

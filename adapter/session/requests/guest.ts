@@ -1,0 +1,90 @@
+/** The custom requests of adapter/protocol: checkpoints, screen, keys, serial line, snapshot files. */
+import type { CheckpointInfo } from '../../../emulator/machine/api';
+import type { Checkpoint, GuestRequest, GuestRequests } from '../../protocol/guest';
+import { badRequest } from '../errors';
+import { Reply } from '../reply';
+import type { Session } from '../session';
+
+type Handler<Name extends GuestRequest> = (
+  session: Session,
+  args: GuestRequests[Name]['arguments'],
+) => Promise<GuestRequests[Name]['body'] | Reply>;
+
+const told = ({ id, position, time, name, bytes, kept }: CheckpointInfo): Checkpoint => ({
+  id, position, time, ...(name !== undefined && { name }), bytes, kept,
+}); // prettier-ignore
+
+/** A move through history that is answered at once; its stop follows as an event. */
+export function travelling(session: Session, title: string, action: () => Promise<void>): Reply {
+  const { motion } = session.stopped;
+  return new Reply({}, () => session.beginUnasked(title, () => motion.jump(action)));
+}
+
+export async function restoreCheckpoint(session: Session, id: number): Promise<Reply> {
+  const { guest } = session.stopped;
+  const all = await guest.checkpoints();
+  if (!all.some((checkpoint) => checkpoint.id === id)) throw badRequest(`there is no checkpoint ${id}`);
+  return travelling(session, 'Restoring a checkpoint', () => guest.restore(id));
+}
+
+export async function travelTo(session: Session, position: number): Promise<Reply> {
+  const { guest } = session.stopped;
+  const { oldest, newest } = await guest.status();
+  if (!Number.isSafeInteger(position) || position < oldest || position > newest) {
+    throw badRequest(`position ${position} is outside of the recorded history, ${oldest} to ${newest}`);
+  }
+  return travelling(session, 'Travelling through history', () => guest.travel(position));
+}
+
+async function keys(session: Session, args: GuestRequests['guest/key']['arguments']): Promise<Record<string, never>> {
+  const { guest } = session.live;
+  if ('chord' in args) {
+    if (!Array.isArray(args.chord) || !args.chord.every((code) => typeof code === 'string')) throw badRequest('guest/key: the chord has to be a list of strings');
+    for (const code of args.chord) await guest.key(code, true);
+    for (const code of [...args.chord].reverse()) await guest.key(code, false);
+    return {};
+  }
+  if (typeof args.code !== 'string' || typeof args.down !== 'boolean') throw badRequest("guest/key: 'code' and 'down', or 'chord', are needed");
+  await guest.key(args.code, args.down);
+  return {};
+}
+
+export const GUEST_REQUESTS: { readonly [Name in GuestRequest]: Handler<Name> } = {
+  'guest/checkpoint': async (session, { name }) => told(await session.live.guest.checkpoint(name)),
+  'guest/checkpoints': async (session) => {
+    const { guest } = session.live;
+    const [checkpoints, { position }] = await Promise.all([guest.checkpoints(), guest.status()]);
+    return { checkpoints: checkpoints.map(told), position };
+  },
+  'guest/restore': (session, { id }) => restoreCheckpoint(session, id),
+  'guest/travel': (session, { position }) => travelTo(session, position),
+  'guest/frame': async (session, { since }) => {
+    const frame = await session.live.guest.frame();
+    return frame ? { frame: session.live.screen.update(frame, since) } : {};
+  },
+  'guest/key': keys,
+  'guest/pointer': async (session, { x, y, buttons, wheel = 0 }) => {
+    await session.live.guest.pointer(x, y, buttons, wheel);
+    return {};
+  },
+  'guest/serialInput': async (session, { text, port = 0 }) => {
+    await session.live.guest.serialInput(port, new TextEncoder().encode(text));
+    return {};
+  },
+  'guest/save': async (session, { path }) => {
+    if (path === '') throw badRequest('guest/save: the path is empty');
+    await session.live.guest.save(path);
+    return { path };
+  },
+  'guest/status': async (session) => {
+    const { running, position, time, oldest, newest, mips, historyBytes } = await session.live.guest.status();
+    return { running, position, time, oldest, newest, mips, historyBytes };
+  },
+  'guest/format': async (session, { radix }) => {
+    if (radix !== 10 && radix !== 16) throw badRequest('guest/format: the radix is 10 or 16');
+    session.live.variables.radix = radix;
+    session.tellInvalidated(['variables']);
+    return {};
+  },
+  'guest/stateHash': async (session) => ({ hash: await session.live.guest.stateHash() }),
+};
