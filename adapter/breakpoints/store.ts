@@ -5,7 +5,7 @@
  */
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { HitCount, Trigger } from '../../emulator/machine/api';
-import { describe } from '../session/errors';
+import { describe, unresolved } from '../session/errors';
 import { didYouMean } from '../launch/nearest';
 import { toCondition, toLog, type Names } from '../inspect/expression/condition';
 import type { SymbolStore } from '../symbols/store';
@@ -85,7 +85,7 @@ export class Breakpoints {
   private conditions(given: { condition?: string; hitCondition?: string; logMessage?: string }): Conditions {
     const { condition, hitCondition, logMessage } = given;
     const hits = hitCondition?.trim() ? parseHits(hitCondition) : undefined;
-    if (hitCondition?.trim() && !hits) throw new Error(`'${hitCondition}' is no hit condition; write a number, or one after ==, >=, > or %`);
+    if (hitCondition?.trim() && !hits) throw unresolved(`'${hitCondition}' is no hit condition; write a number, or one after ==, >=, > or %`);
     return {
       ...(condition?.trim() && { condition: toCondition(condition, this.resolver.names) }),
       ...(hits && { hits }),
@@ -99,7 +99,7 @@ export class Breakpoints {
       this.entry('breakpoint', `${path}:${wanted.line}`, async (id) => {
         const conditions = this.conditions(wanted);
         const found = symbols.addressesOf(path, wanted.line);
-        if (!found) throw new Error(symbols.linesOf(path).length === 0 ? 'No loaded symbol file has code of this file' : 'No code on this line or after it');
+        if (!found) throw unresolved(symbols.linesOf(path).length === 0 ? 'No loaded symbol file has code of this file' : 'No code on this line or after it');
         return {
           triggers: found.addresses.map((address) => ({ kind: 'execute', id, address, ...conditions })),
           response: { line: found.line, source: { path }, instructionReference: `0x${found.addresses[0]!.toString(16)}` },
@@ -114,7 +114,7 @@ export class Breakpoints {
     const entries = breakpoints.map((wanted) =>
       this.entry('breakpoint', `${listing.name}:${wanted.line}`, async (id) => {
         const address = listing.addresses[wanted.line - 1];
-        if (address === undefined) throw new Error('No instruction on this line');
+        if (address === undefined) throw unresolved('No instruction on this line');
         return {
           triggers: [{ kind: 'execute', id, address, ...this.conditions(wanted) }],
           response: { line: wanted.line, instructionReference: `0x${address.toString(16)}`, source: { name: listing.name, sourceReference: listing.reference } },
@@ -147,7 +147,7 @@ export class Breakpoints {
         const found = symbols.index.find(wanted.name.trim());
         const code = found.filter(({ kind }) => kind !== 'object');
         if (!literal && code.length === 0) {
-          throw new Error(found.length > 0 ? `'${wanted.name}' is data, not a function` : `no function '${wanted.name}'${didYouMean(wanted.name, names.suggestions())}`);
+          throw unresolved(found.length > 0 ? `'${wanted.name}' is data, not a function` : `no function '${wanted.name}'${didYouMean(wanted.name, names.suggestions())}`);
         }
         const addresses = literal ? [BigInt(literal[1]!)] : [...new Set(code.map((symbol) => symbols.functionEntry(symbol)))];
         const conditions = this.conditions(wanted);
@@ -168,11 +168,11 @@ export class Breakpoints {
     const entries = breakpoints.map((wanted) =>
       this.entry('data breakpoint', wanted.dataId, async (id) => {
         const target = parseDataId(wanted.dataId);
-        if (!target) throw new Error(`'${wanted.dataId}' names no memory and no port; write lin:ADDRESS/BYTES, phys:ADDRESS/BYTES or port:NUMBER/COUNT`);
+        if (!target) throw unresolved(`'${wanted.dataId}' names no memory and no port; write lin:ADDRESS/BYTES, phys:ADDRESS/BYTES or port:NUMBER/COUNT`);
         const access = wanted.accessType === 'read' ? 'read' : wanted.accessType === 'readWrite' ? 'access' : 'write';
         const { condition, hits } = this.conditions(wanted);
         if (target.kind === 'port') {
-          if (condition !== undefined || hits !== undefined) throw new Error('breakpoints on ports have no conditions');
+          if (condition !== undefined || hits !== undefined) throw unresolved('breakpoints on ports have no conditions');
           return { triggers: [{ kind: 'port', id, first: target.first, count: target.count, access }] };
         }
         const { space, address, length } = target;
@@ -187,8 +187,8 @@ export class Breakpoints {
     const entries = wanted.map(({ filterId, condition = '' }) =>
       this.entry('exception', filterId, async (id) => {
         const target = filterTarget(filterId);
-        if (!target) throw new Error(`no exception filter '${filterId}'`);
-        if (condition.trim() !== '' && filterId !== INTERRUPT) throw new Error('only the filter for interrupts takes a condition');
+        if (!target) throw unresolved(`no exception filter '${filterId}'`);
+        if (condition.trim() !== '' && filterId !== INTERRUPT) throw unresolved('only the filter for interrupts takes a condition');
         switch (target.kind) {
           case 'triple-fault':
             return { triggers: [] };
@@ -196,7 +196,7 @@ export class Breakpoints {
             return { triggers: [{ kind: 'exception', id, vector: target.vector }] };
           case 'interrupt': {
             const vectors = parseVectors(condition);
-            if (typeof vectors === 'string') throw new Error(vectors);
+            if (typeof vectors === 'string') throw unresolved(vectors);
             return { triggers: (vectors ?? (['any'] as const)).map((vector) => ({ kind: 'interrupt', id, vector }) as const) };
           }
         }

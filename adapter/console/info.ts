@@ -12,7 +12,7 @@ function tree(nodes: readonly StateNode[], deepest: number, indent = ''): string
     const children = node.children ?? [];
     const own = `${indent}${node.name.padEnd(width)}  ${text}`.trimEnd();
     // Flags stand behind the value of their register already.
-    const inner = deepest > 0 && text === '' ? tree(children, deepest - 1, `${indent}  `) : [];
+    const inner = deepest > 0 && text === '' && node.value === undefined ? tree(children, deepest - 1, `${indent}  `) : [];
     return [own, ...inner];
   });
 }

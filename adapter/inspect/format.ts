@@ -30,11 +30,17 @@ function flagsText(children: readonly StateNode[]): string {
   return set.length > 0 ? ` [${set.join(' ')}]` : '';
 }
 
+/** A few numbers under a name of their own, such as a segment's parts, in one line. */
+function summary(children: readonly StateNode[], radix: Radix): string {
+  if (children.length === 0 || children.length > 4 || !children.every(({ value }) => typeof value === 'bigint')) return '';
+  return children.map(({ name, value, width }) => `${name}=${numberText(value as bigint, width, radix)}`).join(' ');
+}
+
 export function nodeText(node: StateNode, radix: Radix): string {
   const { value, width, children } = node;
   switch (typeof value) {
     case 'undefined':
-      return '';
+      return summary(children ?? [], radix);
     case 'string':
       return value;
     case 'boolean':

@@ -28,6 +28,9 @@ export const guestRuns = (): DapError => new DapError('notStopped', 'nobody', 't
 export const cancelled = (): DapError => new DapError('cancelled', 'nobody', 'cancelled');
 export const expressionError = (message: string): DapError => new DapError('expression', 'nobody', message);
 export const cannotSet = (message: string): DapError => new DapError('cannot-set', 'user', message);
+export const unresolved = (message: string): DapError => new DapError('breakpoint', 'user', message);
+export const noHistory = (): DapError =>
+  new DapError('no-history', 'user', "this guest has no history; the launch attribute 'historyMegabytes' gives it one");
 export const noSource = (message: string): DapError => new DapError('no-source', 'nobody', message);
 
 /** The number that DAP wants beside a code: a hash of it, so that it never changes. */

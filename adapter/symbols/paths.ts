@@ -1,11 +1,16 @@
 /** Source paths as the compiler saw them, and where they are for the person who debugs. */
 import { existsSync } from 'node:fs';
-import { isAbsolute, normalize, posix, sep } from 'node:path';
+import { dirname, isAbsolute, join, normalize, posix, sep } from 'node:path';
 
 const slashed = (path: string): string => (sep === '\\' ? path.replaceAll('\\', '/') : path);
 
+/** How many folders above a symbol file are looked through for its sources. */
+const LEVELS = 4;
+
 export class SourcePaths {
   private readonly known = new Map<string, boolean>();
+  private readonly found = new Map<string, string>();
+  private folders: string[] = [];
 
   constructor(private readonly map: readonly (readonly [from: string, to: string])[]) {}
 
@@ -16,7 +21,36 @@ export class SourcePaths {
       if (compiled === from) return normalize(to);
       if (compiled.startsWith(prefix)) return normalize(`${to}/${compiled.slice(prefix.length)}`);
     }
-    return normalize(compiled);
+    const plain = normalize(compiled);
+    const known = this.found.get(compiled);
+    if (known !== undefined) return known;
+    const here = this.exists(plain) ? plain : (this.beside(compiled) ?? plain);
+    this.found.set(compiled, here);
+    return here;
+  }
+
+  /** Sources are also looked for in and above this folder: programs are moved together with them. */
+  addFolder(folder: string): void {
+    if (this.folders.includes(folder)) return;
+    this.folders.push(folder);
+    this.found.clear();
+  }
+
+  /** The longest tail of a compiled path that exists in or above a symbol file's folder. */
+  private beside(compiled: string): string | undefined {
+    const parts = compiled.split('/').filter((part) => part !== '' && part !== '.' && part !== '..');
+    for (let length = parts.length; length > 0; length--) {
+      const tail = parts.slice(-length).join(sep);
+      for (const folder of this.folders) {
+        let level = folder;
+        // A bare name is looked for beside the symbol file alone: elsewhere it would be somebody else's.
+        for (let up = 0; up < (length > 1 ? LEVELS : 1); up++, level = dirname(level)) {
+          const candidate = join(level, tail);
+          if (this.exists(candidate)) return candidate;
+        }
+      }
+    }
+    return undefined;
   }
 
   exists(local: string): boolean {

@@ -1,6 +1,6 @@
 /** The symbol files of a session: loaded, listed as modules, asked for names and lines. */
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { userError } from '../../emulator/errors';
 import { ElfFile, PT, isElf } from '../../emulator/firmware/elf';
 import { readLines } from './dwarf/line';
@@ -51,6 +51,7 @@ export class SymbolStore {
 
   add(path: string, bytes: Uint8Array, offset: bigint): SymbolModule {
     const name = this.moduleName(path);
+    this.paths.addFolder(dirname(resolve(path)));
     const before = this.lines.length;
     let symbols: Symbol[];
     let problems: string[] = [];

@@ -1,7 +1,7 @@
 /** Running and stepping, forwards and backwards. Each is answered at once; the stop follows as an event. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { Stop } from '../../../emulator/machine/api';
-import { badRequest } from '../errors';
+import { badRequest, noHistory } from '../errors';
 import type { Debuggee } from '../debuggee';
 import type { Operation } from '../motion';
 import { Reply } from '../reply';
@@ -80,14 +80,20 @@ export async function stepOut(session: Session, args: DebugProtocol.StepOutArgum
   return begin(session, session.live.stepper.out(vcpuOf(session.live, args.threadId)));
 }
 
+function withHistory(session: Session): Debuggee {
+  const debuggee = session.stopped;
+  if (debuggee.guest.config.historyBytes === 0) throw noHistory();
+  return debuggee;
+}
+
 export async function stepBack(session: Session, args: DebugProtocol.StepBackArguments): Promise<Reply> {
-  const { stepper } = session.live;
+  const { stepper } = withHistory(session);
   session.progress.expect('Stepping back');
   return begin(session, stepper.backward(vcpuOf(session.live, args.threadId), args.granularity));
 }
 
 export async function reverseContinue(session: Session): Promise<Reply> {
-  const { guest, motion } = session.live;
+  const { guest, motion } = withHistory(session);
   session.progress.expect('Running backwards');
   return begin(session, () => motion.run(() => guest.reverseContinue()));
 }

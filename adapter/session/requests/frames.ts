@@ -36,7 +36,7 @@ async function stackFrame(debuggee: Debuggee, vcpu: number, frame: Frame, depth:
     ...(moduleId !== undefined && { moduleId }),
     ...(frame.guessed && { presentationHint: 'subtle' as const }),
   };
-  if (line && symbols.paths.exists(line.path)) return { ...base, source: fileSource(line.path), line: line.line, column: line.column };
+  if (line && symbols.paths.exists(line.path)) return { ...base, source: fileSource(line.path), line: line.line, column: Math.max(1, line.column) };
   const listed = await listings.of(await debuggee.code(vcpu), frame.pc);
   return {
     ...base,

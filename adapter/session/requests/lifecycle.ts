@@ -75,7 +75,8 @@ async function start(session: Session, args: Readonly<Record<string, unknown>>):
     pointerSize: 64,
   });
   for (const module of symbols.modules) session.event<DebugProtocol.ModuleEvent>('module', { reason: 'new', module: moduleBody(module) });
-  if (plan.machine.framebuffer !== false) session.guestEvent('guest/display', { available: true });
+  if (guest.config.historyBytes === 0) session.event<DebugProtocol.CapabilitiesEvent>('capabilities', { capabilities: { supportsStepBack: false } });
+  if (guest.config.framebuffer !== false) session.guestEvent('guest/display', { available: true });
 }
 
 export async function launch(session: Session, args: DebugProtocol.LaunchRequestArguments): Promise<Reply> {
