@@ -16,7 +16,6 @@ export interface Flow {
   host(name: string): void;
 }
 
-const record16 = (record: I32, offset: number): I32 => i32.load16U(record, offset);
 const FIELDS = [layout.REC_A, layout.REC_B, layout.REC_C] as const;
 const STACK_ACCESS = 1;
 /** The write of what was read for update (assembly/memory.ts). */
@@ -44,7 +43,7 @@ export class GenericStage implements Stage {
   constructor(
     readonly f: FunctionBuilder,
     private readonly rec: Local<'i32'>,
-    private readonly form: Form,
+    protected readonly form: Form,
     private readonly helpers: Helpers,
     private readonly flow: Flow,
     private readonly hostIndex: (name: string) => number,
@@ -57,24 +56,55 @@ export class GenericStage implements Stage {
     return this.f.get(this.rec);
   }
 
+  // ── Where values come from: the region stage knows them ────────────────────────────────────
+
+  protected field8(offset: number): I32 {
+    return i32.load8U(this.record(), offset);
+  }
+  protected field16(offset: number): I32 {
+    return i32.load16U(this.record(), offset);
+  }
+  protected displacement(): I64 {
+    return i64.load32S(this.record(), layout.REC_DISP);
+  }
+  protected immediate(): I64 {
+    return i64.load(this.record(), layout.REC_IMM);
+  }
+  /** A register or other state of the vCPU, zero-extended from `bits`. */
+  protected loadWindow(bits: number, address: I32): I64 {
+    return loadSized(bits, address);
+  }
+  protected storeWindow(bits: number, address: I32, value: I64): void {
+    storeSized(this.f, bits, address, value);
+  }
+  /** A write to a general register: 32 bits clear the upper half. */
+  private writeRegister(size: Size, address: I32, value: I64): void {
+    if (size === 32) this.storeWindow(64, address, i64.and(value, mask32));
+    else this.storeWindow(size, address, value);
+  }
+  /** Bit 0: the memory operand is in the stack segment, which decides between #SS and #GP. */
+  private stackFlag(): I32 {
+    return i32.eq(i32.and(this.field8(layout.REC_MEM), i32.const(7)), i32.const(layout.SS));
+  }
+
   // ── Operands ─────────────────────────────────────────────────────────────────────────────
 
   place(o: Operand): I32 {
     if (o.kind === 'memory' || o.kind === 'immediate' || o.kind === 'relative') throw new TypeError(`${this.form.key}: no place`);
-    return record16(this.record(), FIELDS[o.index]!);
+    return this.field16(FIELDS[o.index]!);
   }
 
   read(o: Operand): I64 {
     switch (o.kind) {
       case 'memory':
-        return this.load(o.size as Size, this.linearOf(o, 'read'), stackFlag(this.record()));
+        return this.load(o.size as Size, this.linearOf(o, 'read'), this.stackFlag());
       case 'immediate':
       case 'relative':
-        return i64.load(this.record(), layout.REC_IMM);
+        return this.immediate();
       case 'segment':
         return i64.load16U(this.place(o), layout.SEG_SELECTOR);
       default:
-        return loadSized(o.size || 64, this.place(o));
+        return this.loadWindow(o.size || 64, this.place(o));
     }
   }
 
@@ -98,7 +128,7 @@ export class GenericStage implements Stage {
             () => this.storeSlow(o.size, place.linear, v, i32.const(0)),
             () => storeSized(f, o.size, f.get(place.pointer), v),
           );
-        } else this.storeTo(o.size as Size, this.linearOf(o, 'write'), value, stackFlag(this.record()), (o as DisplacedOperand).restore);
+        } else this.storeTo(o.size as Size, this.linearOf(o, 'write'), value, this.stackFlag(), (o as DisplacedOperand).restore);
         return;
       }
       case 'mmx':
@@ -106,14 +136,14 @@ export class GenericStage implements Stage {
         f.store('i32_16', this.place(o), 8, i32.const(0xffff));
         return;
       default:
-        writeRegister(f, o.size as Size, this.place(o), value);
+        this.writeRegister(o.size as Size, this.place(o), value);
     }
   }
 
   readVector(o: Operand): V128 {
     const { f } = this;
     if (o.kind !== 'memory') return v128.load(this.place(o));
-    const pointer = this.pointerForRead(this.linearOf(o, 'read'), o.size / 8, stackFlag(this.record()));
+    const pointer = this.pointerForRead(this.linearOf(o, 'read'), o.size / 8, this.stackFlag());
     switch (o.size) {
       case 32:
         return f.let(v128.load32Zero(pointer));
@@ -163,13 +193,13 @@ export class GenericStage implements Stage {
     f.if(
       tlbHit(entry, linear, 16, layout.TLB_WRITE),
       () => f.store('v128', hostAddress(entry, linear), 0, v),
-      () => slow(linear, stackFlag(this.record())),
+      () => slow(linear, this.stackFlag()),
     );
   }
 
   readExtended(o: Operand): { low: I64; high: I64 } {
     const { f } = this;
-    const pointer = this.pointerForRead(this.linearOf(o, 'read'), 10, stackFlag(this.record()));
+    const pointer = this.pointerForRead(this.linearOf(o, 'read'), 10, this.stackFlag());
     return { low: f.let(i64.load(pointer)), high: f.let(i64.load16U(pointer, 8)) };
   }
 
@@ -186,7 +216,7 @@ export class GenericStage implements Stage {
       () => store(f.let(hostAddress(entry, linear))),
       () => {
         store(i32.const(layout.SCRATCH + 32));
-        this.leaveIf(f.call('i32', this.helpers('writeSlowBytes'), linear, i32.const(10), stackFlag(this.record())));
+        this.leaveIf(f.call('i32', this.helpers('writeSlowBytes'), linear, i32.const(10), this.stackFlag()));
       },
     );
   }
@@ -230,15 +260,14 @@ export class GenericStage implements Stage {
 
   private addressSize(): I32 {
     // Branch records keep it in the displacement field: their memory fields are links.
-    if (this.form.operands.some((o) => o.kind === 'relative')) return i32.load8U(this.record(), layout.REC_DISP);
-    return i32.and(i32.shrU(i32.load8U(this.record(), layout.REC_MEM), i32.const(4)), i32.const(3));
+    if (this.form.operands.some((o) => o.kind === 'relative')) return this.field8(layout.REC_DISP);
+    return i32.and(i32.shrU(this.field8(layout.REC_MEM), i32.const(4)), i32.const(3));
   }
 
   private baseIndexDisplacement(): I64 {
-    const r = this.record();
-    const base = i64.load(record16(r, layout.REC_BASE));
-    const index = i64.shl(i64.load(record16(r, layout.REC_INDEX)), i64.load8U(r, layout.REC_SCALE));
-    return i64.add(i64.add(base, index), i64.load32S(r, layout.REC_DISP));
+    const base = this.loadWindow(64, this.field16(layout.REC_BASE));
+    const index = i64.shl(this.loadWindow(64, this.field16(layout.REC_INDEX)), i64.extendI32U(this.field8(layout.REC_SCALE)));
+    return i64.add(i64.add(base, index), this.displacement());
   }
 
   private linearOf(o: Operand, use: Use): I64 {
@@ -254,7 +283,7 @@ export class GenericStage implements Stage {
       case 'flat32': {
         let offset = this.baseIndexDisplacement();
         if (displacement) offset = i64.add(offset, displacement);
-        linear = i64.add(offset, i64.load(record16(this.record(), layout.REC_SEGMENT)));
+        linear = i64.add(offset, this.loadWindow(64, this.field16(layout.REC_SEGMENT)));
         if (this.form.addressing === 'flat32') linear = i64.and(linear, mask32);
         break;
       }
@@ -262,7 +291,7 @@ export class GenericStage implements Stage {
         const write = i32.const(use === 'write' ? 1 : 0);
         const status = f.call('i32', this.helpers('recordAddress'), this.record(), displacement ?? i64c(0), i32.const(bytes), write);
         f.if(status, () => {
-          if (restore) writeRegister(f, 64, i32.const(layout.GPR + restore.register * 8), restore.value);
+          if (restore) this.writeRegister(64, i32.const(layout.GPR + restore.register * 8), restore.value);
           this.flow.leave();
         });
         linear = i64.load(i32.const(layout.SEGMENT_LINEAR));
@@ -314,7 +343,7 @@ export class GenericStage implements Stage {
       tlbHit(entry, linear, bytes, layout.TLB_WRITE),
       () => f.set(pointer, hostAddress(entry, linear)),
       () => {
-        f.set(pointer, f.call('i32', this.helpers('updateSlow'), linear, i32.const(bytes), stackFlag(this.record())));
+        f.set(pointer, f.call('i32', this.helpers('updateSlow'), linear, i32.const(bytes), this.stackFlag()));
         this.leaveIf(i32.eqz(f.get(pointer)));
       },
     );
@@ -335,7 +364,7 @@ export class GenericStage implements Stage {
   private storeSlow(size: number, linear: I64, value: I64, stack: I32, restore?: DisplacedOperand['restore']): void {
     const { f } = this;
     f.if(f.call('i32', this.helpers('writeSlow'), linear, value, i32.const(size / 8), stack), () => {
-      if (restore) writeRegister(f, 64, i32.const(layout.GPR + restore.register * 8), restore.value);
+      if (restore) this.writeRegister(64, i32.const(layout.GPR + restore.register * 8), restore.value);
       this.flow.leave();
     });
   }
@@ -343,25 +372,25 @@ export class GenericStage implements Stage {
   // ── Registers and other state ────────────────────────────────────────────────────────────
 
   getRegister(register: number, size: Size): I64 {
-    return loadSized(size, i32.const(registerAddress(register, size)));
+    return this.loadWindow(size, i32.const(registerAddress(register, size)));
   }
 
   setRegister(register: number, size: Size, value: I64): void {
-    writeRegister(this.f, size, i32.const(registerAddress(register, size)), value);
+    this.writeRegister(size, i32.const(registerAddress(register, size)), value);
   }
 
   getState(kind: 'u8' | 'u16' | 'u32' | 'u64', address: number): I64 {
-    return loadSized(Number(kind.slice(1)), i32.const(address));
+    return this.loadWindow(Number(kind.slice(1)), i32.const(address));
   }
 
   setState(kind: 'u8' | 'u16' | 'u32' | 'u64', address: number, value: I64): void {
-    storeSized(this.f, Number(kind.slice(1)), i32.const(address), value);
+    this.storeWindow(Number(kind.slice(1)), i32.const(address), value);
   }
 
   flags(): FlagValues {
     return {
-      result: this.f.let(i64.load(i32.const(layout.FLAG_RESULT))),
-      carries: this.f.let(i64.load(i32.const(layout.FLAG_CARRIES))),
+      result: this.f.let(this.loadWindow(64, i32.const(layout.FLAG_RESULT))),
+      carries: this.f.let(this.loadWindow(64, i32.const(layout.FLAG_CARRIES))),
     };
   }
 
@@ -369,8 +398,8 @@ export class GenericStage implements Stage {
     // Both may be made from the old flags: evaluate before the first store.
     const r = this.f.let(result);
     const c = this.f.let(carries);
-    this.f.store('i64', i32.const(layout.FLAG_RESULT), 0, r);
-    this.f.store('i64', i32.const(layout.FLAG_CARRIES), 0, c);
+    this.storeWindow(64, i32.const(layout.FLAG_RESULT), r);
+    this.storeWindow(64, i32.const(layout.FLAG_CARRIES), c);
   }
 
   condition(code: number): I32 {
@@ -444,13 +473,13 @@ export class GenericStage implements Stage {
   // ── Control flow ─────────────────────────────────────────────────────────────────────────
 
   private recordOffset(): I64 {
-    return i64.and(i64.load16U(this.record(), layout.REC_OFFSET), i64c(0xfff));
+    return i64.extendI32U(i32.and(this.field16(layout.REC_OFFSET), i32.const(0xfff)));
   }
   private length(): I64 {
-    return i64.shrU(i64.load16U(this.record(), layout.REC_OFFSET), i64c(12));
+    return i64.extendI32U(i32.shrU(this.field16(layout.REC_OFFSET), i32.const(12)));
   }
   private codePage(): I64 {
-    return i64.load(i32.const(layout.CODE_PAGE));
+    return this.loadWindow(64, i32.const(layout.CODE_PAGE));
   }
   private codeBase(): I64 {
     return i64.load(i32.const(layout.SEGMENTS + layout.CS * layout.SEGMENT_SIZE + layout.SEG_BASE));
@@ -479,7 +508,7 @@ export class GenericStage implements Stage {
   }
 
   private jumpToRelative(link: number): void {
-    const target = i64.add(this.codePage(), i64.load(this.record(), layout.REC_IMM));
+    const target = i64.add(this.codePage(), this.immediate());
     if (this.kind === '64') this.flow.goto(target, link);
     else if (this.kind === 'flat32') this.flow.goto(i64.and(target, this.size === 16 ? i64c(0xffff) : mask32), link);
     else this.jump(i64.sub(target, this.codeBase()));
@@ -544,11 +573,6 @@ export class GenericStage implements Stage {
 const registerAddress = (register: number, size: Size): number =>
   size === 8 && register >= 4 && register < 8 ? layout.GPR + (register - 4) * 8 + 1 : layout.GPR + register * 8;
 
-/** Bit 0: the memory operand is in the stack segment, which decides between #SS and #GP. */
-function stackFlag(record: I32): I32 {
-  return i32.eq(i32.and(i32.load8U(record, layout.REC_MEM), i32.const(7)), i32.const(layout.SS));
-}
-
 function tlbHit(entry: I32, linear: I64, bytes: number, tag: number): I32 {
   const last = bytes === 1 ? linear : i64.add(linear, i64c(bytes - 1));
   return i64.eq(i64.and(last, i64c(~0xfffn)), i64.load(entry, tag));
@@ -575,9 +599,4 @@ function storeSized(f: FunctionBuilder, bits: number, address: I32, value: I64):
   f.store(bits === 8 ? 'i64_8' : bits === 16 ? 'i64_16' : bits === 32 ? 'i64_32' : 'i64', address, 0, value);
 }
 
-/** Register writes: 32 bits clear the upper half. */
-function writeRegister(f: FunctionBuilder, size: Size, address: I32, value: I64): void {
-  if (size === 32) f.store('i64', address, 0, i64.and(value, mask32));
-  else storeSized(f, size, address, value);
-}
 export type { Expr };

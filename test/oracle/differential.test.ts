@@ -1,10 +1,12 @@
 /** Random instructions and sequences on the processor and on ours. Seed and size: ORACLE_SEED, ORACLE_CASES. */
 import assert from 'node:assert/strict';
+import { CompiledSubject } from './compiled';
 import { differential } from './differential';
 import { Oracle, oracleUnavailable } from './oracle';
 import { Subject } from './subject';
 
 const SEED = Number(process.env['ORACLE_SEED'] ?? 1);
+const COMPILED_CASES = 3000;
 const CASES = Number(process.env['ORACLE_CASES'] ?? 250_000);
 
 describe('every instruction against the processor', function () {
@@ -27,6 +29,13 @@ describe('every instruction against the processor', function () {
     assert.equal(outcome.cases, CASES);
     assert.ok(outcome.encodings > 250, `only ${outcome.encodings} encodings were made`);
     console.log(`        ${outcome.instructions} instructions of ${outcome.encodings} encodings`);
+  }).timeout(0);
+
+  it('straight lines compiled by the region stage', async () => {
+    const compiled = await CompiledSubject.start();
+    const outcome = await differential(oracle, compiled, { seed: SEED + 1, cases: COMPILED_CASES, patience: 5 });
+    assert.equal(outcome.failures.length, 0, `\n${outcome.failures.join('\n\n')}\n`);
+    assert.ok(compiled.completed > outcome.instructions / 2, `only ${compiled.completed} of ${outcome.instructions} instructions ran compiled`);
   }).timeout(0);
 
   it('finds a wrong result', async () => {

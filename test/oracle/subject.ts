@@ -59,7 +59,7 @@ export class Subject {
   /** Offset of the code that the last case has left in its page. */
   private lastCode = 0;
 
-  private constructor(private readonly engine: WasmEngine) {
+  protected constructor(protected readonly engine: WasmEngine) {
     this.view = new DataView(engine.ram.buffer, engine.ram.byteOffset, engine.ram.length);
     this.buildTables();
     engine.physicalWrite(BACKING, new Uint8Array(PAGE).fill(INT3));
@@ -67,9 +67,13 @@ export class Subject {
   }
 
   static async start(): Promise<Subject> {
+    return new Subject(await Subject.machine());
+  }
+
+  protected static async machine(): Promise<WasmEngine> {
     const module = (name: string) => new WebAssembly.Module(readFileSync(join(process.env['GUEST_ENGINE'] ?? join(__dirname, '..', '..', 'dist'), name)));
     const binaries = { helpers: module('helpers.wasm'), interpreter: module('engine.wasm') };
-    return new Subject(await WasmEngine.create({ ramBytes: 16 << 20, vcpus: 1, backings: [], host }, binaries));
+    return WasmEngine.create({ ramBytes: 16 << 20, vcpus: 1, backings: [], host }, binaries);
   }
 
   /** What DATA and STACK hold before each case from now on. */
@@ -81,6 +85,7 @@ export class Subject {
   run(one: OracleCase): OracleResult {
     const { engine } = this;
     this.prepare(one);
+    this.before(one);
     const exit = engine.run(LIMIT);
     const { vcpu } = engine;
     if (exit !== Exit.Breakpoint || vcpu.cpl !== 0) throw new Error(`left with ${exit}: ${engine.error?.message ?? 'no exception'}`);
@@ -101,6 +106,11 @@ export class Subject {
       fx: this.fx(),
       changes: this.changes(),
     };
+  }
+
+  /** The state is ready: a chance to run the beginning by other means. */
+  protected before(one: OracleCase): void {
+    void one;
   }
 
   /** Differences to the image; puts the image back. */
