@@ -9,6 +9,7 @@ const NAMES = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.sp
 const COMPARED_FLAGS = 0x244dd5;
 const GENERAL_PROTECTION = 13;
 const PAGE_FAULT = 14;
+const MEMORY_FAULTS = [GENERAL_PROTECTION, PAGE_FAULT, 17];
 const STRING = /^(Movs|Cmps|Stos|Lods|Scas)[bwdq]$/;
 /** Whether a page fault was a fetch is told only where NX is on. */
 const FETCH = 1 << 4;
@@ -41,7 +42,7 @@ export function differences(one: GeneratedCase, native: OracleResult, ours: Orac
   };
   if (timedOut(native)) return [];
   // Which operand of a string instruction is looked at first, where both fault, depends on the processor and on the count.
-  const faults = native.rip === ours.rip && [GENERAL_PROTECTION, PAGE_FAULT].includes(native.trap) && [GENERAL_PROTECTION, PAGE_FAULT].includes(ours.trap);
+  const faults = native.rip === ours.rip && MEMORY_FAULTS.includes(native.trap) && MEMORY_FAULTS.includes(ours.trap);
   if (faults && instructionAt(one, native.rip)?.verdict.mnemonic.match(STRING)) return found;
   check('vector', native.trap, ours.trap);
   check('rip', native.rip, ours.rip);

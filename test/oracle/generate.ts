@@ -166,7 +166,9 @@ export class Generator {
   private reason(encoding: Encoding, bytes: Uint8Array, verdict: Verdict, scene: Scene, before: Undefined): string | null {
     // LOCK where it isn't allowed makes #UD, which is worth a test; anything else invalid is a mistake of ours.
     // System instructions are not asked: some processors let LOCK pass there.
-    const locked = verdict.refused === 'invalid' && bytes.subarray(0, 5).includes(0xf0) && !encoding.attributes.has('ends');
+    const locked = verdict.refused === 'invalid' && bytes.subarray(0, 5).includes(0xf0);
+    if (verdict.refused === 'invalid' && encoding.operands.some(({ letter }) => letter === 'S')) return 'no such segment register';
+    if (locked && encoding.attributes.has('ends')) return 'LOCK on a system instruction';
     if (verdict.refused && !locked) return verdict.refused;
     if (!locked && verdict.length !== bytes.length)
       return `length ${verdict.length} instead of ${bytes.length}`;

@@ -12,13 +12,13 @@ import {
   RflagsBits,
 } from 'iced-x86';
 
-/** Instructions that can't be compared: their results are the processor's own, or the operating system's. */
+/** Instructions that can't be compared: their results are the processor's own (LDMXCSR: which bits exist), or the operating system's. */
 const DENIED = new Set(
   (
     'Cpuid Rdtsc Rdtscp Rdrand Rdseed Rdpid Rdpmc Xgetbv Rdpru Sysenter Syscall Sysret Sysexit ' +
     'Sgdt Sidt Sldt Str Smsw Lar Lsl Verr Verw Lds Les Lfs Lgs Lss Hlt Cli Sti In Out Insb Insw Insd Outsb Outsw Outsd ' +
     'Fxsave Fxsave64 Fxrstor Fxrstor64 Xsave Xsave64 Xrstor Xrstor64 Xsaveopt Xsaveopt64 Xsavec Xsavec64 Fnsave Fsave ' +
-    'Fnstenv Fstenv Rdfsbase Rdgsbase Wrfsbase Wrgsbase Monitor Mwait Monitorx Mwaitx Clzero Xbegin Xend Xtest Ud0 Ud1 Ud2'
+    'Fnstenv Fstenv Fldenv Frstor Ldmxcsr Rdfsbase Rdgsbase Wrfsbase Wrgsbase Monitor Mwait Monitorx Mwaitx Clzero Xbegin Xend Xtest Ud0 Ud1 Ud2'
   ).split(' '),
 );
 
