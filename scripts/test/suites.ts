@@ -14,6 +14,8 @@ export const SUITES: readonly Suite[] = [
   { name: 'oracle', about: "random instructions against the host's processor", command: mocha('test/oracle/**/*.test.ts'), needs: ['gcc'] },
   { name: 'guests', about: 'stock kernels by the command line', command: mocha('test/guests/**/*.test.ts'), needs: ['guests'] },
   { name: 'replay', about: 'restored states of a Linux boot go on as before', command: mocha('test/replay/**/*.test.ts'), needs: ['guests'] },
+  { name: 'start', about: 'npm start: the sample over DAP', command: ['tsx', 'scripts/start.ts', '--check'] },
+  { name: 'vscode', about: 'the extension, packaged, in a real VS Code', command: mocha('test/clients/vscode/**/*.test.ts'), needs: ['chromium'] },
   {
     name: 'oracle-long',
     about: "many more random instructions, with the day's seed",

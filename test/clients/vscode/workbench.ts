@@ -88,21 +88,79 @@ export class Workbench {
     await this.page.locator('.debug-call-stack .monaco-list-row').first().waitFor();
   }
 
-  variable(name: string): Locator {
-    return this.page.locator('.debug-variables .monaco-list-row').filter({ has: this.page.locator('.name', { hasText: new RegExp(`^${name}:?\\s*$`) }) }).first();
+  /** Waits until the guest stands at this line of the file that is shown. */
+  async stoppedAt(line: number): Promise<void> {
+    await this.stopped();
+    await this.page.locator('.debug-call-stack .stack-frame').first().filter({ has: this.page.locator('.line-number', { hasText: new RegExp(`^${line}(:|$)`) }) }).waitFor();
   }
 
-  /** Opens a row of Variables if it is shut. */
+  async running(): Promise<void> {
+    await this.page.locator('.debug-toolbar .codicon-debug-pause').first().waitFor();
+  }
+
+  async removeBreakpoints(): Promise<void> {
+    await this.command('Debug: Remove All Breakpoints');
+    await this.page.locator('.glyph-margin-widgets .codicon-debug-breakpoint').first().waitFor({ state: 'hidden' });
+  }
+
+  /** Evaluates in the Debug Console; gives the answer's text. */
+  async evaluate(expression: string): Promise<string> {
+    const { page } = this;
+    const rows = page.locator('.repl .monaco-list-row');
+    await page.keyboard.press('Control+Shift+Y');
+    await page.locator('.repl-input-wrapper .native-edit-context, .repl-input-wrapper textarea').first().focus();
+    await page.keyboard.type(expression);
+    await page.keyboard.press('Enter');
+    await rows.filter({ hasText: expression }).last().waitFor();
+    await page.waitForTimeout(1000);
+    return (await rows.last().innerText()).trim();
+  }
+
+  variable(name: string): Locator {
+    return this.page.locator('.debug-variables .monaco-list-row').filter({ has: this.page.locator('.name', { hasText: new RegExp(`^${name}\\s*[:=]?\\s*$`) }) }).first();
+  }
+
+  /** Opens a scope or a structure of Variables if it is shut. */
   async expand(name: string): Promise<void> {
-    const row = this.page.locator('.debug-variables .monaco-list-row').filter({ hasText: new RegExp(`^${name}`) }).first();
-    await row.waitFor();
+    const row = await this.rowOf(name);
     if ((await row.getAttribute('aria-expanded')) !== 'true') await row.locator('.monaco-tl-twistie').click();
   }
 
+  async collapse(name: string): Promise<void> {
+    const row = await this.rowOf(name);
+    if ((await row.getAttribute('aria-expanded')) === 'true') await row.locator('.monaco-tl-twistie').click();
+  }
+
+  /** The row, scrolled into view: only rows that are to be seen exist. */
+  private async rowOf(name: string): Promise<Locator> {
+    const { page } = this;
+    const list = page.locator('.debug-variables');
+    const row = list.locator('.monaco-list-row').filter({ hasText: new RegExp(`^${name}(?![\\w])`) }).first();
+    for (const direction of [-1, 1]) {
+      for (let turn = 0; turn < 30; turn++) {
+        if (await row.isVisible()) return row;
+        await list.hover();
+        await page.mouse.wheel(0, direction * 100);
+        await page.waitForTimeout(100);
+      }
+    }
+    throw new Error(`Variables show no '${name}'`);
+  }
+
   async value(name: string): Promise<string> {
+    await this.rowOf(name);
     const row = this.variable(name);
-    await row.scrollIntoViewIfNeeded();
     return (await row.locator('.value').innerText()).trim();
+  }
+
+  /** The value, once it is as wanted: views follow a stop a little later. The last one seen, where that never happens. */
+  async valueOnce(name: string, wanted: (value: string) => boolean): Promise<string> {
+    let value = await this.value(name);
+    for (let turn = 0; turn < 40 && !wanted(value); turn++) {
+      await this.page.waitForTimeout(250);
+      value = await this.value(name);
+    }
+    return value;
   }
 
   /** What the Debug Console shows. */
