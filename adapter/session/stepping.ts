@@ -2,7 +2,7 @@
  * Steps as a person means them. By instruction the guest does them itself; by source line they are made
  * here of the guest's own steps, for as long as the place belongs to the line that was left.
  */
-import type { Stop } from '../../emulator/machine/api';
+import type { Stop, Trigger } from '../../emulator/machine/api';
 import { decodeOne } from '../disassembly/decode';
 import type { Debuggee } from './debuggee';
 import type { Operation } from './motion';
@@ -10,6 +10,12 @@ import type { Operation } from './motion';
 export type Granularity = 'instruction' | 'line' | 'statement' | undefined;
 
 const ordinary = (stop: Stop): boolean => stop.reason.kind === 'step';
+
+/** After so many steps inside of one line it is left at full speed, by breakpoints on all other lines. */
+const PATIENCE = 100;
+const MOST_LINES = 1000;
+/** How much deeper the stack may be where a line of the same call begins. */
+const SLACK = 64n;
 
 /** Ids of triggers that are the adapter's own; breakpoints count from 1. */
 const OWN = -1;
@@ -39,17 +45,81 @@ export class Stepper {
   forward(kind: 'in' | 'over', vcpu: number, granularity: Granularity): Operation {
     return async () => {
       const start = granularity === 'instruction' ? undefined : (await this.place(vcpu)).line;
-      let stop = await this.step(kind, vcpu);
-      if (!start) return stop;
-      while (ordinary(stop)) {
+      if (!start) return this.step(kind, vcpu);
+      let stop = await this.advance(kind, vcpu);
+      for (let steps = 1; ordinary(stop); steps++) {
         if (this.debuggee.motion.interrupted) return this.paused(stop);
         const { line } = await this.place(vcpu);
         if (line && (line.path !== start.path || line.line !== start.line)) return stop;
+        const fast = line && kind === 'over' && steps % PATIENCE === 0 ? await this.leaveLine(vcpu, line) : undefined;
         // Into code without source: back out of it, and on.
-        stop = await this.step(line ? kind : 'out', vcpu);
+        stop = fast ?? (await this.advance(line ? kind : 'out', vcpu));
       }
       return stop;
     };
+  }
+
+  /** A step that doesn't end in the handler of an interrupt that came meanwhile: that is run through. */
+  private async advance(kind: 'in' | 'over' | 'out', vcpu: number): Promise<Stop> {
+    const stop = await this.step(kind, vcpu);
+    const interrupted = ordinary(stop) && kind !== 'out' ? await this.interruption(vcpu) : undefined;
+    return interrupted ? this.runTo([interrupted]) : stop;
+  }
+
+  /**
+   * At the first instruction of an interrupt handler: where it returns to. In 64-bit mode SS, RSP, RFLAGS, CS and
+   * RIP have been pushed, on a stack aligned to 16 bytes, and perhaps an error code (SDM volume 3, 6.14.2).
+   */
+  private async interruption(vcpu: number): Promise<{ pc: bigint; sp: bigint } | undefined> {
+    const { view } = this.debuggee;
+    view.invalidate(false);
+    const { bits, sp, registers } = await view.cpu(vcpu);
+    if (bits !== 64) return undefined;
+    for (const skipped of [0n, 8n]) {
+      const bytes = await view.read(vcpu, 'linear', sp + skipped, 40);
+      if (bytes.length < 40) return undefined;
+      const words = new BigUint64Array(bytes.slice().buffer);
+      const [pc, cs, flags, oldSp, ss] = [words[0]!, words[1]!, words[2]!, words[3]!, words[4]!];
+      const above = sp + skipped + 40n;
+      const fits = (above & 0xfn) === 0n && cs === (registers.cs ?? 0n) && (flags & 0x2n) !== 0n && flags < 1n << 22n && ss < 0x1_0000n;
+      if (fits && oldSp >= above && oldSp - above < 16n) return { pc, sp: oldSp };
+    }
+    return undefined;
+  }
+
+  /** Runs until the stack is back at one of these places. */
+  private runTo(places: readonly { readonly pc: bigint; readonly sp: bigint }[], compare: '==' | '>=' = '=='): Promise<Stop> {
+    const { guest } = this.debuggee;
+    return this.armed(places.map(({ pc, sp }) => ({ kind: 'execute', id: OWN, address: pc, condition: `(rsp ${compare} 0x${sp.toString(16)})` })), () => guest.resume());
+  }
+
+  /** Out of a line that takes long: to another line of the function, or to its caller. */
+  private async leaveLine(vcpu: number, line: { path: string; line: number }): Promise<Stop | undefined> {
+    const { symbols, view, unwinder } = this.debuggee;
+    const { pc, registers } = await view.cpu(vcpu);
+    const found = symbols.index.nearest(pc);
+    if (!found) return undefined;
+    const rows = symbols.lines.within(found.symbol.address, symbols.index.end(found.symbol), MOST_LINES);
+    const others = rows.filter((row) => row.line !== line.line || symbols.paths.local(row.path) !== line.path);
+    const caller = (await unwinder.frames(vcpu, 2))[1];
+    if (rows.length === MOST_LINES || (others.length === 0 && !caller)) return undefined;
+    const sp = registers.rsp ?? 0n;
+    const places = others.map((row) => ({ pc: row.start, sp: sp > SLACK ? sp - SLACK : 0n }));
+    return this.runTo([...places, ...(caller ? [{ pc: caller.pc, sp: sp + 1n }] : [])], '>=');
+  }
+
+  /** Moves with triggers of the adapter's own beside those of the user; what they alone stop is a step. */
+  private async armed(own: readonly Trigger[], move: () => Promise<void>): Promise<Stop> {
+    const { guest, motion, breakpoints } = this.debuggee;
+    await guest.setTriggers([...breakpoints.triggers(), ...own]);
+    try {
+      const stop = await motion.run(move);
+      if (stop.reason.kind !== 'breakpoint') return stop;
+      const others = stop.reason.ids.filter((id) => id !== OWN);
+      return { ...stop, reason: others.length > 0 ? { kind: 'breakpoint', ids: others } : { kind: 'step' } };
+    } finally {
+      await guest.setTriggers(breakpoints.triggers());
+    }
   }
 
   out(vcpu: number): Operation {
@@ -93,17 +163,9 @@ export class Stepper {
     const now = await this.place(vcpu);
     // A return had popped its address: the stack was deeper, and elsewhere in the code.
     if (calls.includes(now.pc) || now.sp >= before.sp) return stop;
-    const { guest, motion, breakpoints } = this.debuggee;
-    const own = calls.map((address) => ({ kind: 'execute', id: OWN, address, condition: `(rsp == 0x${before.sp.toString(16)})` }) as const);
-    await guest.setTriggers([...breakpoints.triggers(), ...own]);
-    try {
-      const reached = await motion.run(() => guest.reverseContinue());
-      if (reached.reason.kind !== 'breakpoint') return reached;
-      const others = reached.reason.ids.filter((id) => id !== OWN);
-      return { ...reached, reason: others.length > 0 ? { kind: 'breakpoint', ids: others } : { kind: 'step' } };
-    } finally {
-      await guest.setTriggers(breakpoints.triggers());
-    }
+    const { guest } = this.debuggee;
+    const condition = `(rsp == 0x${before.sp.toString(16)})`;
+    return this.armed(calls.map((address) => ({ kind: 'execute', id: OWN, address, condition })), () => guest.reverseContinue());
   }
 
   /** Where a call may stand that returns to `pc`. */

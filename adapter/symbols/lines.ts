@@ -175,6 +175,24 @@ export class LineTable {
     return { line: actual, addresses: [...firsts.values()] };
   }
 
+  /** The rows from `start` up to `end`, at most `most` of them. */
+  within(start: bigint, end: bigint, most: number): Line[] {
+    const order = this.sorted();
+    const { addresses } = this.rows;
+    let low = 0;
+    for (let high = order.length; low < high; ) {
+      const middle = (low + high) >>> 1;
+      if (addresses[order[middle]!]! < start) low = middle + 1;
+      else high = middle;
+    }
+    const found: Line[] = [];
+    for (let position = low; position < order.length && found.length < most && addresses[order[position]!]! < end; position++) {
+      const line = this.at(position);
+      if (line) found.push(line);
+    }
+    return found;
+  }
+
   /** The second row of the function that starts at `address`: behind its prologue. */
   afterPrologue(address: bigint, end: bigint): bigint | undefined {
     const first = this.lookup(address);

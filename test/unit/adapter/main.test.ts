@@ -74,6 +74,26 @@ describe('the adapter as a program', function () {
     assert.match(lines[3]!, /^next kernel_main:6[789]$/);
   });
 
+  it('leaves a line that loops for long, and stays out of interrupt handlers', async () => {
+    await launch();
+    await client.request('setFunctionBreakpoints', { breakpoints: [{ name: 'screen_rectangle' }] });
+    await configured();
+    await client.moved('continue');
+    await client.request('setFunctionBreakpoints', { breakpoints: [] });
+    const lines: number[] = [];
+    while (lines.length < 5) {
+      await client.moved('next');
+      lines.push((await top()).line);
+    }
+    assert.deepEqual(lines.slice(0, 4), [33, 34, 32, 36], 'the inner loop is one line');
+    const waiting = 75;
+    await client.request('setBreakpoints', { source: { path: SOURCE }, breakpoints: [{ line: waiting }] });
+    await client.moved('continue');
+    await client.moved('next');
+    const { name, line } = await top();
+    assert.deepEqual([name, line], ['kernel_main', waiting + 1]);
+  });
+
   it('prints what the guest says, changes its registers and answers while it runs', async () => {
     await launch();
     await toMain();
