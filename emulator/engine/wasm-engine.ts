@@ -503,6 +503,8 @@ export class WasmEngine implements Engine {
   }
   flush(): void {
     this.failure = undefined;
+    this.resuming = undefined;
+    this.watches.setGuest(debugBreakpoints(this.vcpu));
     deriveMode(this.vcpu);
     this.helpers.flush();
     this.dropBlocks();

@@ -1,5 +1,6 @@
 import type { Guest, MachineConfig } from './api';
 import type { MakeHistory } from './history';
+import { Timeline } from '../snapshot/timeline';
 import type { Machine } from './machine';
 
 /** Parts of the emulator that stand on the machine: history and snapshot files. */
@@ -10,4 +11,4 @@ export interface Features {
   readonly resume?: (path: string, config: MachineConfig | undefined) => Promise<Guest>;
 }
 
-export const features: Features = {};
+export const features: Features = { history: (context, bytes, every) => new Timeline(context, bytes, every) };

@@ -1,0 +1,44 @@
+import type { CheckpointInfo, Position } from '../machine/api';
+import type { MachineState } from '../machine/state';
+
+export const PAGE = 4096;
+
+/** A state of the machine, with the pages that have changed since the checkpoint before it. */
+export interface Checkpoint {
+  readonly id: number;
+  readonly state: MachineState;
+  readonly time: number;
+  readonly name?: string;
+  /** Asked for by a user: never thinned out. */
+  readonly kept: boolean;
+  /** Made while replaying, near where somebody steps back: the first to go. */
+  readonly passing: boolean;
+  /** Contents of changed pages, by the engine's page numbers; null: all zeros. */
+  readonly pages: Map<number, Uint8Array | null>;
+}
+
+export const positionOf = ({ state }: Checkpoint): Position => state.position;
+
+export const describe = (checkpoint: Checkpoint): CheckpointInfo => ({
+  id: checkpoint.id,
+  position: checkpoint.state.position,
+  time: checkpoint.time,
+  ...(checkpoint.name !== undefined && { name: checkpoint.name }),
+  bytes: bytesOf(checkpoint),
+  kept: checkpoint.kept,
+});
+
+export function bytesOf({ pages }: Checkpoint): number {
+  let count = 0;
+  for (const page of pages.values()) if (page) count++;
+  return count * PAGE;
+}
+
+/** Contents of a page, worth keeping: undefined pages of zeros cost nothing. */
+export function contents(memory: Uint8Array, page: number): Uint8Array | null {
+  const bytes = memory.slice(page * PAGE, (page + 1) * PAGE);
+  const words = new Float64Array(bytes.buffer);
+  // -0 has bits set, NaN is never equal: compare what is not plainly 0.
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0 || Object.is(words[i], -0)) return bytes;
+  return null;
+}

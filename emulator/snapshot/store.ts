@@ -1,0 +1,116 @@
+import { internalError } from '../errors';
+import type { Position } from '../machine/api';
+import { bytesOf, positionOf, type Checkpoint } from './checkpoint';
+
+/** Most checkpoints that are kept only for stepping back nearby. */
+const PASSING_LIMIT = 24;
+
+/**
+ * The checkpoints in order of position. A page's contents at a checkpoint are those of the newest
+ * version at or before it; where there is none, the page was all zeros.
+ */
+export class CheckpointStore {
+  private list: Checkpoint[] = [];
+  private used = 0;
+
+  constructor(private readonly budget: number) {}
+
+  get all(): readonly Checkpoint[] {
+    return this.list;
+  }
+  get bytes(): number {
+    return this.used;
+  }
+  get first(): Checkpoint {
+    const [first] = this.list;
+    if (!first) throw internalError('no-checkpoint', 'the history has no beginning');
+    return first;
+  }
+
+  find(id: number): Checkpoint | undefined {
+    return this.list.find((checkpoint) => checkpoint.id === id);
+  }
+  at(position: Position): Checkpoint | undefined {
+    return this.list.find((checkpoint) => positionOf(checkpoint) === position);
+  }
+  /** The last one at or before a position; the first where there is none. */
+  before(position: Position): Checkpoint {
+    let found = this.first;
+    for (const checkpoint of this.list) if (positionOf(checkpoint) <= position) found = checkpoint;
+    return found;
+  }
+
+  /** Adds one, and lets others go where the budget asks for it; never `current`. */
+  add(checkpoint: Checkpoint, current: Checkpoint | undefined): void {
+    const index = this.list.findIndex((other) => positionOf(other) > positionOf(checkpoint));
+    if (index < 0) this.list.push(checkpoint);
+    else this.list.splice(index, 0, checkpoint);
+    this.used += bytesOf(checkpoint);
+    this.thin(new Set([checkpoint, ...(current ? [current] : [])]));
+  }
+
+  /** Forgets everything beyond a position. */
+  cut(position: Position): void {
+    for (const checkpoint of this.list) if (positionOf(checkpoint) > position) this.used -= bytesOf(checkpoint);
+    this.list = this.list.filter((checkpoint) => positionOf(checkpoint) <= position);
+  }
+
+  /** Contents of a page at a checkpoint. */
+  version(page: number, at: Checkpoint): Uint8Array | null {
+    for (let i = this.list.indexOf(at); i >= 0; i--) {
+      const found = this.list[i]!.pages.get(page);
+      if (found !== undefined) return found;
+    }
+    return null;
+  }
+
+  /** Pages that may differ between two checkpoints. */
+  between(a: Checkpoint, b: Checkpoint): Set<number> {
+    const [i, j] = [this.list.indexOf(a), this.list.indexOf(b)].sort((x, y) => x - y) as [number, number];
+    const pages = new Set<number>();
+    for (const checkpoint of this.list.slice(i + 1, j + 1)) for (const page of checkpoint.pages.keys()) pages.add(page);
+    return pages;
+  }
+
+  // ── The budget ───────────────────────────────────────────────────────────────────────────
+
+  private thin(needed: ReadonlySet<Checkpoint>): void {
+    const passing = this.list.filter((checkpoint) => checkpoint.passing && !needed.has(checkpoint));
+    const oldest = [...passing].sort((a, b) => a.id - b.id);
+    while (oldest.length > PASSING_LIMIT) this.drop(oldest.shift()!);
+    while (this.used > this.budget) {
+      const victim = oldest.shift() ?? this.leastUseful(needed);
+      if (!victim) return;
+      this.drop(victim);
+    }
+  }
+
+  /** The one whose absence makes the smallest gap for its age; at last the oldest. */
+  private leastUseful(needed: ReadonlySet<Checkpoint>): Checkpoint | undefined {
+    const newest = positionOf(this.list.at(-1)!);
+    let best: Checkpoint | undefined;
+    let least = Infinity;
+    for (let i = 1; i < this.list.length - 1; i++) {
+      const checkpoint = this.list[i]!;
+      if (checkpoint.kept || needed.has(checkpoint)) continue;
+      const gap = positionOf(this.list[i + 1]!) - positionOf(this.list[i - 1]!);
+      const score = gap / (newest - positionOf(checkpoint) + 1);
+      if (score < least) [best, least] = [checkpoint, score];
+    }
+    // Halving the past once more saves little where gaps are as long as the age: then it begins later.
+    const { first } = this;
+    if (best && least < 1) return best;
+    return this.list.length > 2 && !needed.has(first) && !first.kept ? first : best;
+  }
+
+  /** What only this one knew goes to its successor. */
+  private drop(checkpoint: Checkpoint): void {
+    const index = this.list.indexOf(checkpoint);
+    const successor = this.list[index + 1];
+    if (!successor) throw internalError('last-checkpoint', 'the newest checkpoint can not be dropped');
+    this.used -= bytesOf(checkpoint) + bytesOf(successor);
+    for (const [page, bytes] of checkpoint.pages) if (!successor.pages.has(page)) successor.pages.set(page, bytes);
+    this.used += bytesOf(successor);
+    this.list.splice(index, 1);
+  }
+}

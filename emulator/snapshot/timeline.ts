@@ -1,0 +1,243 @@
+import { userError } from '../errors';
+import type { CheckpointInfo, Position } from '../machine/api';
+import type { History, HistoryContext } from '../machine/history';
+import type { PageReader } from '../machine/pages';
+import type { Halt } from '../machine/runloop';
+import { capture, restore } from '../machine/state';
+import type { Hit } from '../machine/triggers';
+import { contents, describe, PAGE, positionOf, type Checkpoint } from './checkpoint';
+import { CheckpointStore } from './store';
+
+/** Distances before a destination at which checkpoints are left behind, so that the next step back is near. */
+const TRAIL = [2_000_000, 100_000, 4_000];
+/** Stretches looked through for a vCPU's last instruction, nearest first. */
+const WINDOWS = [1, 32, 1_000, 50_000, 2_000_000, 50_000_000, Infinity];
+/** Pieces that a stretch is looked through in. */
+const PIECES = 32;
+
+/** The machine's past: checkpoints with changed pages only, and the journal between them. */
+export class Timeline implements History {
+  private readonly store: CheckpointStore;
+  private readonly reader: PageReader;
+  private readonly memory: Uint8Array;
+  /** Memory is what this checkpoint says, but for the pages of `changed` and of `reader`. */
+  private base!: Checkpoint;
+  private changed = new Set<number>();
+  private last: Position;
+  private nextId = 1;
+
+  constructor(
+    private readonly context: HistoryContext,
+    budget: number,
+    private readonly every: number,
+  ) {
+    const { machine } = context;
+    this.store = new CheckpointStore(budget);
+    this.reader = machine.pages.reader();
+    this.memory = new Uint8Array(machine.engine.memory.buffer);
+    this.last = machine.position;
+    this.take({});
+  }
+
+  get oldest(): Position {
+    return positionOf(this.store.first);
+  }
+  get newest(): Position {
+    return Math.max(this.last, this.position);
+  }
+  get bytes(): number {
+    return this.store.bytes;
+  }
+  get due(): Position {
+    return (Math.floor(this.position / this.every) + 1) * this.every;
+  }
+  private get position(): Position {
+    return this.context.machine.position;
+  }
+
+  visit(): void {
+    this.last = Math.max(this.last, this.position);
+    if (this.position % this.every === 0 && !this.store.at(this.position)) {
+      this.take({});
+      this.context.changed();
+    }
+  }
+
+  branched(): void {
+    this.store.cut(this.position);
+    this.last = this.position;
+    this.context.changed();
+  }
+
+  // ── Checkpoints ──────────────────────────────────────────────────────────────────────────
+
+  private take({ name, kept = false, passing = false }: { name?: string; kept?: boolean; passing?: boolean }): Checkpoint {
+    const { machine } = this.context;
+    this.note();
+    const pages = new Map([...this.changed].map((page) => [page, contents(this.memory, page)]));
+    const checkpoint: Checkpoint = {
+      id: this.nextId++,
+      state: capture(machine),
+      time: machine.clock.now(),
+      ...(name !== undefined && { name }),
+      kept,
+      passing,
+      pages,
+    };
+    this.store.add(checkpoint, this.base);
+    this.base = checkpoint;
+    this.changed = new Set();
+    return checkpoint;
+  }
+
+  private note(): void {
+    for (const page of this.reader.take()) this.changed.add(page);
+  }
+
+  checkpoint(name?: string): CheckpointInfo {
+    const made = this.take({ kept: true, ...(name !== undefined && { name }) });
+    this.context.changed();
+    return describe(made);
+  }
+  list(): readonly CheckpointInfo[] {
+    return this.store.all.filter(({ passing }) => !passing).map(describe);
+  }
+
+  /** Puts a checkpoint's state into the machine. */
+  private goTo(checkpoint: Checkpoint): void {
+    const { machine } = this.context;
+    this.note();
+    const pages = this.store.between(this.base, checkpoint);
+    for (const page of this.changed) pages.add(page);
+    for (const page of pages) {
+      const bytes = this.store.version(page, checkpoint);
+      const at = page * PAGE;
+      if (bytes) this.memory.set(bytes, at);
+      else this.memory.fill(0, at, at + PAGE);
+    }
+    restore(machine, checkpoint.state);
+    machine.pages.mark(pages);
+    this.reader.take();
+    this.base = checkpoint;
+    this.changed = new Set();
+  }
+
+  async restore(id: number): Promise<void> {
+    const found = this.store.find(id);
+    if (!found) throw userError('no-checkpoint', `there is no checkpoint ${id}`);
+    this.last = this.newest;
+    this.goTo(found);
+    await this.context.yield();
+  }
+
+  // ── Travelling ───────────────────────────────────────────────────────────────────────────
+
+  async travel(position: Position): Promise<void> {
+    if (!Number.isInteger(position) || position < this.oldest || position > this.newest)
+      throw userError('no-position', `position ${position} is outside of the history, ${this.oldest} to ${this.newest}`);
+    this.last = this.newest;
+    await this.replay(position);
+  }
+
+  /** Restores what is nearest and replays the rest, leaving a trail of checkpoints near the end. */
+  private async replay(position: Position): Promise<void> {
+    const nearest = this.store.before(position);
+    if (this.position > position || this.position < positionOf(nearest)) this.goTo(nearest);
+    const marks = TRAIL.map((distance) => position - distance).filter((mark) => mark > this.position);
+    for (const mark of marks) {
+      await this.run(mark);
+      if (this.position === mark && !this.store.at(mark)) this.take({ passing: true });
+    }
+    await this.run(position);
+  }
+
+  /** Runs as far as `limit` with whatever triggers are armed; the halts are told to `seen`. */
+  private async run(limit: Position, seen?: (halt: Halt) => void): Promise<void> {
+    const { loop, machine } = this.context;
+    let reported = machine.position;
+    while (machine.position < limit && !this.context.interrupted()) {
+      const before = machine.position;
+      const halt = loop.advance(Math.min(limit, before + this.context.slice()));
+      if (halt) {
+        seen?.(halt);
+        // Power-off, shutdown, idleness: nothing comes after it.
+        if (machine.position === before && halt.kind !== 'breakpoint' && halt.kind !== 'watchpoint' && halt.kind !== 'request' && halt.kind !== 'reset') return;
+      }
+      if (machine.position - reported > this.every / 8) {
+        reported = machine.position;
+        this.context.progress(machine.position, limit);
+      }
+      await this.context.yield();
+    }
+  }
+
+  // ── Backwards ────────────────────────────────────────────────────────────────────────────
+
+  async stepBack(vcpu: number): Promise<boolean> {
+    this.last = this.newest;
+    const here = this.position;
+    for (const window of WINDOWS) {
+      const start = Math.max(this.oldest, here - window);
+      const found = await this.lastInstruction(start, here, vcpu);
+      if (this.context.interrupted()) return true;
+      if (found !== undefined) {
+        await this.replay(found);
+        return true;
+      }
+      if (start === this.oldest) break;
+    }
+    this.goTo(this.store.first);
+    return false;
+  }
+
+  /** Position before the last instruction that a vCPU completes between two positions. */
+  private async lastInstruction(start: Position, end: Position, vcpu: number): Promise<Position | undefined> {
+    const { machine, loop } = this.context;
+    let [from, to] = [start, end];
+    for (;;) {
+      await this.replay(from);
+      const step = Math.max(1, Math.ceil((to - from) / PIECES));
+      let found: readonly [Position, Position] | undefined;
+      while (machine.position < to && !this.context.interrupted()) {
+        const [position, instructions] = [machine.position, machine.clock.instructions()];
+        const halt = loop.advance(Math.min(to, position + step));
+        const ran = machine.clock.instructions() > instructions && (machine.config.cpus === 1 || machine.engine.current === vcpu || step > 1);
+        if (ran) found = [position, machine.position];
+        if (halt && machine.position === position && halt.kind !== 'reset') break;
+        if (step > 1000) await this.context.yield();
+      }
+      if (!found || this.context.interrupted()) return undefined;
+      if (step === 1) return found[0];
+      [from, to] = found;
+    }
+  }
+
+  async reverseContinue(): Promise<Hit | undefined> {
+    const { triggers, machine } = this.context;
+    this.last = this.newest;
+    const here = this.position;
+    let end = here;
+    const starts = this.store.all.filter((checkpoint) => positionOf(checkpoint) < here).reverse();
+    for (const start of starts) {
+      let found: { readonly hit: Hit; readonly position: Position } | undefined;
+      this.goTo(start);
+      triggers.setMode('search');
+      await this.run(end, (halt) => {
+        const hit = triggers.judge(halt);
+        // Where the search began has been seen; what stops before an instruction at `end` belongs to the stretch after it.
+        if (hit && machine.position < here && (machine.position < end || halt.kind !== 'breakpoint')) found = { hit, position: machine.position };
+      });
+      triggers.setMode('off');
+      if (this.context.interrupted()) return undefined;
+      const { position, hit } = (found as { readonly hit: Hit; readonly position: Position } | undefined) ?? {};
+      if (position !== undefined) {
+        await this.replay(position);
+        return hit;
+      }
+      end = positionOf(start);
+      this.context.progress(here - end, here - this.oldest);
+    }
+    this.goTo(this.store.first);
+    return undefined;
+  }
+}

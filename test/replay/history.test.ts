@@ -1,0 +1,129 @@
+/** Stepping back, travelling and searching backwards in a Linux boot, held against what was seen on the way forward. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import type { Guest, GuestEvent, MachineConfig, Stop } from '../../emulator/machine/api';
+import { openGuest } from '../../emulator/machine/open';
+import { Random } from '../oracle/random';
+
+const folder = join(__dirname, '../../.cache/guests/linux-cloud');
+const SEED = Number(process.env['REPLAY_SEED'] ?? 1);
+const POINTS = 3;
+const STEPS = 6;
+
+const config = (cpus: number): MachineConfig => ({
+  kernel: join(folder, 'vmlinuz'),
+  initrd: join(folder, 'initrd.gz'),
+  append: 'console=ttyS0 nokaslr',
+  memory: 256 << 20,
+  cpus,
+  startTime: Date.UTC(2025, 0, 1),
+  framebuffer: false,
+  historyBytes: 512 << 20,
+  checkpointEvery: 10_000_000,
+  debugExitPort: false,
+});
+
+/** Starts a motion and waits for its end. */
+function moved(guest: Guest, start: () => Promise<void>): Promise<Stop> {
+  return new Promise((resolve, reject) => {
+    const off = guest.on((event: GuestEvent) => {
+      if (event.event !== 'stopped') return;
+      off();
+      resolve(event.stop);
+    });
+    start().catch(reject);
+  });
+}
+
+function symbol(name: string): bigint {
+  const line = readFileSync(join(folder, 'System.map'), 'utf8')
+    .split('\n')
+    .find((text) => text.endsWith(` ${name}`));
+  assert.ok(line, name);
+  return BigInt(`0x${line.slice(0, 16)}`);
+}
+
+describe('history of a Linux boot', function () {
+  this.timeout(900_000);
+  before(function () {
+    if (existsSync(join(folder, 'vmlinuz'))) return;
+    console.log("      skipped: no guest; 'npm run guests' fetches it");
+    this.skip();
+  });
+
+  for (const cpus of [1, 2])
+    it(`forward ${STEPS} and back ${STEPS}, at ${POINTS} points, ${cpus} vCPU, seed ${SEED}`, async () => {
+      const guest = await openGuest(config(cpus));
+      const random = new Random(SEED);
+      const latencies: number[] = [];
+      for (let point = 0; point < POINTS; point++) {
+        const { position } = await guest.status();
+        await moved(guest, () => guest.resume({ position: position + 50_000_000 + random.below(60_000_000), unattended: true }));
+        const seen: { position: number; hash: string; vcpu: number }[] = [];
+        for (let i = 0; i < STEPS; i++) {
+          const { position: at } = await guest.status();
+          const hash = await guest.stateHash();
+          const stop = await moved(guest, () => guest.step('in', 0));
+          seen.push({ position: at, hash, vcpu: stop.vcpu });
+        }
+        for (const { position: at, hash } of seen.reverse()) {
+          const start = performance.now();
+          const stop = await moved(guest, () => guest.stepBack(0));
+          latencies.push(performance.now() - start);
+          if (cpus === 1) assert.equal(stop.position, at);
+          if (stop.position === at) assert.equal(await guest.stateHash(), hash, `at ${at}`);
+        }
+        const { position: here, newest } = await guest.status();
+        const before = await guest.stateHash();
+        await moved(guest, () => guest.travel(random.below(here)));
+        await moved(guest, () => guest.travel(here));
+        assert.equal(await guest.stateHash(), before, 'there and back');
+        await moved(guest, () => guest.travel(newest));
+      }
+      console.log(`        step back: ${latencies.map((ms) => ms.toFixed(0)).join(' ')} ms`);
+      await guest.close();
+    });
+
+  it('searches backwards: the last hit first, then the one before it', async () => {
+    const guest = await openGuest(config(1));
+    await moved(guest, () => guest.resume({ position: 130_000_000, unattended: true }));
+    await guest.setTriggers([{ kind: 'execute', id: 7, address: symbol('vprintk_emit') }]);
+    const hits: Stop[] = [];
+    for (let i = 0; i < 5; i++) hits.push(await moved(guest, () => guest.resume({ unattended: true })));
+    for (const { reason } of hits) assert.deepEqual(reason, { kind: 'breakpoint', ids: [7] });
+    await moved(guest, () => guest.resume({ position: hits[4]!.position + 1000, unattended: true }));
+    for (const hit of [...hits].reverse()) {
+      const stop = await moved(guest, () => guest.reverseContinue());
+      assert.deepEqual(stop.reason, { kind: 'breakpoint', ids: [7] });
+      assert.equal(stop.position, hit.position);
+      assert.equal(stop.rip, hit.rip);
+    }
+    await guest.setTriggers([]);
+    const stop = await moved(guest, () => guest.reverseContinue());
+    assert.equal(stop.reason.kind, 'history-start');
+    assert.equal(stop.position, (await guest.status()).oldest);
+    await guest.close();
+  });
+
+  it('a checkpoint is restored as it was, and another future can follow', async () => {
+    const guest = await openGuest(config(1));
+    await moved(guest, () => guest.resume({ position: 60_000_000, unattended: true }));
+    const { id } = await guest.checkpoint('here');
+    const hash = await guest.stateHash();
+    await moved(guest, () => guest.resume({ position: 75_000_000, unattended: true }));
+    const later = await guest.stateHash();
+    await moved(guest, () => guest.restore(id));
+    assert.equal(await guest.stateHash(), hash);
+    await moved(guest, () => guest.resume({ position: 75_000_000, unattended: true }));
+    assert.equal(await guest.stateHash(), later, 'the same future');
+    await moved(guest, () => guest.restore(id));
+    await guest.setVcpuState(0, ['general', 'r15'], 0x1234n);
+    assert.equal((await guest.status()).newest, 60_000_000);
+    await moved(guest, () => guest.resume({ position: 60_000_100, unattended: true }));
+    assert.notEqual((await guest.status()).newest, 75_000_000);
+    assert.ok((await guest.checkpoints()).some((checkpoint) => checkpoint.name === 'here' && checkpoint.kept));
+    await guest.close();
+  });
+});
