@@ -158,7 +158,7 @@ export class Variables {
   /** A register, a group of them, or a device's field, by a dotted name; as the client's variable. */
   async lookup(vcpu: number, name: string, radix = this.radix): Promise<{ variable: DebugProtocol.Variable; node: StateNode; parent: number } | undefined> {
     const cpu = byTail(await this.view.vcpuState(vcpu), name);
-    const found = cpu ?? byTail(await this.view.deviceState(), name);
+    const found = cpu ?? byPath(await this.view.deviceState(), name);
     if (!found) return undefined;
     const path = found.path.slice(0, -1);
     const container: Container = cpu ? { kind: 'vcpu', vcpu, path } : { kind: 'devices', path };
@@ -169,6 +169,20 @@ export class Variables {
 interface Found {
   readonly path: string[];
   readonly node: StateNode;
+}
+
+/** The node at a dotted path from the roots. */
+function byPath(roots: readonly StateNode[], name: string): Found | undefined {
+  const path: string[] = [];
+  let nodes = roots;
+  let node: StateNode | undefined;
+  for (const part of name.toLowerCase().split('.')) {
+    node = nodes.find((candidate) => candidate.name.toLowerCase() === part);
+    if (!node) return undefined;
+    path.push(node.name);
+    nodes = partsOf(node);
+  }
+  return node && { path, node };
 }
 
 /** The first node whose path ends in the dotted `name`. */

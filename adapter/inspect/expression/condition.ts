@@ -17,6 +17,8 @@ const hex = (value: bigint): string => `0x${value.toString(16)}`;
 const typeName = (type: NumberType): string => `${type.form === 'signed' ? 'i' : 'u'}${type.size * 8}`;
 
 function name(text: string, register: boolean, names: Names): string {
+  const address = register ? undefined : names.symbol(text);
+  if (address !== undefined) return hex(address);
   const lower = text.toLowerCase();
   if (names.isRegister(lower)) return lower;
   const part = REGISTER_PARTS.get(lower);
@@ -24,8 +26,6 @@ function name(text: string, register: boolean, names: Names): string {
     const shifted = part.low === 0 ? part.whole : `(${part.whole} >> ${part.low})`;
     return part.width === 64 ? shifted : `(${shifted} & ${hex((1n << BigInt(part.width)) - 1n)})`;
   }
-  const address = register ? undefined : names.symbol(text);
-  if (address !== undefined) return hex(address);
   throw expressionError(`no register or symbol '${text}'${didYouMean(text, names.suggestions())}`);
 }
 

@@ -60,10 +60,11 @@ export async function readRegister(name: string, environment: Environment): Prom
 }
 
 async function named(name: string, register: boolean, environment: Environment): Promise<Value> {
-  const value = await readRegister(name, environment);
-  if (value) return value;
+  // A program's own names come first; a dollar sign says that the register is meant.
   const address = register ? undefined : environment.symbol(name);
   if (address !== undefined) return plain(address);
+  const value = await readRegister(name, environment);
+  if (value) return value;
   const what = register ? 'register' : 'register or symbol';
   throw expressionError(`no ${what} '${name}'${didYouMean(name, await environment.names())}`);
 }

@@ -2,7 +2,8 @@
  * The expression language of Watch, hover, conditions and the Debug Console, C's operators over
  * 64-bit numbers:
  *
- *   rax   $rax   cs.base      registers, parts of registers too (eax, ah, r8d), and flags (zf)
+ *   rax   $rax   cs.base      registers, parts of registers too (eax, ah, r8d), and flags (zf); a symbol
+ *                             of the same name comes first, unless there is a dollar sign
  *   start_kernel   &symbol    the address of a symbol
  *   0x10  16  0b1_0000  'A'   numbers
  *   *(u32*)rsp   u32[rsp]     memory, with a type; [rsp] and *rsp are 64 bits wide

@@ -76,9 +76,9 @@ const NAME = /^\$?([A-Za-z_][\w]*(?:\.[\w[\]]+)*)$/;
 async function structured(debuggee: Debuggee, text: string, vcpu: number, radix: Radix): Promise<DebugProtocol.EvaluateResponse['body'] | undefined> {
   const name = NAME.exec(text.trim())?.[1];
   if (name === undefined) return undefined;
-  // A symbol hides a device of its name, as it does in expressions.
   const known = debuggee.names.isRegister(name.toLowerCase());
-  if (!known && (debuggee.symbols.index.find(name).length > 0 || debuggee.isPart(name))) return undefined;
+  if (!text.trim().startsWith('$') && debuggee.symbols.index.find(name).length > 0) return undefined;
+  if (!known && debuggee.isPart(name)) return undefined;
   const found = await debuggee.variables.lookup(vcpu, name, radix);
   if (!found || (known && found.variable.variablesReference === 0)) return undefined;
   const { value, type, variablesReference, namedVariables, indexedVariables, memoryReference } = found.variable;
@@ -106,10 +106,22 @@ export async function evaluateText(debuggee: Debuggee, text: string, vcpu: numbe
   };
 }
 
+/** Words of a source under the mouse are registers only where they can hardly be anything else. */
+const HOVERED = /^(r([abcd]x|[sd]i|[bs]p|ip|flags|[89]|1[0-5])[dwb]?|e?([abcd]x|[sd]i|[bs]p|flags)|eip|[abcd][hl]|[c-gs]s|cr[02348]|dr[0-7]|efer|xmm\d+|[gil]dtr|tr)$/i;
+
+async function hover(debuggee: Debuggee, text: string, vcpu: number, radix: Radix): Promise<DebugProtocol.EvaluateResponse['body']> {
+  const word = text.trim();
+  if (/^[A-Za-z_]\w*$/.test(word) && !HOVERED.test(word) && debuggee.symbols.index.find(word).length === 0) {
+    throw expressionError(`no symbol '${word}'`);
+  }
+  return evaluateText(debuggee, word, vcpu, radix);
+}
+
 export async function evaluate(session: Session, args: DebugProtocol.EvaluateArguments): Promise<DebugProtocol.EvaluateResponse['body'] | Reply> {
   const debuggee = session.live;
   const { vcpu } = frameOf(debuggee, args.frameId);
   const radix = radixOf(debuggee, args.format);
+  if (args.context === 'hover') return hover(debuggee, args.expression, vcpu, radix);
   if (args.context !== 'repl') return evaluateText(debuggee, args.expression, vcpu, radix);
   const answer = await runCommand(session, args.expression, vcpu);
   if (answer) return new Reply({ result: answer.text, variablesReference: 0 }, () => answer.motion && session.beginUnasked(answer.motion.title, answer.motion.operation));

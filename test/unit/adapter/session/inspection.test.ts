@@ -120,12 +120,18 @@ describe('evaluate', () => {
 
   it('answers quietly with what is wrong', async () => {
     const { client } = await launched();
-    const response = await client.send('evaluate', { expression: 'rxa', context: 'hover' });
+    const response = await client.send('evaluate', { expression: 'rxa + 1', context: 'hover' });
     assert.equal(response.body.error.showUser, false);
     assert.match(response.body.error.format, /no register or symbol 'rxa'; did you mean 'rax'/);
     assert.match(await client.refused('evaluate', { expression: 'u8[0x100000]' }), /can't read 1 bytes at 0x100000/);
     assert.match(await client.refused('evaluate', { expression: '1 / 0' }), /division by zero/);
     assert.match(await client.refused('evaluate', { expression: `${'('.repeat(3000)}1` }), /nested too deeply/);
+  });
+
+  it('takes words under the mouse for registers only where they are nothing else', async () => {
+    const { client } = await launched();
+    assert.equal((await client.request('evaluate', { expression: 'rax', context: 'hover' })).result, '0x1122334455667788');
+    for (const word of ['if', 'general', 'com1', 'id']) assert.match(await client.refused('evaluate', { expression: word, context: 'hover' }), /no symbol/);
   });
 
   it('hands out what a register consists of', async () => {
