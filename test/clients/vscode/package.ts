@@ -10,12 +10,15 @@ function run(...args: string[]): void {
   if (status !== 0) throw new Error(`${args.join(' ')}: ${stdout}${stderr}`);
 }
 
-/** The engine's WebAssembly has to be built already (npm run build). */
+let packaged: string | undefined;
+
+/** Once for all tests. The engine's WebAssembly has to be built already (npm run build). */
 export function packageExtension(): string {
+  if (packaged !== undefined) return packaged;
   const folder = join(ROOT, 'test-output');
   const vsix = join(folder, 'guest-debug.vsix');
   mkdirSync(folder, { recursive: true });
   run('webpack');
   run('vsce', 'package', '--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links', '--out', vsix);
-  return vsix;
+  return (packaged = vsix);
 }

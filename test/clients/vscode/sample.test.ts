@@ -115,7 +115,8 @@ describe('VS Code: the sample kernel', function () {
   });
 
   it('keys typed into the display reach the guest', async () => {
-    await code.removeBreakpoints();
+    await code.toggleBreakpoint('main.c', MARK);
+    await code.page.locator('.glyph-margin-widgets .codicon-debug-breakpoint').first().waitFor({ state: 'hidden' });
     await code.toolbar('debug-continue');
     await code.running();
     await code.webview().locator('#screen').click();

@@ -98,9 +98,12 @@ export class Workbench {
     await this.page.locator('.debug-toolbar .codicon-debug-pause').first().waitFor();
   }
 
-  async removeBreakpoints(): Promise<void> {
-    await this.command('Debug: Remove All Breakpoints');
-    await this.page.locator('.glyph-margin-widgets .codicon-debug-breakpoint').first().waitFor({ state: 'hidden' });
+  /** F9 in the file that is opened. */
+  async toggleBreakpoint(file: string, line: number): Promise<void> {
+    await this.openFile(file);
+    await this.page.keyboard.press('Control+G');
+    await this.answer(`:${line}`);
+    await this.page.keyboard.press('F9');
   }
 
   /** Evaluates in the Debug Console; gives the answer's text. */
@@ -166,6 +169,14 @@ export class Workbench {
   /** What the Debug Console shows. */
   async console(): Promise<string> {
     return (await this.page.locator('.repl .monaco-list-rows').innerText()).replaceAll('\u00a0', ' ');
+  }
+
+  /** Waits until the Debug Console, which follows its end, shows the text. */
+  async consoleShows(text: string, seconds = 60): Promise<void> {
+    for (const end = Date.now() + seconds * 1000; Date.now() < end; await this.page.waitForTimeout(100)) {
+      if ((await this.console()).includes(text)) return;
+    }
+    throw new Error(`the Debug Console does not show '${text}'`);
   }
 
   /** The inner frame of the webview that is shown. */
