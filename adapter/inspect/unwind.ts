@@ -1,6 +1,7 @@
 /**
  * The call stack: by frame pointers, with care for a function's first and last instructions, where its
- * frame doesn't stand; where no chain begins, by return addresses found on the stack.
+ * frame doesn't stand; in code without frame pointers by direct calls that match the function which is to
+ * return; where neither goes on, by return addresses that are found on the stack.
  */
 import { decodeOne } from '../disassembly/decode';
 import type { SymbolStore } from '../symbols/store';
@@ -32,16 +33,59 @@ export class Unwinder {
     const cpu = await this.view.cpu(vcpu);
     const frames: Frame[] = [{ pc: cpu.pc, lookup: cpu.pc, base: cpu.fp, guessed: false }];
     if (wanted <= 1) return frames;
+    let from = cpu.sp;
     const early = await this.withoutFrame(cpu);
     if (early !== undefined) {
       const pc = await this.word(cpu, early);
       if (pc === undefined || pc === 0n) return frames;
       frames.push({ pc, lookup: pc - 1n, base: cpu.fp, guessed: false });
+      from = early + this.size(cpu);
     }
-    const chain = await this.chain(cpu, cpu.fp, Math.min(wanted, MOST) - frames.length);
+    const direct = await this.directCalls(cpu, frames.at(-1)!.lookup, from);
+    frames.push(...direct.frames);
+    from = direct.from;
+    const chain = cpu.fp >= from ? await this.chain(cpu, cpu.fp, Math.min(wanted, MOST) - frames.length) : [];
     frames.push(...chain);
-    if (chain.length === 0) frames.push(...(await this.scan(cpu, early === undefined ? cpu.sp : early + this.size(cpu))));
+    if (chain.length === 0) frames.push(...(await this.scan(cpu, from)));
     return frames.slice(0, Math.min(wanted, MOST));
+  }
+
+  /**
+   * Code without frame pointers: words below the frame pointer that stand behind a direct call of the very
+   * function that is to return there. `from` is where the stack of the last one's caller begins.
+   */
+  private async directCalls(cpu: Cpu, lookup: bigint, sp: bigint): Promise<{ frames: Frame[]; from: bigint }> {
+    const frames: Frame[] = [];
+    const size = this.size(cpu);
+    let callee = this.functionAt(lookup);
+    let from = sp;
+    let end = sp + BigInt(SCAN_WORDS) * size;
+    // The frame that the frame pointer names has its return address above it, for the chain to find.
+    if (cpu.fp >= sp && cpu.fp < end) end = cpu.fp;
+    for (let at = sp; at < end && callee !== undefined && frames.length < SCAN_FRAMES; at += size) {
+      const pc = await this.word(cpu, at);
+      if (pc === undefined) break;
+      if (pc < 0x1000n || this.functionAt(pc - 1n) === undefined || (await this.callTarget(cpu, pc)) !== callee) continue;
+      frames.push({ pc, lookup: pc - 1n, base: at, guessed: false });
+      callee = this.functionAt(pc - 1n);
+      from = at + size;
+    }
+    return { frames, from };
+  }
+
+  /** Where the function that an address lies in begins. */
+  private functionAt(address: bigint): bigint | undefined {
+    const found = this.symbols.index.nearest(address);
+    return found?.symbol.kind === 'function' ? found.symbol.address : undefined;
+  }
+
+  /** What the `call rel16/32` calls that ends where `pc` begins. */
+  private async callTarget(cpu: Cpu, pc: bigint): Promise<bigint | undefined> {
+    const length = cpu.bits === 16 ? 3 : 5;
+    const code = await this.view.read(cpu.vcpu, 'linear', pc - BigInt(length), length);
+    if (code.length < length || code[0] !== 0xe8) return undefined;
+    const view = new DataView(code.buffer, code.byteOffset, length);
+    return BigInt.asUintN(cpu.bits, pc + BigInt(cpu.bits === 16 ? view.getInt16(1, true) : view.getInt32(1, true)));
   }
 
   private size(cpu: Cpu): bigint {

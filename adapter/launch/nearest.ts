@@ -19,6 +19,8 @@ export function distance(a: string, b: string): number {
 export function nearest(word: string, words: readonly string[]): string[] {
   const wanted = word.toLowerCase();
   return words
+    // Most of a hundred thousand symbols are too long or too short to be meant.
+    .filter((candidate) => Math.abs(candidate.length - word.length) <= Math.max(candidate.length, word.length) / 2)
     .map((candidate) => {
       const name = candidate.toLowerCase();
       const contains = wanted.length > 2 && (name.includes(wanted) || wanted.includes(name));

@@ -142,7 +142,7 @@ export class Debuggee {
     return {
       isRegister: (name) => this.registerNames.has(name),
       symbol: (name) => this.symbols.index.find(name)[0]?.address,
-      suggestions: () => [...this.registerNames, ...REGISTER_PARTS.keys(), ...this.symbols.index.complete('', 20_000).map(({ name }) => name)],
+      suggestions: () => [...this.registerNames, ...REGISTER_PARTS.keys(), ...this.symbols.index.allNames()],
     };
   }
 
