@@ -98,6 +98,8 @@ export interface Engine {
   clearDirty(): void;
   /** Call after anything behind the engine's back changed memory or vCPU state (restore). */
   flush(): void;
+  /** The same, where only these pages (backing page numbers) have changed: code of others stays decoded. */
+  refresh(pages: Iterable<number>): void;
   /** Architectural state of a vCPU in canonical form, a fixed number of bytes; and back. */
   saveVcpu(vcpu: number): Uint8Array;
   loadVcpu(vcpu: number, state: Uint8Array): void;

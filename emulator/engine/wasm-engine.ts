@@ -190,7 +190,7 @@ export class WasmEngine implements Engine {
   loadVcpu(vcpu: number, state: Uint8Array): void {
     const base = vcpu === this.selected ? layout.WINDOW : layout.PARKED + vcpu * layout.WINDOW_SIZE;
     new Uint8Array(this.memory.buffer).set(state.subarray(0, layout.WINDOW_SIZE), base);
-    this.flush();
+    this.refresh([]);
   }
 
   // ── Running ──────────────────────────────────────────────────────────────────────────────
@@ -462,6 +462,7 @@ export class WasmEngine implements Engine {
   // ── Debugger ─────────────────────────────────────────────────────────────────────────────
 
   setBreakpoints(addresses: readonly bigint[]): void {
+    if (addresses.length === this.breakpoints.size && addresses.every((address) => this.breakpoints.has(address))) return;
     this.breakpoints.clear();
     for (const address of addresses) this.breakpoints.add(address);
     this.dropBlocks();
@@ -502,11 +503,16 @@ export class WasmEngine implements Engine {
     this.store.clearDirty(this.helpers);
   }
   flush(): void {
+    this.refresh([]);
+    this.dropBlocks();
+  }
+  refresh(pages: Iterable<number>): void {
     this.failure = undefined;
     this.resuming = undefined;
-    this.watches.setGuest(debugBreakpoints(this.vcpu));
+    const bytes = new Uint8Array(this.memory.buffer);
+    for (const page of pages) if (bytes[layout.PAGE_FLAGS + page]! & layout.PAGE_CODE) this.helpers.dropCode(page);
+    if (this.watches.setGuest(debugBreakpoints(this.vcpu))) this.dropBlocks();
     deriveMode(this.vcpu);
     this.helpers.flush();
-    this.dropBlocks();
   }
 }

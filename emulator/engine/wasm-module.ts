@@ -11,6 +11,7 @@ export interface HelperExports {
   readAs(linear: bigint, size: number, access: number): number;
   writeAs(linear: bigint, value: bigint, size: number, access: number): number;
   probeAs(linear: bigint, size: number, access: number): number;
+  dropCode(page: number): void;
   prepareWrite(host: number, size: number, from: number): void;
   hostOf(physical: bigint): number;
   canonical(linear: bigint): number;

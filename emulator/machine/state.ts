@@ -43,9 +43,9 @@ export function capture(machine: Machine): MachineState {
 
 /**
  * Puts a state back. Memory must hold that state's pages already, or be put back before the machine
- * moves; `machine.pages.mark` tells of the pages that were written for it.
+ * moves; `changed` says which they are, where that is known. `machine.pages.mark` tells of the pages that were written for it.
  */
-export function restore(machine: Machine, saved: MachineState): void {
+export function restore(machine: Machine, saved: MachineState, changed?: Iterable<number>): void {
   const { engine, journal } = machine;
   for (const { name, table, state } of machine.devices) {
     const found = saved.devices[name];
@@ -62,7 +62,8 @@ export function restore(machine: Machine, saved: MachineState): void {
   machine.host.takeRequests();
   machine.host.takeTrap();
   machine.board.restored();
-  engine.flush();
+  if (changed) engine.refresh(changed);
+  else engine.flush();
 }
 
 // ── The state hash ─────────────────────────────────────────────────────────────────────────

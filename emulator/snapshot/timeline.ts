@@ -11,7 +11,7 @@ import { CheckpointStore } from './store';
 /** Distances before a destination at which checkpoints are left behind, so that the next step back is near. */
 const TRAIL = [2_000_000, 100_000, 4_000];
 /** Stretches looked through for a vCPU's last instruction, nearest first. */
-const WINDOWS = [1, 32, 1_000, 50_000, 2_000_000, 50_000_000, Infinity];
+const WINDOWS = [32, 1_000, 50_000, 2_000_000, 50_000_000, Infinity];
 /** Pieces that a stretch is looked through in. */
 const PIECES = 32;
 
@@ -115,7 +115,7 @@ export class Timeline implements History {
       if (bytes) this.memory.set(bytes, at);
       else this.memory.fill(0, at, at + PAGE);
     }
-    restore(machine, checkpoint.state);
+    restore(machine, checkpoint.state, pages);
     machine.pages.mark(pages);
     this.reader.take();
     this.base = checkpoint;
@@ -176,6 +176,10 @@ export class Timeline implements History {
   async stepBack(vcpu: number): Promise<boolean> {
     this.last = this.newest;
     const here = this.position;
+    if (here > this.oldest) {
+      await this.replay(here - 1);
+      if (this.context.interrupted() || this.runsNext(vcpu)) return true;
+    }
     for (const window of WINDOWS) {
       const start = Math.max(this.oldest, here - window);
       const found = await this.lastInstruction(start, here, vcpu);
@@ -188,6 +192,13 @@ export class Timeline implements History {
     }
     this.goTo(this.store.first);
     return false;
+  }
+
+  /** Whether what comes next is an instruction of this vCPU. */
+  private runsNext(vcpu: number): boolean {
+    const { vcpus, board, config, turn, engine } = this.context.machine;
+    if (config.cpus > 1 && (engine.current !== vcpu || this.position >= turn.end)) return false;
+    return vcpus.runnable(vcpu, board.interruptPending(vcpu));
   }
 
   /** Position before the last instruction that a vCPU completes between two positions. */
