@@ -15,11 +15,15 @@ export function distance(a: string, b: string): number {
   return row[b.length]!;
 }
 
+/** From so many words on not every one is measured. */
+const MANY = 2000;
+
 /** Up to three of `words` that `word` may have meant, nearest first. */
 export function nearest(word: string, words: readonly string[]): string[] {
   const wanted = word.toLowerCase();
   return words
-    // Most of a hundred thousand symbols are too long or too short to be meant.
+    // Most of a hundred thousand symbols are too long or too short to be meant, and first letters are seldom wrong.
+    .filter((candidate) => words.length < MANY || candidate[0]?.toLowerCase() === wanted[0])
     .filter((candidate) => Math.abs(candidate.length - word.length) <= Math.max(candidate.length, word.length) / 2)
     .map((candidate) => {
       const name = candidate.toLowerCase();

@@ -13,6 +13,8 @@ const ordinary = (stop: Stop): boolean => stop.reason.kind === 'step';
 
 /** After so many steps inside of one line it is left at full speed, by breakpoints on all other lines. */
 const PATIENCE = 100;
+/** A step back costs more. */
+const PATIENCE_BACK = 12;
 const MOST_LINES = 1000;
 /** How much deeper the stack may be where a line of the same call begins. */
 const SLACK = 64n;
@@ -89,23 +91,48 @@ export class Stepper {
 
   /** Runs until the stack is back at one of these places. */
   private runTo(places: readonly { readonly pc: bigint; readonly sp: bigint }[], compare: '==' | '>=' = '=='): Promise<Stop> {
-    const { guest } = this.debuggee;
-    return this.armed(places.map(({ pc, sp }) => ({ kind: 'execute', id: OWN, address: pc, condition: `(rsp ${compare} 0x${sp.toString(16)})` })), () => guest.resume());
+    return this.armed(this.triggersAt(places, compare), () => this.debuggee.guest.resume());
+  }
+
+  private triggersAt(places: readonly { readonly pc: bigint; readonly sp: bigint }[], compare: '==' | '>='): Trigger[] {
+    return places.map(({ pc, sp }) => ({ kind: 'execute', id: OWN, address: pc, condition: `(rsp ${compare} 0x${sp.toString(16)})` }));
+  }
+
+  /** Where the other lines of this function begin; nothing where that isn't known or they are too many. */
+  private otherLines(pc: bigint, line: { path: string; line: number }): bigint[] | undefined {
+    const { symbols } = this.debuggee;
+    const found = symbols.index.nearest(pc);
+    if (!found) return undefined;
+    const rows = symbols.lines.within(found.symbol.address, symbols.index.end(found.symbol), MOST_LINES);
+    if (rows.length === MOST_LINES) return undefined;
+    return rows.filter((row) => row.line !== line.line || symbols.paths.local(row.path) !== line.path).map((row) => row.start);
   }
 
   /** Out of a line that takes long: to another line of the function, or to its caller. */
   private async leaveLine(vcpu: number, line: { path: string; line: number }): Promise<Stop | undefined> {
-    const { symbols, view, unwinder } = this.debuggee;
+    const { view, unwinder } = this.debuggee;
     const { pc, registers } = await view.cpu(vcpu);
-    const found = symbols.index.nearest(pc);
-    if (!found) return undefined;
-    const rows = symbols.lines.within(found.symbol.address, symbols.index.end(found.symbol), MOST_LINES);
-    const others = rows.filter((row) => row.line !== line.line || symbols.paths.local(row.path) !== line.path);
+    const others = this.otherLines(pc, line);
     const caller = (await unwinder.frames(vcpu, 2))[1];
-    if (rows.length === MOST_LINES || (others.length === 0 && !caller)) return undefined;
+    if (!others || (others.length === 0 && !caller)) return undefined;
+    return this.runTo([...this.near(others, registers), ...(caller ? [{ pc: caller.pc, sp: (registers.rsp ?? 0n) + 1n }] : [])], '>=');
+  }
+
+  /** The same backwards: to the last begin of another line, or to the call of the function. */
+  private async leaveLineBack(vcpu: number, line: { path: string; line: number }): Promise<Stop | undefined> {
+    const { guest, view, unwinder } = this.debuggee;
+    const { pc, registers } = await view.cpu(vcpu);
+    const others = this.otherLines(pc, line);
+    const caller = (await unwinder.frames(vcpu, 2))[1];
+    const calls = caller ? await this.callsBefore(vcpu, caller.pc) : [];
+    if (!others || others.length + calls.length === 0) return undefined;
+    const places = [...this.near(others, registers), ...calls.map((address) => ({ pc: address, sp: (registers.rsp ?? 0n) + 1n }))];
+    return this.armed(this.triggersAt(places, '>='), () => guest.reverseContinue());
+  }
+
+  private near(addresses: readonly bigint[], registers: Readonly<Record<string, bigint>>): { pc: bigint; sp: bigint }[] {
     const sp = registers.rsp ?? 0n;
-    const places = others.map((row) => ({ pc: row.start, sp: sp > SLACK ? sp - SLACK : 0n }));
-    return this.runTo([...places, ...(caller ? [{ pc: caller.pc, sp: sp + 1n }] : [])], '>=');
+    return addresses.map((pc) => ({ pc, sp: sp > SLACK ? sp - SLACK : 0n }));
   }
 
   /** Moves with triggers of the adapter's own beside those of the user; what they alone stop is a step. */
@@ -133,25 +160,37 @@ export class Stepper {
       const from = await this.place(vcpu);
       let stop = await this.backOver(vcpu);
       // Out of the line that was left…
-      while (ordinary(stop)) {
+      for (let steps = 1; ordinary(stop); steps++) {
         if (this.debuggee.motion.interrupted) return this.paused(stop);
         const { line, pc } = await this.place(vcpu);
         if (line && (line.path !== start.path || line.line !== start.line)) break;
         // The first instruction of the same line is where the line was entered, if it was left from its middle.
         if (line && pc === start.start && pc < from.pc) return stop;
-        stop = await this.backOver(vcpu);
+        const fast = line && steps % PATIENCE_BACK === 0 ? await this.leaveLineBack(vcpu, line) : undefined;
+        stop = fast ?? (await this.backOver(vcpu));
       }
       // … and to the beginning of the one before it.
       const target = (await this.place(vcpu)).line;
+      const first = target && this.lineStart(target);
       while (ordinary(stop) && target) {
         if (this.debuggee.motion.interrupted) return this.paused(stop);
         const { line, pc } = await this.place(vcpu);
-        if (pc === target.start || !line) return stop;
+        if (pc === first || !line) return stop;
         if (line.path !== target.path || line.line !== target.line) return this.step('in', vcpu);
         stop = await this.backOver(vcpu);
       }
       return stop;
     };
+  }
+
+  /** A line may have several rows in a run, one for each of its columns: where the run begins. */
+  private lineStart({ start, path, line }: { start: bigint; path: string; line: number }): bigint {
+    const { symbols } = this.debuggee;
+    for (let first = start; ; ) {
+      const before = symbols.source(first - 1n);
+      if (!before || before.path !== path || before.line !== line) return first;
+      first = before.start;
+    }
   }
 
   /** A step back that doesn't enter the calls that have returned: those are run over backwards. */
@@ -164,8 +203,7 @@ export class Stepper {
     // A return had popped its address: the stack was deeper, and elsewhere in the code.
     if (calls.includes(now.pc) || now.sp >= before.sp) return stop;
     const { guest } = this.debuggee;
-    const condition = `(rsp == 0x${before.sp.toString(16)})`;
-    return this.armed(calls.map((address) => ({ kind: 'execute', id: OWN, address, condition })), () => guest.reverseContinue());
+    return this.armed(this.triggersAt(calls.map((pc) => ({ pc, sp: before.sp })), '=='), () => guest.reverseContinue());
   }
 
   /** Where a call may stand that returns to `pc`. */

@@ -94,6 +94,24 @@ describe('the adapter as a program', function () {
     assert.deepEqual([name, line], ['kernel_main', waiting + 1]);
   });
 
+  it('steps back out of a line that loops for long', async () => {
+    await launch();
+    await client.request('setFunctionBreakpoints', { breakpoints: [{ name: 'screen_rectangle' }] });
+    await configured();
+    await client.moved('continue');
+    await client.request('setFunctionBreakpoints', { breakpoints: [] });
+    for (const line of [33, 34, 32]) {
+      await client.moved('next');
+      assert.equal((await top()).line, line);
+    }
+    const lines: number[] = [];
+    for (let step = 0; step < 4 && lines.at(-1) !== 33; step++) {
+      await client.moved('stepBack');
+      lines.push((await top()).line);
+    }
+    assert.deepEqual([lines[0], lines.at(-1)], [34, 33]);
+  });
+
   it('prints what the guest says, changes its registers and answers while it runs', async () => {
     await launch();
     await toMain();
