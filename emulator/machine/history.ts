@@ -1,7 +1,12 @@
 import type { CheckpointInfo, Position } from './api';
+import type { Images } from './boot';
 import type { Machine } from './machine';
-import type { RunLoop } from './runloop';
+import type { PageReader } from './pages';
+import type { Halt, RunLoop } from './runloop';
 import type { Hit, Triggers } from './triggers';
+
+// What emulator/snapshot sees of the machine, beside its state.
+export type { Hit, Halt, Images, PageReader };
 
 /** What history works with. Serial output and log points are silent while it moves the machine. */
 export interface HistoryContext {

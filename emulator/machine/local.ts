@@ -27,6 +27,8 @@ export interface LocalOptions {
   readonly binaries: EngineBinaries;
   readonly pace: Pace;
   readonly history?: MakeHistory;
+  /** Puts the machine into another state than that at power-on, before anything is recorded. */
+  readonly begin?: (machine: Machine) => void;
   /** Writes a snapshot of the machine. */
   readonly save?: (machine: Machine, path: string) => Promise<void>;
 }
@@ -89,6 +91,7 @@ export class LocalGuest implements Guest {
       return stop;
     };
     machine = await Machine.create(config, options.images, options.binaries, { serial }, triggers);
+    options.begin?.(machine);
     guest = new LocalGuest(machine, output, triggers, options);
     return guest;
   }

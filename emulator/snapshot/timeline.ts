@@ -1,10 +1,7 @@
 import { userError } from '../errors';
 import type { CheckpointInfo, Position } from '../machine/api';
-import type { History, HistoryContext } from '../machine/history';
-import type { PageReader } from '../machine/pages';
-import type { Halt } from '../machine/runloop';
+import type { Halt, History, HistoryContext, Hit, PageReader } from '../machine/history';
 import { capture, restore } from '../machine/state';
-import type { Hit } from '../machine/triggers';
 import { contents, describe, PAGE, positionOf, type Checkpoint } from './checkpoint';
 import { CheckpointStore } from './store';
 

@@ -1,6 +1,7 @@
 /** Stepping back, travelling and searching backwards in a Linux boot, held against what was seen on the way forward. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Guest, GuestEvent, MachineConfig, Stop } from '../../emulator/machine/api';
@@ -105,6 +106,29 @@ describe('history of a Linux boot', function () {
     assert.equal(stop.reason.kind, 'history-start');
     assert.equal(stop.position, (await guest.status()).oldest);
     await guest.close();
+  });
+
+  it('a snapshot file is resumed as it was, and goes on the same', async () => {
+    const folderOfSnapshot = mkdtempSync(join(tmpdir(), 'guest-'));
+    const path = join(folderOfSnapshot, 'boot.guest');
+    const guest = await openGuest(config(2));
+    await moved(guest, () => guest.resume({ position: 125_000_000, unattended: true }));
+    await guest.save(path);
+    const hash = await guest.stateHash();
+    await moved(guest, () => guest.resume({ position: 135_000_000, unattended: true }));
+    const later = await guest.stateHash();
+    await guest.close();
+    const resumed = await openGuest(undefined, { snapshot: path });
+    assert.equal(await resumed.stateHash(), hash);
+    await moved(resumed, () => resumed.resume({ position: 135_000_000, unattended: true }));
+    assert.equal(await resumed.stateHash(), later);
+    await moved(resumed, () => resumed.stepBack(0));
+    assert.equal((await resumed.status()).oldest, 125_000_000);
+    await resumed.close();
+    const damaged = readFileSync(path).subarray(0, 100_000);
+    writeFileSync(path, damaged);
+    await assert.rejects(openGuest(undefined, { snapshot: path }), /snapshot '.*boot\.guest': it is damaged/);
+    rmSync(folderOfSnapshot, { recursive: true });
   });
 
   it('a checkpoint is restored as it was, and another future can follow', async () => {
