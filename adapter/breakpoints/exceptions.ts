@@ -38,7 +38,12 @@ export const TRIPLE_FAULT = 'triple-fault';
 export const INTERRUPT = 'interrupt';
 
 export const EXCEPTION_FILTERS: readonly DebugProtocol.ExceptionBreakpointsFilter[] = [
-  { filter: TRIPLE_FAULT, label: 'Triple fault', description: 'Stops where a vCPU shuts down; without this the machine is reset, as hardware does.', default: true },
+  {
+    filter: TRIPLE_FAULT,
+    label: 'Triple fault',
+    description: 'Stops where a vCPU shuts down; without this the machine is reset, as hardware does.',
+    default: true,
+  },
   {
     filter: INTERRUPT,
     label: 'Interrupts',

@@ -117,7 +117,11 @@ export class Breakpoints {
         if (address === undefined) throw unresolved('No instruction on this line');
         return {
           triggers: [{ kind: 'execute', id, address, ...this.conditions(wanted) }],
-          response: { line: wanted.line, instructionReference: `0x${address.toString(16)}`, source: { name: listing.name, sourceReference: listing.reference } },
+          response: {
+            line: wanted.line,
+            instructionReference: `0x${address.toString(16)}`,
+            source: { name: listing.name, sourceReference: listing.reference },
+          },
         };
       }),
     );
@@ -147,7 +151,9 @@ export class Breakpoints {
         const found = symbols.index.find(wanted.name.trim());
         const code = found.filter(({ kind }) => kind !== 'object');
         if (!literal && code.length === 0) {
-          throw unresolved(found.length > 0 ? `'${wanted.name}' is data, not a function` : `no function '${wanted.name}'${didYouMean(wanted.name, names.suggestions())}`);
+          throw unresolved(
+            found.length > 0 ? `'${wanted.name}' is data, not a function` : `no function '${wanted.name}'${didYouMean(wanted.name, names.suggestions())}`,
+          );
         }
         const addresses = literal ? [BigInt(literal[1]!)] : [...new Set(code.map((symbol) => symbols.functionEntry(symbol)))];
         const conditions = this.conditions(wanted);

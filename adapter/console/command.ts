@@ -25,8 +25,7 @@ export interface Command {
   run(context: CommandContext, args: string): Promise<string>;
 }
 
-export const usageError = (command: Pick<Command, 'name' | 'usage'>): DapError =>
-  new DapError('usage', 'nobody', `usage: ${command.name} ${command.usage}`);
+export const usageError = (command: Pick<Command, 'name' | 'usage'>): DapError => new DapError('usage', 'nobody', `usage: ${command.name} ${command.usage}`);
 export const commandError = (message: string): DapError => new DapError('command', 'nobody', message);
 
 /** The first word and what follows it. */
@@ -47,5 +46,12 @@ export function count(text: string, fallback: number, most: number): number {
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, cell.length)));
-  return rows.map((row) => row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index]!))).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index]!)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }

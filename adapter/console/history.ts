@@ -49,21 +49,29 @@ async function until(context: CommandContext, args: string): Promise<string> {
 const UNTIL: Command = { name: 'until', usage: 'POSITION|+N', about: 'runs on to a position', run: until };
 
 /** Several steps as one motion; ends early where something else stops the guest. */
-const repeated = (context: CommandContext, steps: number, step: () => Promise<void>): Operation => async () => {
-  const { motion } = context.debuggee;
-  let stop = await motion.run(step);
-  for (let done = 1; done < steps && stop.reason.kind === 'step' && !motion.interrupted; done++) stop = await motion.run(step);
-  return stop;
-};
+const repeated =
+  (context: CommandContext, steps: number, step: () => Promise<void>): Operation =>
+  async () => {
+    const { motion } = context.debuggee;
+    let stop = await motion.run(step);
+    for (let done = 1; done < steps && stop.reason.kind === 'step' && !motion.interrupted; done++) stop = await motion.run(step);
+    return stop;
+  };
 
 async function stepInstructions(context: CommandContext, args: string): Promise<string> {
   const steps = count(args, 1, 100_000);
-  context.begin('Stepping', repeated(context, steps, () => context.debuggee.guest.step('in', context.vcpu)));
+  context.begin(
+    'Stepping',
+    repeated(context, steps, () => context.debuggee.guest.step('in', context.vcpu)),
+  );
   return '';
 }
 async function back(context: CommandContext, args: string): Promise<string> {
   const steps = count(args, 1, 100_000);
-  context.begin('Stepping back', repeated(context, steps, () => context.debuggee.guest.stepBack(context.vcpu)));
+  context.begin(
+    'Stepping back',
+    repeated(context, steps, () => context.debuggee.guest.stepBack(context.vcpu)),
+  );
   return '';
 }
 
@@ -96,7 +104,13 @@ async function lastWrite(context: CommandContext, args: string): Promise<string>
   });
   return `Looks for the last write to ${bytes} bytes at ${place.space === 'physical' ? 'phys:' : ''}${hex(place.address)}.`;
 }
-const LAST_WRITE: Command = { name: 'last-write', aliases: ['who-wrote'], usage: 'ADDRESS [BYTES]', about: 'runs back to the instruction that last wrote there', run: lastWrite };
+const LAST_WRITE: Command = {
+  name: 'last-write',
+  aliases: ['who-wrote'],
+  usage: 'ADDRESS [BYTES]',
+  about: 'runs back to the instruction that last wrote there',
+  run: lastWrite,
+};
 
 async function reset(context: CommandContext): Promise<string> {
   const { guest, motion } = context.debuggee;

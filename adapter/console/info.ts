@@ -46,7 +46,8 @@ async function breakpoints({ debuggee }: CommandContext): Promise<string> {
   const all = debuggee.breakpoints.all();
   if (all.length === 0) return 'There are no breakpoints.';
   const own = new Set(debuggee.breakpoints.own());
-  const state = (entry: (typeof all)[number]): string => (entry.response.verified ? (own.has(entry) ? 'from the console' : '') : (entry.response.message ?? 'not resolved'));
+  const state = (entry: (typeof all)[number]): string =>
+    entry.response.verified ? (own.has(entry) ? 'from the console' : '') : (entry.response.message ?? 'not resolved');
   return table(all.map((entry) => [String(entry.id), entry.kind, entry.label, state(entry)]));
 }
 
@@ -97,11 +98,22 @@ async function symbolFiles({ debuggee }: CommandContext): Promise<string> {
 }
 
 export const INFO: readonly Command[] = [
-  { name: 'info registers', aliases: ['regs', 'info reg', 'info r'], usage: '', about: 'general registers and flags', run: (context) => group(context, GROUPS.registers!) },
+  {
+    name: 'info registers',
+    aliases: ['regs', 'info reg', 'info r'],
+    usage: '',
+    about: 'general registers and flags',
+    run: (context) => group(context, GROUPS.registers!),
+  },
   ...Object.keys(GROUPS).filter((name) => name !== 'registers').map((name): Command => ({
     name: `info ${name}`, usage: '', about: `${name} registers of the vCPU`, run: (context) => group(context, GROUPS[name]!),
   })), // prettier-ignore
-  { name: 'info all', usage: '', about: 'every register of the vCPU', run: async ({ debuggee, vcpu }) => tree(await debuggee.view.vcpuState(vcpu), 3).join('\n') },
+  {
+    name: 'info all',
+    usage: '',
+    about: 'every register of the vCPU',
+    run: async ({ debuggee, vcpu }) => tree(await debuggee.view.vcpuState(vcpu), 3).join('\n'),
+  },
   { name: 'info devices', aliases: ['info device'], usage: '[NAME]', about: 'the devices, or the state of one', run: devices },
   { name: 'info breakpoints', aliases: ['info break', 'info b'], usage: '', about: 'breakpoints of every kind', run: breakpoints },
   { name: 'info checkpoints', aliases: ['checkpoints'], usage: '', about: 'the recorded checkpoints', run: listCheckpoints },

@@ -5,7 +5,9 @@ const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', e
 
 /** `\n`, `\t`, `\e`, `\x03`. */
 const unescaped = (text: string): string =>
-  text.replace(/\\(x[0-9a-f]{2}|[nrte\\])/gi, (_, code: string) => (code.length > 1 ? String.fromCharCode(parseInt(code.slice(1), 16)) : ESCAPES[code.toLowerCase()]!));
+  text.replace(/\\(x[0-9a-f]{2}|[nrte\\])/gi, (_, code: string) =>
+    code.length > 1 ? String.fromCharCode(parseInt(code.slice(1), 16)) : ESCAPES[code.toLowerCase()]!,
+  );
 
 async function type({ debuggee }: CommandContext, text: string): Promise<string> {
   await debuggee.guest.serialInput(0, new TextEncoder().encode(`${unescaped(text)}\n`));
@@ -27,7 +29,13 @@ async function key({ debuggee }: CommandContext, args: string): Promise<string> 
   for (const code of codes.reverse()) await debuggee.guest.key(code, false);
   return '';
 }
-const KEY: Command = { name: 'key', aliases: ['sendkey'], usage: 'CODE[+CODE…]', about: 'presses keys together, by KeyboardEvent codes: ControlLeft+AltLeft+Delete', run: key };
+const KEY: Command = {
+  name: 'key',
+  aliases: ['sendkey'],
+  usage: 'CODE[+CODE…]',
+  about: 'presses keys together, by KeyboardEvent codes: ControlLeft+AltLeft+Delete',
+  run: key,
+};
 
 async function pointer({ debuggee }: CommandContext, args: string): Promise<string> {
   const numbers = args.split(/\s+/).map(Number);
@@ -38,9 +46,4 @@ async function pointer({ debuggee }: CommandContext, args: string): Promise<stri
 }
 const POINTER: Command = { name: 'pointer', usage: 'X Y [BUTTONS]', about: 'moves the pointer', run: pointer };
 
-export const INPUT: readonly Command[] = [
-  { name: '>', usage: 'TEXT', about: 'types a line into the serial console', run: type },
-  SERIAL,
-  KEY,
-  POINTER,
-];
+export const INPUT: readonly Command[] = [{ name: '>', usage: 'TEXT', about: 'types a line into the serial console', run: type }, SERIAL, KEY, POINTER];

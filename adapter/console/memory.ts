@@ -32,7 +32,13 @@ async function dump({ debuggee, vcpu }: CommandContext, args: string): Promise<s
   if (bytes.length < length) lines.push(`(the ${length - bytes.length} bytes that follow can't be read)`);
   return lines.join('\n');
 }
-const DUMP: Command = { name: 'mem', aliases: ['x', 'dump', 'xp'], usage: 'ADDRESS [BYTES]', about: 'memory as bytes and text; phys:ADDRESS for physical memory', run: dump };
+const DUMP: Command = {
+  name: 'mem',
+  aliases: ['x', 'dump', 'xp'],
+  usage: 'ADDRESS [BYTES]',
+  about: 'memory as bytes and text; phys:ADDRESS for physical memory',
+  run: dump,
+};
 
 async function write({ session, debuggee, vcpu }: CommandContext, args: string): Promise<string> {
   const match = /^(.*\S)\s*=\s*((?:[0-9a-f]{2}\s*)+)$/i.exec(args);
@@ -88,7 +94,13 @@ async function symbol({ debuggee, vcpu }: CommandContext, args: string): Promise
   const line = debuggee.symbols.source(bits);
   return `${hex(bits)}${label === undefined ? ' is in no known symbol' : ` is ${label}`}${line ? `, ${line.path}:${line.line}` : ''}`;
 }
-const SYMBOL: Command = { name: 'symbol', aliases: ['sym', 'info symbol', 'info line'], usage: 'ADDRESS', about: 'the symbol and the source line of an address', run: symbol };
+const SYMBOL: Command = {
+  name: 'symbol',
+  aliases: ['sym', 'info symbol', 'info line'],
+  usage: 'ADDRESS',
+  about: 'the symbol and the source line of an address',
+  run: symbol,
+};
 
 async function radix({ session, debuggee }: CommandContext, args: string): Promise<string> {
   const [word] = firstWord(args);

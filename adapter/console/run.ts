@@ -29,19 +29,25 @@ const line = ({ name, usage, about, aliases = [] }: Command): string[] => [
 function help(wanted: string): string {
   if (wanted !== '') {
     const found = COMMANDS.filter(({ name, aliases = [] }) => [name, ...aliases].some((each) => each === wanted || each.startsWith(`${wanted} `)));
-    if (found.length === 0) throw commandError(`there is no command '${wanted}'${didYouMean(wanted, COMMANDS.map(({ name }) => name))}`);
+    if (found.length === 0)
+      throw commandError(
+        `there is no command '${wanted}'${didYouMean(
+          wanted,
+          COMMANDS.map(({ name }) => name),
+        )}`,
+      );
     return table(found.map(line));
   }
   const sections = SECTIONS.map(([title, commands]) => `${title}\n${table(commands.map(line))}`);
-  return [
-    ...sections,
-    'Anything else is an expression: rax + 8, cs.base, u32[rsp], u8[phys:0x1000], &symbol, com1.lcr',
-  ].join('\n\n');
+  return [...sections, 'Anything else is an expression: rax + 8, cs.base, u32[rsp], u8[phys:0x1000], &symbol, com1.lcr'].join('\n\n');
 }
 
 /** Does `text` begin with `name` as whole words? What follows then. */
 function after(text: string, name: string): string | undefined {
-  const pattern = name.split(' ').map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('\\s+');
+  const pattern = name
+    .split(' ')
+    .map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .join('\\s+');
   const match = new RegExp(`^${pattern}${name === '>' ? '' : '(?![^\\s/])'}\\s?`).exec(text);
   return match ? text.slice(match[0].length) : undefined;
 }

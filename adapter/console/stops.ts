@@ -45,7 +45,10 @@ async function breakAt(context: CommandContext, args: string): Promise<string> {
       : [(await debuggee.evaluate(text.replace(/^\*/, ''), vcpu)).bits];
   const conditions = debuggee.breakpoints.conditionsOf(condition);
   const label = `${text} (${addresses.map((address) => hex(address)).join(', ')})${condition === undefined ? '' : ` if ${condition}`}`;
-  return done(context, debuggee.breakpoints.addOwn('breakpoint', label, (id) => addresses.map((address) => ({ kind: 'execute', id, address, ...conditions }))));
+  return done(
+    context,
+    debuggee.breakpoints.addOwn('breakpoint', label, (id) => addresses.map((address) => ({ kind: 'execute', id, address, ...conditions }))),
+  );
 }
 const BREAK: Command = { name: 'break', aliases: ['b'], usage: 'ADDRESS|SYMBOL|FILE:LINE [if CONDITION]', about: 'stops before an instruction', run: breakAt };
 
@@ -61,7 +64,9 @@ async function watch(context: CommandContext, args: string): Promise<string> {
   const length = sized ? count(sized[2]!, 8, 1 << 24) : value.place?.kind === 'memory' ? value.type.size : 8;
   const conditions = debuggee.breakpoints.conditionsOf(condition);
   const label = `${access} of ${describeTarget({ kind: 'memory', ...place, length })}${condition === undefined ? '' : ` if ${condition}`}`;
-  const entry = debuggee.breakpoints.addOwn('data breakpoint', label, (id) => [{ kind: 'watch', id, space: place.space, address: place.address, length, access, ...conditions }]);
+  const entry = debuggee.breakpoints.addOwn('data breakpoint', label, (id) => [
+    { kind: 'watch', id, space: place.space, address: place.address, length, access, ...conditions },
+  ]);
   return done(context, entry);
 }
 const WATCH: Command = {
@@ -76,7 +81,12 @@ async function port(context: CommandContext, args: string): Promise<string> {
   const target = parseDataId(`port:${first}/${Number(range[2] ?? range[1]) - first + 1}`);
   if (target?.kind !== 'port') throw commandError(`'${text}' is no range of ports from 0 to 0xffff`);
   const { count: ports } = target;
-  return done(context, context.debuggee.breakpoints.addOwn('data breakpoint', `${access} of ${describeTarget(target)}`, (id) => [{ kind: 'port', id, first, count: ports, access }]));
+  return done(
+    context,
+    context.debuggee.breakpoints.addOwn('data breakpoint', `${access} of ${describeTarget(target)}`, (id) => [
+      { kind: 'port', id, first, count: ports, access },
+    ]),
+  );
 }
 const PORT: Command = { name: 'stop-at port', usage: 'FIRST[-LAST] [read|write|access]', about: 'stops at an access to I/O ports', run: port };
 
@@ -85,7 +95,10 @@ async function interrupt(context: CommandContext, args: string): Promise<string>
   if (typeof vectors === 'string') throw commandError(vectors);
   const wanted = vectors ?? (['any'] as const);
   const label = vectors ? `interrupts ${vectors.map((vector) => hex(vector)).join(', ')}` : 'every interrupt';
-  return done(context, context.debuggee.breakpoints.addOwn('exception', label, (id) => wanted.map((vector) => ({ kind: 'interrupt', id, vector }))));
+  return done(
+    context,
+    context.debuggee.breakpoints.addOwn('exception', label, (id) => wanted.map((vector) => ({ kind: 'interrupt', id, vector }))),
+  );
 }
 
 /** `#GP`, `gp`, `13` or `0xd` as a vector. */
@@ -93,14 +106,18 @@ function exceptionVector(text: string): number {
   const word = text.replace(/^#/, '').toLowerCase();
   const named = VECTORS.find(({ mnemonic }) => mnemonic.slice(1).toLowerCase() === word);
   const vector = named?.vector ?? (/^(0x[0-9a-f]+|\d+)$/.test(word) ? Number(word) : NaN);
-  if (!(vector >= 0 && vector < 32)) throw commandError(`'${text}' is no exception; write one of ${VECTORS.map(({ mnemonic }) => mnemonic).join(' ')}, or a vector`);
+  if (!(vector >= 0 && vector < 32))
+    throw commandError(`'${text}' is no exception; write one of ${VECTORS.map(({ mnemonic }) => mnemonic).join(' ')}, or a vector`);
   return vector;
 }
 
 async function exception(context: CommandContext, args: string): Promise<string> {
   if (args === '') throw usageError(EXCEPTION);
   const vectors = args.split(/[,\s]+/).map(exceptionVector);
-  return done(context, context.debuggee.breakpoints.addOwn('exception', vectors.map(vectorName).join(', '), (id) => vectors.map((vector) => ({ kind: 'exception', id, vector }))));
+  return done(
+    context,
+    context.debuggee.breakpoints.addOwn('exception', vectors.map(vectorName).join(', '), (id) => vectors.map((vector) => ({ kind: 'exception', id, vector }))),
+  );
 }
 const EXCEPTION: Command = {
   name: 'stop-at exception', usage: '#NAME|VECTOR …', about: 'stops where an exception is delivered', words: VECTORS.map(({ mnemonic }) => mnemonic), run: exception,

@@ -22,7 +22,8 @@ export function bytesText(bytes: Uint8Array, most = 32): string {
 }
 
 /** A child of one bit. */
-const isFlag = (node: StateNode): boolean => node.width === 1 && (typeof node.value === 'bigint' || typeof node.value === 'number' || typeof node.value === 'boolean');
+const isFlag = (node: StateNode): boolean =>
+  node.width === 1 && (typeof node.value === 'bigint' || typeof node.value === 'number' || typeof node.value === 'boolean');
 
 /** The names of the flags that are set, for a register of bits. */
 function flagsText(children: readonly StateNode[]): string {

@@ -20,8 +20,16 @@ const keyOf = (container: Container): string => {
 
 /** Scopes: groups of a vCPU's state in the order in which people look for them. */
 const TITLES: Readonly<Record<string, string>> = {
-  general: 'General', flags: 'Flags', segments: 'Segments', control: 'Control', debug: 'Debug', msr: 'MSRs', msrs: 'MSRs',
-  x87: 'x87', sse: 'SSE', lapic: 'LAPIC',
+  general: 'General',
+  flags: 'Flags',
+  segments: 'Segments',
+  control: 'Control',
+  debug: 'Debug',
+  msr: 'MSRs',
+  msrs: 'MSRs',
+  x87: 'x87',
+  sse: 'SSE',
+  lapic: 'LAPIC',
 };
 const ORDER = Object.keys(TITLES);
 

@@ -149,9 +149,7 @@ class Attributes {
 function toAddress(name: string, value: unknown): bigint {
   const negative = typeof value === 'string' && value.startsWith('-');
   const digits = negative ? value.slice(1) : value;
-  const valid =
-    (typeof digits === 'number' && Number.isSafeInteger(digits)) ||
-    (typeof digits === 'string' && /^(0x[0-9a-f]+|\d+)$/i.test(digits));
+  const valid = (typeof digits === 'number' && Number.isSafeInteger(digits)) || (typeof digits === 'string' && /^(0x[0-9a-f]+|\d+)$/i.test(digits));
   if (!valid) return refuse(name, `${shown(value)} is no address; write a number or a string such as "0x10000"`);
   const magnitude = BigInt(digits as string | number);
   return negative ? -magnitude : magnitude;

@@ -21,19 +21,21 @@ const MANY = 2000;
 /** Up to three of `words` that `word` may have meant, nearest first. */
 export function nearest(word: string, words: readonly string[]): string[] {
   const wanted = word.toLowerCase();
-  return words
-    // Most of a hundred thousand symbols are too long or too short to be meant, and first letters are seldom wrong.
-    .filter((candidate) => words.length < MANY || candidate[0]?.toLowerCase() === wanted[0])
-    .filter((candidate) => Math.abs(candidate.length - word.length) <= Math.max(candidate.length, word.length) / 2)
-    .map((candidate) => {
-      const name = candidate.toLowerCase();
-      const contains = wanted.length > 2 && (name.includes(wanted) || wanted.includes(name));
-      return { candidate, score: contains ? 1 : distance(wanted, name) };
-    })
-    .filter(({ candidate, score }) => score <= Math.max(1, Math.floor(Math.max(candidate.length, word.length) / 3)))
-    .sort((a, b) => a.score - b.score)
-    .slice(0, 3)
-    .map(({ candidate }) => candidate);
+  return (
+    words
+      // Most of a hundred thousand symbols are too long or too short to be meant, and first letters are seldom wrong.
+      .filter((candidate) => words.length < MANY || candidate[0]?.toLowerCase() === wanted[0])
+      .filter((candidate) => Math.abs(candidate.length - word.length) <= Math.max(candidate.length, word.length) / 2)
+      .map((candidate) => {
+        const name = candidate.toLowerCase();
+        const contains = wanted.length > 2 && (name.includes(wanted) || wanted.includes(name));
+        return { candidate, score: contains ? 1 : distance(wanted, name) };
+      })
+      .filter(({ candidate, score }) => score <= Math.max(1, Math.floor(Math.max(candidate.length, word.length) / 3)))
+      .sort((a, b) => a.score - b.score)
+      .slice(0, 3)
+      .map(({ candidate }) => candidate)
+  );
 }
 
 /** `, did you mean 'memory'?` or nothing. */

@@ -3,8 +3,7 @@ import type { DisplayFrame } from './guest';
 
 export type ToDisplay =
   /** `connected`: a guest with a screen is there; its name is shown. */
-  | { readonly kind: 'session'; readonly connected: boolean; readonly name?: string }
-  | { readonly kind: 'frame'; readonly frame: DisplayFrame };
+  { readonly kind: 'session'; readonly connected: boolean; readonly name?: string } | { readonly kind: 'frame'; readonly frame: DisplayFrame };
 
 export type FromDisplay =
   | { readonly kind: 'ready' }

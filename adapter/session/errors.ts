@@ -21,16 +21,14 @@ export class DapError extends Error {
 }
 
 export const badRequest = (message: string): DapError => new DapError('bad-request', 'user', message);
-export const unknownCommand = (command: string): DapError =>
-  new DapError('unknown-command', 'nobody', `this debug adapter has no request '${command}'`);
+export const unknownCommand = (command: string): DapError => new DapError('unknown-command', 'nobody', `this debug adapter has no request '${command}'`);
 export const notLaunched = (): DapError => new DapError('not-launched', 'nobody', 'no guest has been launched yet');
 export const guestRuns = (): DapError => new DapError('notStopped', 'nobody', 'the guest is running; pause it first');
 export const cancelled = (): DapError => new DapError('cancelled', 'nobody', 'cancelled');
 export const expressionError = (message: string): DapError => new DapError('expression', 'nobody', message);
 export const cannotSet = (message: string): DapError => new DapError('cannot-set', 'user', message);
 export const unresolved = (message: string): DapError => new DapError('breakpoint', 'user', message);
-export const noHistory = (): DapError =>
-  new DapError('no-history', 'user', "this guest has no history; the launch attribute 'historyMegabytes' gives it one");
+export const noHistory = (): DapError => new DapError('no-history', 'user', "this guest has no history; the launch attribute 'historyMegabytes' gives it one");
 export const noSource = (message: string): DapError => new DapError('no-source', 'nobody', message);
 
 /** The number that DAP wants beside a code: a hash of it, so that it never changes. */

@@ -182,7 +182,8 @@ export class Session {
     debuggee.settled();
     this.progress.end();
     const code = exitCode(stop);
-    if (code !== undefined) this.output('console', `${stop.reason.kind === 'power-off' ? 'The guest has powered off.' : `The guest has ended with exit code ${code}.`}\n`);
+    if (code !== undefined)
+      this.output('console', `${stop.reason.kind === 'power-off' ? 'The guest has powered off.' : `The guest has ended with exit code ${code}.`}\n`);
     if (code !== undefined && !debuggee.plan.stopOnExit) return this.tellEnd(code);
     if (stop.reason.kind === 'error' || stop.reason.kind === 'shutdown') {
       const text = stop.reason.kind === 'error' ? `${stop.reason.description} [${stop.reason.code}]` : stop.reason.description;
@@ -209,7 +210,13 @@ export class Session {
     this.progress.end();
     const text = errorText(error);
     this.output('stderr', `${text}\n`);
-    this.event<DebugProtocol.StoppedEvent>('stopped', { reason: 'pause', description: 'Paused on an error', text, threadId: this.live.focus + 1, allThreadsStopped: true });
+    this.event<DebugProtocol.StoppedEvent>('stopped', {
+      reason: 'pause',
+      description: 'Paused on an error',
+      text,
+      threadId: this.live.focus + 1,
+      allThreadsStopped: true,
+    });
   }
 
   tellEnd(code?: number): void {

@@ -186,7 +186,7 @@ export class Stepper {
   /** A line may have several rows in a run, one for each of its columns: where the run begins. */
   private lineStart({ start, path, line }: { start: bigint; path: string; line: number }): bigint {
     const { symbols } = this.debuggee;
-    for (let first = start; ; ) {
+    for (let first = start; ;) {
       const before = symbols.source(first - 1n);
       if (!before || before.path !== path || before.line !== line) return first;
       first = before.start;
@@ -203,7 +203,13 @@ export class Stepper {
     // A return had popped its address: the stack was deeper, and elsewhere in the code.
     if (calls.includes(now.pc) || now.sp >= before.sp) return stop;
     const { guest } = this.debuggee;
-    return this.armed(this.triggersAt(calls.map((pc) => ({ pc, sp: before.sp })), '=='), () => guest.reverseContinue());
+    return this.armed(
+      this.triggersAt(
+        calls.map((pc) => ({ pc, sp: before.sp })),
+        '==',
+      ),
+      () => guest.reverseContinue(),
+    );
   }
 
   /** Where a call may stand that returns to `pc`. */

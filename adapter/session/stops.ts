@@ -10,7 +10,11 @@ const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
 function byIds(ids: readonly number[], breakpoints: Breakpoints): Told {
   const entry = ids.map((id) => breakpoints.get(id)).find((found) => found !== undefined);
-  return { reason: entry?.kind ?? 'breakpoint', hitBreakpointIds: ids.filter((id) => id > 0), ...(entry && { description: `Paused on ${entry.kind} ${entry.label}` }) };
+  return {
+    reason: entry?.kind ?? 'breakpoint',
+    hitBreakpointIds: ids.filter((id) => id > 0),
+    ...(entry && { description: `Paused on ${entry.kind} ${entry.label}` }),
+  };
 }
 
 function told(stop: Stop, breakpoints: Breakpoints): Told {
@@ -45,7 +49,11 @@ function told(stop: Stop, breakpoints: Breakpoints): Told {
     case 'shutdown':
       return { reason: 'exception', description: `Triple fault at ${hex(stop.rip)}`, text: reason.description };
     case 'error':
-      return { reason: 'exception', description: `${reason.blame === 'guest' ? 'Guest error' : 'Internal error'} at ${hex(stop.rip)}`, text: `${reason.description} [${reason.code}]` };
+      return {
+        reason: 'exception',
+        description: `${reason.blame === 'guest' ? 'Guest error' : 'Internal error'} at ${hex(stop.rip)}`,
+        text: `${reason.description} [${reason.code}]`,
+      };
   }
 }
 

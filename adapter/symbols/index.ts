@@ -36,9 +36,7 @@ export class SymbolIndex {
       else this.names.set(symbol.name, [symbol]);
     }
     // At one address the best name comes last, where the search by address finds it.
-    this.sorted.sort((a, b) =>
-      a.address < b.address ? -1 : a.address > b.address ? 1 : RANK[b.kind] - RANK[a.kind] || (a.size < b.size ? -1 : 1),
-    );
+    this.sorted.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : RANK[b.kind] - RANK[a.kind] || (a.size < b.size ? -1 : 1)));
   }
 
   removeModule(module: string): void {

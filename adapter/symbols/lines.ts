@@ -180,7 +180,7 @@ export class LineTable {
     const order = this.sorted();
     const { addresses } = this.rows;
     let low = 0;
-    for (let high = order.length; low < high; ) {
+    for (let high = order.length; low < high;) {
       const middle = (low + high) >>> 1;
       if (addresses[order[middle]!]! < start) low = middle + 1;
       else high = middle;
@@ -200,7 +200,7 @@ export class LineTable {
     const order = this.sorted();
     const { addresses, lines, flags } = this.rows;
     let low = 0;
-    for (let high = order.length; low < high; ) {
+    for (let high = order.length; low < high;) {
       const middle = (low + high) >>> 1;
       if (addresses[order[middle]!]! <= address) low = middle + 1;
       else high = middle;

@@ -73,8 +73,15 @@ export class SymbolStore {
       if (address > last) last = address;
     }
     const module: SymbolModule = {
-      id: this.modules.length + 1, name, path, offset, first: last === 0n ? 0n : first, last,
-      symbols: symbols.length, lines: this.lines.length - before, problems,
+      id: this.modules.length + 1,
+      name,
+      path,
+      offset,
+      first: last === 0n ? 0n : first,
+      last,
+      symbols: symbols.length,
+      lines: this.lines.length - before,
+      problems,
     };
     this.modules.push(module);
     return module;
@@ -95,8 +102,12 @@ export class SymbolStore {
     if (line.length === 0) return [];
     return readLines(
       {
-        line, lineStrings: data('.debug_line_str'), strings: data('.debug_str'), info: data('.debug_info'),
-        abbreviations: data('.debug_abbrev'), stringOffsets: data('.debug_str_offsets'),
+        line,
+        lineStrings: data('.debug_line_str'),
+        strings: data('.debug_str'),
+        info: data('.debug_info'),
+        abbreviations: data('.debug_abbrev'),
+        stringOffsets: data('.debug_str_offsets'),
       },
       this.lines.sink(offset),
     );
@@ -147,7 +158,8 @@ export class SymbolStore {
 function elfSymbols(elf: ElfFile, module: string, offset: bigint): Symbol[] {
   const executable = (address: bigint): boolean =>
     elf.programHeaders.some(
-      (header) => header.type === PT.load && header.flags & 1 && address >= header.virtualAddress && address < header.virtualAddress + BigInt(header.memorySize),
+      (header) =>
+        header.type === PT.load && header.flags & 1 && address >= header.virtualAddress && address < header.virtualAddress + BigInt(header.memorySize),
     );
   return elf
     .symbols()

@@ -61,5 +61,4 @@ function print(expression: Expression, names: Names): string {
 export const toCondition = (text: string, names: Names): string => print(parse(text), names);
 
 /** A log message: its `{expressions}` as conditions, everything else as it is. */
-export const toLog = (message: string, names: Names): string =>
-  message.replace(/\{([^{}]*)\}/g, (_, inner: string) => `{${toCondition(inner, names)}}`);
+export const toLog = (message: string, names: Names): string => message.replace(/\{([^{}]*)\}/g, (_, inner: string) => `{${toCondition(inner, names)}}`);

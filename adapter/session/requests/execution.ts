@@ -30,10 +30,13 @@ function running(session: Session): Operation {
   const debuggee = session.live;
   const { guest, motion, plan } = debuggee;
   return async () => {
-    const timer = plan.timeout === undefined ? undefined : setTimeout(() => {
-      session.output('console', `Paused: the timeout of ${plan.timeout} s is over.\n`);
-      void motion.interrupt();
-    }, plan.timeout * 1000);
+    const timer =
+      plan.timeout === undefined
+        ? undefined
+        : setTimeout(() => {
+            session.output('console', `Paused: the timeout of ${plan.timeout} s is over.\n`);
+            void motion.interrupt();
+          }, plan.timeout * 1000);
     try {
       let stop: Stop = await motion.run(() => guest.resume());
       // Hardware resets on a triple fault; so does this machine if nobody wants to see it.
@@ -110,7 +113,9 @@ export async function gotoTargets(session: Session, args: DebugProtocol.GotoTarg
   const address = listing?.addresses[line - 1];
   const found = listing
     ? { line, addresses: address === undefined ? [] : [address] }
-    : source.path === undefined ? undefined : symbols.addressesOf(source.path, line);
+    : source.path === undefined
+      ? undefined
+      : symbols.addressesOf(source.path, line);
   const targets = (found?.addresses ?? []).map((target) => ({
     id: session.live.gotoTargets.of(targetKey(target), target),
     label: symbols.label(target) ?? targetKey(target),

@@ -93,5 +93,10 @@ export async function modules(session: Session, args: DebugProtocol.ModulesArgum
 
 export async function loadedSources(session: Session): Promise<DebugProtocol.LoadedSourcesResponse['body']> {
   const { symbols } = session.live;
-  return { sources: symbols.sources().filter((path) => symbols.paths.exists(path)).map(fileSource) };
+  return {
+    sources: symbols
+      .sources()
+      .filter((path) => symbols.paths.exists(path))
+      .map(fileSource),
+  };
 }

@@ -5,10 +5,7 @@ import { badRequest } from '../errors';
 import { Reply } from '../reply';
 import type { Session } from '../session';
 
-type Handler<Name extends GuestRequest> = (
-  session: Session,
-  args: GuestRequests[Name]['arguments'],
-) => Promise<GuestRequests[Name]['body'] | Reply>;
+type Handler<Name extends GuestRequest> = (session: Session, args: GuestRequests[Name]['arguments']) => Promise<GuestRequests[Name]['body'] | Reply>;
 
 const told = ({ id, position, time, name, bytes, kept }: CheckpointInfo): Checkpoint => ({
   id, position, time, ...(name !== undefined && { name }), bytes, kept,
@@ -39,7 +36,8 @@ export async function travelTo(session: Session, position: number): Promise<Repl
 async function keys(session: Session, args: GuestRequests['guest/key']['arguments']): Promise<Record<string, never>> {
   const { guest } = session.live;
   if ('chord' in args) {
-    if (!Array.isArray(args.chord) || !args.chord.every((code) => typeof code === 'string')) throw badRequest('guest/key: the chord has to be a list of strings');
+    if (!Array.isArray(args.chord) || !args.chord.every((code) => typeof code === 'string'))
+      throw badRequest('guest/key: the chord has to be a list of strings');
     for (const code of args.chord) await guest.key(code, true);
     for (const code of [...args.chord].reverse()) await guest.key(code, false);
     return {};

@@ -107,7 +107,8 @@ export async function evaluateText(debuggee: Debuggee, text: string, vcpu: numbe
 }
 
 /** Words of a source under the mouse are registers only where they can hardly be anything else. */
-const HOVERED = /^(r([abcd]x|[sd]i|[bs]p|ip|flags|[89]|1[0-5])[dwb]?|e?([abcd]x|[sd]i|[bs]p|flags)|eip|[abcd][hl]|[c-gs]s|cr[02348]|dr[0-7]|efer|xmm\d+|[gil]dtr|tr)$/i;
+const HOVERED =
+  /^(r([abcd]x|[sd]i|[bs]p|ip|flags|[89]|1[0-5])[dwb]?|e?([abcd]x|[sd]i|[bs]p|flags)|eip|[abcd][hl]|[c-gs]s|cr[02348]|dr[0-7]|efer|xmm\d+|[gil]dtr|tr)$/i;
 
 async function hover(debuggee: Debuggee, text: string, vcpu: number, radix: Radix): Promise<DebugProtocol.EvaluateResponse['body']> {
   const word = text.trim();
@@ -124,7 +125,8 @@ export async function evaluate(session: Session, args: DebugProtocol.EvaluateArg
   if (args.context === 'hover') return hover(debuggee, args.expression, vcpu, radix);
   if (args.context !== 'repl') return evaluateText(debuggee, args.expression, vcpu, radix);
   const answer = await runCommand(session, args.expression, vcpu);
-  if (answer) return new Reply({ result: answer.text, variablesReference: 0 }, () => answer.motion && session.beginUnasked(answer.motion.title, answer.motion.operation));
+  if (answer)
+    return new Reply({ result: answer.text, variablesReference: 0 }, () => answer.motion && session.beginUnasked(answer.motion.title, answer.motion.operation));
   try {
     return await evaluateText(debuggee, args.expression, vcpu, radix);
   } catch (error) {

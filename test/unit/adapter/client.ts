@@ -46,7 +46,8 @@ export class Client {
       if (end < 0 || this.buffer.length < end + 4 + length) return;
       const message = JSON.parse(this.buffer.toString('utf8', end + 4, end + 4 + length)) as Message;
       this.buffer = this.buffer.subarray(end + 4 + length);
-      const known = message.type === 'event' || message.success === false || message.command?.startsWith('guest/') || schema.knows(responseOf(message.command!));
+      const known =
+        message.type === 'event' || message.success === false || message.command?.startsWith('guest/') || schema.knows(responseOf(message.command!));
       const problem = known ? schema.message(message) : `no response ${message.command} in the protocol`;
       if (problem !== undefined) this.problems.push(problem);
       if (message.type === 'event') {
@@ -120,7 +121,10 @@ export class Client {
   }
 
   printed(): string {
-    return this.events.filter(({ event }) => event === 'output').map(({ body }) => body.output as string).join('');
+    return this.events
+      .filter(({ event }) => event === 'output')
+      .map(({ body }) => body.output as string)
+      .join('');
   }
 }
 

@@ -129,7 +129,14 @@ export class FakeGuest implements Guest {
   // ── History ────────────────────────────────────────────────────────────────────────────
 
   async checkpoint(name?: string): Promise<CheckpointInfo> {
-    const made: CheckpointInfo = { id: this.marks.length + 1, position: this.position, time: this.position, bytes: 4096, kept: true, ...(name !== undefined && { name }) };
+    const made: CheckpointInfo = {
+      id: this.marks.length + 1,
+      position: this.position,
+      time: this.position,
+      bytes: 4096,
+      kept: true,
+      ...(name !== undefined && { name }),
+    };
     this.marks.push(made);
     this.emit({ event: 'checkpoints' });
     return made;
@@ -156,15 +163,39 @@ export class FakeGuest implements Guest {
     const flag = (name: string, at: number): StateNode => ({ name, value: (values['rflags']! >> BigInt(at)) & 1n, width: 1, writable: true });
     const flags = [flag('CF', 0), flag('PF', 2), flag('ZF', 6), flag('IF', 9)];
     return [
-      { name: 'general', children: [{ name: 'rip', value: this.rip, width: 64, writable: true }, ...['rax', 'rbx', 'rsp', 'rbp'].map((name) => register(name)), { ...register('rflags'), children: flags }] },
+      {
+        name: 'general',
+        children: [
+          { name: 'rip', value: this.rip, width: 64, writable: true },
+          ...['rax', 'rbx', 'rsp', 'rbp'].map((name) => register(name)),
+          { ...register('rflags'), children: flags },
+        ],
+      },
       { name: 'flags', children: flags },
       { name: 'sse', children: [register('xmm0', 128)] },
       { name: 'x87', children: [{ name: 'fpr0', value: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0xc0, 0, 0x40), width: 80, writable: true }] },
-      { name: 'segments', children: [{ name: 'cs', children: [{ name: 'selector', value: 8n, width: 16 }, { name: 'base', value: 0n, width: 64 }] }] },
+      {
+        name: 'segments',
+        children: [
+          {
+            name: 'cs',
+            children: [
+              { name: 'selector', value: 8n, width: 16 },
+              { name: 'base', value: 0n, width: 64 },
+            ],
+          },
+        ],
+      },
     ];
   }
   async deviceState(): Promise<readonly StateNode[]> {
-    return [{ name: 'com1', about: 'uart16550', children: [{ name: 'lcr', value: this.lcr, width: 8, writable: true, children: [{ name: 'DLAB', value: this.lcr >> 7n, width: 1, writable: true }] }] }];
+    return [
+      {
+        name: 'com1',
+        about: 'uart16550',
+        children: [{ name: 'lcr', value: this.lcr, width: 8, writable: true, children: [{ name: 'DLAB', value: this.lcr >> 7n, width: 1, writable: true }] }],
+      },
+    ];
   }
   async setVcpuState(_vcpu: number, path: readonly string[], value: bigint): Promise<void> {
     const name = path.at(-1)!;

@@ -90,7 +90,10 @@ describe('console commands', () => {
     assert.equal(stopped.description, 'Write to 0x2000, 8 bytes');
     assert.deepEqual(stopped.hitBreakpointIds, []);
     assert.equal(guest.position, 3);
-    assert.deepEqual(guest.triggers.map(({ kind }) => kind), ['execute']);
+    assert.deepEqual(
+      guest.triggers.map(({ kind }) => kind),
+      ['execute'],
+    );
   });
 
   it('set breakpoints of every kind and delete them', async () => {

@@ -23,9 +23,15 @@ describe('breakpoints', () => {
     assert.equal(breakpoints[1].verified, false);
     assert.equal(breakpoints[1].message, 'No code on this line or after it');
     const wanted = lines.addressesOf(source, line)!.addresses;
-    assert.deepEqual(guest.triggers.map((trigger) => trigger.kind === 'execute' && trigger.address), wanted);
+    assert.deepEqual(
+      guest.triggers.map((trigger) => trigger.kind === 'execute' && trigger.address),
+      wanted,
+    );
     const { breakpoints: places } = await client.request('breakpointLocations', { source: { path: source }, line: 1, endLine: 1000 });
-    assert.deepEqual(places.map((place: { line: number }) => place.line), lines.linesOf(source));
+    assert.deepEqual(
+      places.map((place: { line: number }) => place.line),
+      lines.linesOf(source),
+    );
   });
 
   it('replace only their own set, and the guest gets all', async () => {
@@ -35,16 +41,25 @@ describe('breakpoints', () => {
     const both = guest.triggers.length;
     assert.ok(both >= 2);
     await client.request('setBreakpoints', { source: { path: source }, breakpoints: [] });
-    assert.deepEqual(guest.triggers.map((trigger) => trigger.kind === 'execute' && trigger.address), [0x1004n]);
+    assert.deepEqual(
+      guest.triggers.map((trigger) => trigger.kind === 'execute' && trigger.address),
+      [0x1004n],
+    );
   });
 
   it('on functions go behind the prologue; an address will do', async () => {
     const { client, guest } = await launched({ symbols: [ELF] });
     const symbol = [...lines.index.allNames()].find((name) => lines.index.find(name)[0]!.kind === 'function')!;
     const { breakpoints } = await client.request('setFunctionBreakpoints', { breakpoints: [{ name: symbol }, { name: '*0x1234' }, { name: `${symbol}x` }] });
-    assert.deepEqual(breakpoints.map((each: { verified: boolean }) => each.verified), [true, true, false]);
+    assert.deepEqual(
+      breakpoints.map((each: { verified: boolean }) => each.verified),
+      [true, true, false],
+    );
     assert.match(breakpoints[2].message, new RegExp(`no function '${symbol}x'; did you mean .*'${symbol}'`));
-    assert.deepEqual(guest.triggers.map((trigger) => trigger.kind === 'execute' && trigger.address), [lines.functionEntry(lines.index.find(symbol)[0]!), 0x1234n]);
+    assert.deepEqual(
+      guest.triggers.map((trigger) => trigger.kind === 'execute' && trigger.address),
+      [lines.functionEntry(lines.index.find(symbol)[0]!), 0x1234n],
+    );
   });
 
   it('carry conditions, hit counts and log messages in the guest’s own terms', async () => {
@@ -102,7 +117,10 @@ describe('breakpoints', () => {
       filters: ['gp'],
       filterOptions: [{ filterId: 'interrupt', condition: '0x20-0x21' }, { filterId: 'interrupt', condition: '300' }, { filterId: 'nothing' }],
     });
-    assert.deepEqual(breakpoints.map((each: { verified: boolean }) => each.verified), [true, true, false, false]);
+    assert.deepEqual(
+      breakpoints.map((each: { verified: boolean }) => each.verified),
+      [true, true, false, false],
+    );
     assert.match(breakpoints[2].message, /'300' is no vector/);
     const shown = guest.triggers.map((trigger) => ('vector' in trigger ? `${trigger.kind} ${trigger.vector}` : ''));
     assert.deepEqual(shown, ['exception 13', 'interrupt 32', 'interrupt 33']);

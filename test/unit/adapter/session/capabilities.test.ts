@@ -39,6 +39,7 @@ describe('capabilities', () => {
   });
 
   it('do not claim what there is none of', () => {
-    for (const absent of ['supportsRestartFrame', 'supportsTerminateThreadsRequest', 'supportsSingleThreadExecutionRequests']) assert.ok(!(absent in CAPABILITIES));
+    for (const absent of ['supportsRestartFrame', 'supportsTerminateThreadsRequest', 'supportsSingleThreadExecutionRequests'])
+      assert.ok(!(absent in CAPABILITIES));
   });
 });

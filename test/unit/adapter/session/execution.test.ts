@@ -5,7 +5,10 @@ import { launched } from '../client';
 describe('running and stepping', () => {
   it('lists each vCPU as a thread', async () => {
     const { client } = await launched({}, new FakeGuest({ cpus: 2 }));
-    assert.deepEqual((await client.request('threads')).threads, [{ id: 1, name: 'vCPU 0' }, { id: 2, name: 'vCPU 1' }]);
+    assert.deepEqual((await client.request('threads')).threads, [
+      { id: 1, name: 'vCPU 0' },
+      { id: 2, name: 'vCPU 1' },
+    ]);
   });
 
   it('runs to a breakpoint and names it', async () => {
@@ -88,7 +91,7 @@ describe('running and stepping', () => {
     assert.equal((await client.event('output')).output, 'one\n');
     guest.emit({ event: 'serial', port: 0, bytes: Uint8Array.of(0xc3) });
     guest.emit({ event: 'serial', port: 0, bytes: Uint8Array.of(0xb6, 0x0a) });
-    assert.deepEqual((await client.event('output')), { category: 'stdout', output: 'twö\n' });
+    assert.deepEqual(await client.event('output'), { category: 'stdout', output: 'twö\n' });
     guest.say('login: ');
     assert.equal((await client.event('output')).output, 'login: ');
   });

@@ -21,7 +21,10 @@ describe('variables', () => {
   it('have a scope for each group of registers, and one for the devices', async () => {
     const { client } = await launched();
     const { scopes } = await client.request('scopes', { frameId: 1 });
-    assert.deepEqual(scopes.map((each: { name: string }) => each.name), ['General', 'Flags', 'Segments', 'x87', 'SSE', 'Devices']);
+    assert.deepEqual(
+      scopes.map((each: { name: string }) => each.name),
+      ['General', 'Flags', 'Segments', 'x87', 'SSE', 'Devices'],
+    );
   });
 
   it('show registers, decoded flags and hidden parts', async () => {
@@ -39,7 +42,10 @@ describe('variables', () => {
     const xmm0 = (await children(client, await scope(client, 'SSE'))).get('xmm0')!;
     const shapes = await children(client, xmm0.variablesReference);
     const doubles = shapes.get('f64x2')!.variablesReference;
-    assert.deepEqual([...(await children(client, doubles)).values()].map(({ value }) => value), ['2', '1']);
+    assert.deepEqual(
+      [...(await children(client, doubles)).values()].map(({ value }) => value),
+      ['2', '1'],
+    );
     assert.equal((await client.request('setVariable', { variablesReference: doubles, name: '[0]', value: '-0.5' })).value, '-0.5');
     assert.equal(guest.values['xmm0'], 0x3ff0_0000_0000_0000_bfe0_0000_0000_0000n);
   });
@@ -167,10 +173,16 @@ describe('the stack', () => {
     word(0x8030, 0);
     word(0x8038, 0x1305);
     const { stackFrames, totalFrames } = await client.request('stackTrace', { threadId: 1 });
-    assert.deepEqual(stackFrames.map((frame: { instructionPointerReference: string }) => frame.instructionPointerReference), ['0x1000', '0x1205', '0x1305']);
+    assert.deepEqual(
+      stackFrames.map((frame: { instructionPointerReference: string }) => frame.instructionPointerReference),
+      ['0x1000', '0x1205', '0x1305'],
+    );
     assert.equal(totalFrames, 3);
     const page = await client.request('stackTrace', { threadId: 1, startFrame: 1, levels: 1 });
-    assert.deepEqual(page.stackFrames.map((frame: { id: number }) => frame.id), [stackFrames[1].id]);
+    assert.deepEqual(
+      page.stackFrames.map((frame: { id: number }) => frame.id),
+      [stackFrames[1].id],
+    );
   });
 
   it('gives frames without source a listing', async () => {

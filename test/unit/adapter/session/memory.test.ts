@@ -14,7 +14,10 @@ describe('memory', () => {
     const { data, unreadableBytes } = await client.request('readMemory', { memoryReference: '0xfffe', count: 16 });
     assert.equal(Buffer.from(data, 'base64').length, 2);
     assert.equal(unreadableBytes, 14);
-    assert.deepEqual(await client.request('readMemory', { memoryReference: '0xffffffff80000000', count: 8 }), { address: '0xffffffff80000000', unreadableBytes: 8 });
+    assert.deepEqual(await client.request('readMemory', { memoryReference: '0xffffffff80000000', count: 8 }), {
+      address: '0xffffffff80000000',
+      unreadableBytes: 8,
+    });
     assert.deepEqual(await client.request('readMemory', { memoryReference: '0x0', offset: -8, count: 8 }), { address: '0x0', unreadableBytes: 8 });
   });
 
@@ -45,7 +48,10 @@ describe('disassembly', () => {
   it('has exactly the wanted length at either end of the address space', async () => {
     const low = await instructions({ memoryReference: '0x0', instructionOffset: -10, instructionCount: 20 });
     assert.equal(low.length, 20);
-    assert.deepEqual(low.slice(0, 10).map((each) => each.presentationHint), Array(10).fill('invalid'));
+    assert.deepEqual(
+      low.slice(0, 10).map((each) => each.presentationHint),
+      Array(10).fill('invalid'),
+    );
     assert.equal(low[10]!.address, '0x0');
     const high = await instructions({ memoryReference: '0xfffffffffffffffe', instructionOffset: 0, instructionCount: 20 });
     assert.equal(high.length, 20);

@@ -24,7 +24,10 @@ describe('symbols', () => {
     assert.equal(index.label(0xffffffff81200060n), 'verify_cpu');
     assert.equal(index.label(0xffffffff811fffffn), undefined);
     assert.equal(index.label(0n), undefined);
-    assert.deepEqual(index.complete('start').map(({ name }) => name), ['startup_64']);
+    assert.deepEqual(
+      index.complete('start').map(({ name }) => name),
+      ['startup_64'],
+    );
   });
 
   it('names the bad line of a System.map', () => {
