@@ -159,7 +159,7 @@ function page(webview: vscode.Webview, script: vscode.Uri): string {
   body { display: flex; flex-direction: column; }
   #bar { display: flex; gap: 8px; align-items: center; padding: 4px 8px; font-size: 12px; color: var(--vscode-descriptionForeground); }
   #bar .space { flex: 1; }
-  button { color: var(--vscode-button-secondaryForeground); background: var(--vscode-button-secondaryBackground); border: 0; padding: 3px 8px; border-radius: 2px; cursor: pointer; }
+  button { color: var(--vscode-button-secondaryForeground); background: var(--vscode-button-secondaryBackground); border: 0; padding: 3px 8px; border-radius: 2px; cursor: pointer; white-space: nowrap; }
   button:hover { background: var(--vscode-button-secondaryHoverBackground); }
   #stage { flex: 1; min-height: 0; display: flex; align-items: center; justify-content: center; padding: 4px; }
   canvas { max-width: 100%; max-height: 100%; background: #000; outline: 2px solid transparent; cursor: default; }
