@@ -16,6 +16,10 @@ export const systemPlatform: readonly Definition[] = [
 
   system('fxsave', ['NP 0F AE /0 M : mem w0', 'NP 0F AE /0 Mq : mem w1']),
   system('fxrstor', ['NP 0F AE /1 M : mem w0', 'NP 0F AE /1 Mq : mem w1']),
+  system('fnstenv', ['D9 /6 M : v mem'], 'x87'),
+  system('fldenv', ['D9 /4 M : v mem'], 'x87'),
+  system('fnsave', ['DD /6 M : v mem'], 'x87'),
+  system('frstor', ['DD /4 M : v mem'], 'x87'),
   system('xsave', ['NP 0F AE /4 M : mem w0', 'NP 0F AE /4 Mq : mem w1']),
   system('xrstor', ['NP 0F AE /5 M : mem w0', 'NP 0F AE /5 Mq : mem w1']),
   system('xsaveopt', ['NP 0F AE /6 M : mem w0', 'NP 0F AE /6 Mq : mem w1']),

@@ -2,6 +2,7 @@ import type { SystemFunction } from './context';
 import { controlInstructions } from './control-registers';
 import { cpuidInstructions } from './cpuid';
 import { farInstructions } from './far';
+import { environmentInstructions } from './fnsave';
 import { flagInstructions } from './flags';
 import { fxsaveInstructions } from './fxsave';
 import { interruptInstructions } from './interrupts';
@@ -24,6 +25,7 @@ export const systemInstructions: Readonly<Record<string, SystemFunction>> = {
   ...msrInstructions,
   ...portInstructions,
   ...fxsaveInstructions,
+  ...environmentInstructions,
   ...xsaveInstructions,
   ...legacyInstructions,
 };
