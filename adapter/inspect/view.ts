@@ -36,9 +36,9 @@ function cpuOf(vcpu: number, registers: Readonly<Record<string, bigint>>): Cpu {
     attributes === undefined
       ? long ? 64 : protectedMode ? 32 : 16
       : long && attributes & ACCESS_L ? 64 : attributes & ACCESS_D ? 32 : 16;
-  const linear = (segment: string, offset: string): bigint =>
-    bits === 64 ? get(offset) : (get(`${segment}.base`) + BigInt.asUintN(bits, get(offset))) & 0xffff_ffffn;
-  return { vcpu, registers, bits, pc: linear('cs', 'rip'), sp: linear('ss', 'rsp'), fp: linear('ss', 'rbp') };
+  const linear = (segment: string, offset: bigint): bigint => (bits === 64 ? offset : (get(`${segment}.base`) + offset) & 0xffff_ffffn);
+  const onStack = (register: string): bigint => linear('ss', BigInt.asUintN(bits, get(register)));
+  return { vcpu, registers, bits, pc: linear('cs', get('rip')), sp: onStack('rsp'), fp: onStack('rbp') };
 }
 
 export class MachineView {

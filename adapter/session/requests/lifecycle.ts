@@ -53,6 +53,8 @@ async function loadSymbols(session: Session, plan: ReturnType<typeof planLaunch>
   if (kernel !== undefined && plan.symbols.every(({ path }) => path !== kernel) && (await isElfFile(kernel))) {
     const module = await symbols.load(kernel, 0n);
     for (const problem of module.problems) session.output('stderr', `${module.name}: ${problem}\n`);
+    // A stripped one has none to show.
+    if (module.symbols + module.lines === 0) symbols.modules.pop();
   }
   for (const { path, offset } of plan.symbols) {
     const module = await symbols.load(path, offset);
@@ -66,7 +68,12 @@ async function start(session: Session, args: Readonly<Record<string, unknown>>):
   if (plan.trace !== undefined) session.traceTo(plan.trace);
   const symbols = await loadSymbols(session, plan);
   const guest = await session.options.createGuest(plan.machine, plan.snapshot === undefined ? {} : { snapshot: plan.snapshot });
-  await session.adopt(await Debuggee.create(guest, plan, symbols, session.listener));
+  try {
+    await session.adopt(await Debuggee.create(guest, plan, symbols, session.listener));
+  } catch (error) {
+    await guest.close();
+    throw error;
+  }
   session.launchArguments = args;
   session.event<DebugProtocol.ProcessEvent>('process', {
     name: basename(plan.machine.kernel ?? plan.snapshot ?? 'guest'),
