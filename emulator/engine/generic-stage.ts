@@ -230,6 +230,10 @@ export class GenericStage implements Stage {
     return v128.load(i32.const(layout.XMM + register * 16));
   }
 
+  setVector(register: number, value: V128): void {
+    this.f.store('v128', i32.const(layout.XMM + register * 16), 0, value);
+  }
+
   // ── Addresses ────────────────────────────────────────────────────────────────────────────
 
   effectiveAddress(o: Operand): I64 {

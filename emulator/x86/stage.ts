@@ -85,6 +85,7 @@ export interface Stage {
   setRegister(register: number, size: Size, value: I64): void;
   /** Vector register by number (implicit XMM0). */
   getVector(register: number): V128;
+  setVector(register: number, value: V128): void;
 
   /** Other state, by its address in the window (layout.ts). */
   getState(kind: 'u8' | 'u16' | 'u32' | 'u64', address: number): I64;

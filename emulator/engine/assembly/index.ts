@@ -6,3 +6,4 @@ export * from './segment';
 export * from './strings';
 export * from './float/index';
 export * from './x87/index';
+export * from './compare-strings';

@@ -3,6 +3,8 @@ import { arithmetic } from './arithmetic';
 import { control } from './control';
 import { moves } from './move';
 import { shifts } from './shift';
+import { sse41 } from './sse41';
+import { sse42 } from './sse42';
 import { sseConversions } from './sse-convert';
 import { sseFloats } from './sse-float';
 import { sseIntegers } from './sse-integer';
@@ -28,6 +30,8 @@ export const instructions: readonly Definition[] = [
   ...sseIntegers,
   ...sseFloats,
   ...sseConversions,
+  ...sse41,
+  ...sse42,
   ...x87Control,
   ...x87Moves,
   ...x87Arithmetic,

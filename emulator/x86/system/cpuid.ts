@@ -19,8 +19,8 @@ const bits = (...numbers: number[]): number => numbers.reduce((sum, bit) => sum 
 
 /** Leaf 1, EDX: FPU DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE-36 CLFSH MMX FXSR SSE SSE2. */
 const FEATURES_EDX = bits(0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 19, 23, 24, 25, 26);
-/** Leaf 1, ECX: SSE3 SSSE3 CX16 x2APIC POPCNT TSC-deadline XSAVE. */
-const FEATURES_ECX = bits(0, 9, 13, 21, 23, 24, 26);
+/** Leaf 1, ECX: SSE3 SSSE3 CX16 SSE4.1 SSE4.2 x2APIC POPCNT TSC-deadline XSAVE. */
+const FEATURES_ECX = bits(0, 9, 13, 19, 20, 21, 23, 24, 26);
 const APIC = 9;
 const HTT = 28;
 const OSXSAVE = 27;
