@@ -21,7 +21,7 @@ function told(stop: Stop, breakpoints: Breakpoints): Told {
   const { reason } = stop;
   switch (reason.kind) {
     case 'entry':
-      return { reason: 'entry', description: 'Paused at power-on' };
+      return { reason: 'entry', description: stop.position === 0 ? 'Paused at power-on' : 'Paused before the first step' };
     case 'pause':
       return { reason: 'pause' };
     case 'step':
