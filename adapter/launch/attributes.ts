@@ -63,7 +63,7 @@ export const ATTRIBUTES = {
   },
   sourceMap: { type: 'map', default: {}, description: 'Source folders as compiled, and where they are here: `{ "/usr/src/linux": "${workspaceFolder}" }`.' },
   historyMegabytes: { type: 'integer', minimum: 0, maximum: 65536, default: 512, description: 'Memory for checkpoints, from which the past is rebuilt; 0 switches history (stepping back) off.' },
-  checkpointEvery: { type: 'integer', minimum: 100_000, default: 50_000_000, description: 'Instructions between automatic checkpoints.' },
+  checkpointEvery: { type: 'integer', minimum: 100_000, default: 20_000_000, description: 'Instructions between automatic checkpoints.' },
   debugExitPort: { type: 'port', default: 0xf4, description: 'I/O port of the isa-debug-exit device, through which a guest ends the session with an exit code; `false` for none.' },
   timeout: { type: 'integer', minimum: 1, description: 'Pause the guest after so many seconds of running.' },
   snapshot: { type: 'path', description: 'Resume from this snapshot file instead of booting.' },

@@ -7,7 +7,7 @@ import type { MachineConfig } from '../machine/api';
 /** Fixed, so that two runs are the same. */
 const START = Date.UTC(2025, 0, 1);
 const HISTORY = 512 * 2 ** 20;
-const CHECKPOINT_EVERY = 50_000_000;
+const CHECKPOINT_EVERY = 20_000_000;
 const DEBUG_EXIT = 0xf4;
 
 const UNITS: Readonly<Record<string, number>> = { '': 0, k: 10, m: 20, g: 30 };

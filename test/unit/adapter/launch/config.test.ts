@@ -21,7 +21,7 @@ describe('launch attributes', () => {
     const plan = planLaunch({ type: 'guest', request: 'launch', name: 'x', program: '/k', memory: '1G', __sessionId: 'y' });
     assert.deepEqual(plan.machine, {
       kernel: '/k', memory: 2 ** 30, cpus: 1, startTime: Date.UTC(2025, 0, 1), framebuffer: { width: 1024, height: 768 },
-      historyBytes: 512 * 2 ** 20, checkpointEvery: 50_000_000, debugExitPort: 0xf4,
+      historyBytes: 512 * 2 ** 20, checkpointEvery: 20_000_000, debugExitPort: 0xf4,
     });
     assert.equal(plan.stopOnEntry, false);
     assert.equal(plan.suspendFile, '/k.suspended');
