@@ -52,6 +52,8 @@ describe('VS Code: folders without a launch.json', function () {
     copyFileSync(join(ROOT, 'samples/hello/main.c'), join(folder, 'notes.c'));
     code = await Workbench.open(server!.url(folder));
     await code.openFile('notes.c');
+    await code.page.keyboard.press('Control+Shift+D');
+    await code.openFile('notes.c'); // its language says which debugger F5 starts
     await code.page.keyboard.press('F5');
     await code.running();
     await code.consoleShows('] '); // the kernel's time stamps
