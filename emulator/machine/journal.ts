@@ -23,6 +23,8 @@ export interface JournalEvent {
 export class Journal {
   private events: JournalEvent[] = [];
   private next = 0;
+  /** The future that the last event from outside put an end to. */
+  lost: readonly JournalEvent[] = [];
 
   get cursor(): number {
     return this.next;
@@ -48,10 +50,10 @@ export class Journal {
 
   /** Something happens now: a recorded future is given up. Returns the events of that future. */
   append(position: Position, input: Input): readonly JournalEvent[] {
-    const future = this.events.splice(this.next);
+    this.lost = this.events.splice(this.next);
     this.events.push({ position, input });
     this.next++;
-    return future;
+    return this.lost;
   }
 
   /** Goes to another point of the history. */

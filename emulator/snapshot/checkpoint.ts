@@ -3,6 +3,9 @@ import type { MachineState } from '../machine/state';
 
 export const PAGE = 4096;
 
+/** Contents by the engine's page numbers; null: all zeros. */
+export type Pages = Map<number, Uint8Array | null>;
+
 /** A state of the machine, with the pages that have changed since the checkpoint before it. */
 export interface Checkpoint {
   readonly id: number;
@@ -13,8 +16,7 @@ export interface Checkpoint {
   readonly kept: boolean;
   /** Made while replaying, near where somebody steps back: the first to go. */
   readonly passing: boolean;
-  /** Contents of changed pages, by the engine's page numbers; null: all zeros. */
-  readonly pages: Map<number, Uint8Array | null>;
+  readonly pages: Pages;
 }
 
 export const positionOf = ({ state }: Checkpoint): Position => state.position;

@@ -1,6 +1,7 @@
 import { internalError } from '../errors';
 import type { Position } from '../machine/api';
-import { bytesOf, positionOf, type Checkpoint } from './checkpoint';
+import type { Fork } from './branch';
+import { PAGE, positionOf, type Checkpoint, type Pages } from './checkpoint';
 
 /** Most checkpoints that are kept only for stepping back nearby. */
 const PASSING_LIMIT = 24;
@@ -11,15 +12,20 @@ const PASSING_LIMIT = 24;
  */
 export class CheckpointStore {
   private list: Checkpoint[] = [];
-  private used = 0;
+  /** Contents that are kept, and by how many checkpoints: branches share what they have in common. */
+  private readonly holders = new Map<Uint8Array, number>();
 
-  constructor(private readonly budget: number) {}
+  constructor(
+    private readonly budget: number,
+    /** Lets go of something of another branch; false: there is nothing more. */
+    private readonly release: () => boolean = () => false,
+  ) {}
 
   get all(): readonly Checkpoint[] {
     return this.list;
   }
   get bytes(): number {
-    return this.used;
+    return this.holders.size * PAGE;
   }
   get first(): Checkpoint {
     const [first] = this.list;
@@ -45,14 +51,36 @@ export class CheckpointStore {
     const index = this.list.findIndex((other) => positionOf(other) > positionOf(checkpoint));
     if (index < 0) this.list.push(checkpoint);
     else this.list.splice(index, 0, checkpoint);
-    this.used += bytesOf(checkpoint);
+    this.hold(checkpoint.pages);
     this.thin(new Set([checkpoint, ...(current ? [current] : [])]));
   }
 
-  /** Forgets everything beyond a position. */
-  cut(position: Position): void {
-    for (const checkpoint of this.list) if (positionOf(checkpoint) > position) this.used -= bytesOf(checkpoint);
-    this.list = this.list.filter((checkpoint) => positionOf(checkpoint) <= position);
+  /** Takes out everything that lies beyond a fork. */
+  cut(fork: Fork): void {
+    for (const { pages } of this.beyond(fork)) this.free(pages);
+    this.list = this.list.filter((checkpoint) => !this.beyond(fork).includes(checkpoint));
+  }
+  beyond({ position, journal }: Fork): readonly Checkpoint[] {
+    return this.list.filter(({ state }) => state.position > position || state.journal > journal);
+  }
+
+  hold(pages: Pages): void {
+    for (const bytes of pages.values()) if (bytes) this.holders.set(bytes, (this.holders.get(bytes) ?? 0) + 1);
+  }
+  free(pages: Pages): void {
+    for (const bytes of pages.values()) {
+      if (!bytes) continue;
+      const rest = (this.holders.get(bytes) ?? 0) - 1;
+      if (rest > 0) this.holders.set(bytes, rest);
+      else this.holders.delete(bytes);
+    }
+  }
+
+  /** All pages at a checkpoint, whatever becomes of those before it. */
+  whole(at: Checkpoint): Pages {
+    const pages: Pages = new Map();
+    for (const checkpoint of this.list.slice(0, this.list.indexOf(at) + 1)) for (const [page, bytes] of checkpoint.pages) pages.set(page, bytes);
+    return pages;
   }
 
   /** Contents of a page at a checkpoint. */
@@ -78,8 +106,10 @@ export class CheckpointStore {
     const passing = this.list.filter((checkpoint) => checkpoint.passing && !needed.has(checkpoint));
     const oldest = [...passing].sort((a, b) => a.id - b.id);
     while (oldest.length > PASSING_LIMIT) this.drop(oldest.shift()!);
-    while (this.used > this.budget) {
-      const victim = oldest.shift() ?? this.leastUseful(needed);
+    while (this.bytes > this.budget) {
+      const passed = oldest.shift();
+      if (!passed && this.release()) continue;
+      const victim = passed ?? this.leastUseful(needed);
       if (!victim) return;
       this.drop(victim);
     }
@@ -108,9 +138,10 @@ export class CheckpointStore {
     const index = this.list.indexOf(checkpoint);
     const successor = this.list[index + 1];
     if (!successor) throw internalError('last-checkpoint', 'the newest checkpoint can not be dropped');
-    this.used -= bytesOf(checkpoint) + bytesOf(successor);
-    for (const [page, bytes] of checkpoint.pages) if (!successor.pages.has(page)) successor.pages.set(page, bytes);
-    this.used += bytesOf(successor);
+    const moved: Pages = new Map([...checkpoint.pages].filter(([page]) => !successor.pages.has(page)));
+    this.hold(moved);
+    for (const [page, bytes] of moved) successor.pages.set(page, bytes);
+    this.free(checkpoint.pages);
     this.list.splice(index, 1);
   }
 }

@@ -2,6 +2,7 @@ import { userError } from '../errors';
 import type { CheckpointInfo, Position } from '../machine/api';
 import type { Halt, History, HistoryContext, Hit, PageReader } from '../machine/history';
 import { capture, restore } from '../machine/state';
+import { Branches } from './branch';
 import { contents, describe, PAGE, positionOf, type Checkpoint } from './checkpoint';
 import { CheckpointStore } from './store';
 
@@ -15,6 +16,7 @@ const PIECES = 32;
 /** The machine's past: checkpoints with changed pages only, and the journal between them. */
 export class Timeline implements History {
   private readonly store: CheckpointStore;
+  private readonly branches = new Branches();
   private readonly reader: PageReader;
   private readonly memory: Uint8Array;
   /** Memory is what this checkpoint says, but for the pages of `changed` and of `reader`. */
@@ -29,7 +31,7 @@ export class Timeline implements History {
     private readonly every: number,
   ) {
     const { machine } = context;
-    this.store = new CheckpointStore(budget);
+    this.store = new CheckpointStore(budget, () => this.branches.release(this.store));
     this.reader = machine.pages.reader();
     this.memory = new Uint8Array(machine.engine.memory.buffer);
     this.last = machine.position;
@@ -61,7 +63,9 @@ export class Timeline implements History {
   }
 
   branched(): void {
-    this.store.cut(this.position);
+    const { journal } = this.context.machine;
+    const before = journal.cursor - 1;
+    this.branches.leave(this.store, { position: this.position, journal: before }, [...journal.save().slice(0, before), ...journal.lost]);
     this.last = this.position;
     this.context.changed();
   }
@@ -97,7 +101,8 @@ export class Timeline implements History {
     return describe(made);
   }
   list(): readonly CheckpointInfo[] {
-    return this.store.all.filter(({ passing }) => !passing).map(describe);
+    const all = [...this.store.all, ...this.branches.checkpoints].filter(({ passing }) => !passing);
+    return all.sort((a, b) => positionOf(a) - positionOf(b)).map(describe);
   }
 
   /** Puts a checkpoint's state into the machine. */
@@ -121,10 +126,30 @@ export class Timeline implements History {
 
   async restore(id: number): Promise<void> {
     const found = this.store.find(id);
-    if (!found) throw userError('no-checkpoint', `there is no checkpoint ${id}`);
-    this.last = this.newest;
-    this.goTo(found);
+    if (found) {
+      this.last = this.newest;
+      this.goTo(found);
+    } else this.changeTo(id);
     await this.context.yield();
+  }
+
+  /** Goes to a checkpoint of another branch, which becomes the current one. */
+  private changeTo(id: number): void {
+    const found = this.branches.take(id);
+    if (!found) throw userError('no-checkpoint', `there is no checkpoint ${id}`);
+    const { machine } = this.context;
+    const { checkpoint, events, fork } = found;
+    this.branches.leave(this.store, fork, machine.journal.save());
+    this.store.add(checkpoint, this.store.all.at(-1));
+    // It now has two holders: itself, and the list of other branches that it has left.
+    this.store.free(checkpoint.pages);
+    machine.journal.load(events, checkpoint.state.journal);
+    // Nothing is known of how memory differs: everything that was ever written is put back.
+    this.changed = new Set(machine.pages.all());
+    this.base = checkpoint;
+    this.goTo(checkpoint);
+    this.last = this.position;
+    this.context.changed();
   }
 
   // ── Travelling ───────────────────────────────────────────────────────────────────────────
@@ -199,25 +224,33 @@ export class Timeline implements History {
   }
 
   /** Position before the last instruction that a vCPU completes between two positions. */
-  private async lastInstruction(start: Position, end: Position, vcpu: number): Promise<Position | undefined> {
+  private async lastInstruction(from: Position, to: Position, vcpu: number): Promise<Position | undefined> {
     const { machine, loop } = this.context;
-    let [from, to] = [start, end];
-    for (;;) {
-      await this.replay(from);
-      const step = Math.max(1, Math.ceil((to - from) / PIECES));
-      let found: readonly [Position, Position] | undefined;
-      while (machine.position < to && !this.context.interrupted()) {
-        const [position, instructions] = [machine.position, machine.clock.instructions()];
-        const halt = loop.advance(Math.min(to, position + step));
-        const ran = machine.clock.instructions() > instructions && (machine.config.cpus === 1 || machine.engine.current === vcpu || step > 1);
-        if (ran) found = [position, machine.position];
-        if (halt && machine.position === position && halt.kind !== 'reset') break;
-        if (step > 1000) await this.context.yield();
-      }
-      if (!found || this.context.interrupted()) return undefined;
-      if (step === 1) return found[0];
-      [from, to] = found;
+    await this.replay(from);
+    const step = Math.max(1, Math.ceil((to - from) / PIECES));
+    const found: (readonly [Position, Position])[] = [];
+    while (machine.position < to && !this.context.interrupted()) {
+      const [position, instructions, start] = [machine.position, machine.clock.instructions(), this.trace(vcpu)];
+      const halt = loop.advance(Math.min(to, position + step));
+      const alone = machine.config.cpus === 1 || machine.engine.current === vcpu;
+      const ran = machine.clock.instructions() > instructions && (alone || (step > 1 && this.trace(vcpu) !== start));
+      if (ran) found.push([position, machine.position]);
+      if (halt && machine.position === position && halt.kind !== 'reset') break;
+      if (step > 1000) await this.context.yield();
     }
+    // With several vCPUs a piece may hold only what another one ran.
+    for (const [start, end] of found.reverse()) {
+      if (this.context.interrupted()) return undefined;
+      const position = step === 1 ? start : await this.lastInstruction(start, end, vcpu);
+      if (position !== undefined) return position;
+    }
+    return undefined;
+  }
+
+  /** Differs if a vCPU has run, where there are several. */
+  private trace(vcpu: number): string {
+    const { engine, config } = this.context.machine;
+    return config.cpus === 1 ? '' : Buffer.from(engine.saveVcpu(vcpu)).toString('latin1');
   }
 
   async reverseContinue(): Promise<Hit | undefined> {

@@ -87,6 +87,27 @@ describe('history of a Linux boot', function () {
       await guest.close();
     });
 
+  it('steps back a vCPU that has not run for a while', async () => {
+    const guest = await openGuest(config(2));
+    await moved(guest, () => guest.resume({ position: 500_000_000, unattended: true }));
+    for (let i = 0; i < 4; i++) {
+      const { position } = await guest.status();
+      await moved(guest, () => guest.resume({ position: position + 1_007_003, unattended: true }));
+      for (const vcpu of [0, 1]) {
+        const registers = await guest.registers(vcpu);
+        const { position: here } = await guest.status();
+        const stop = await moved(guest, () => guest.stepBack(vcpu));
+        assert.equal(stop.reason.kind, 'step', `vCPU ${vcpu} at ${here}`);
+        const { position: back } = await guest.status();
+        assert.ok(back < here);
+        await moved(guest, () => guest.step('in', vcpu));
+        assert.deepEqual(await guest.registers(vcpu), registers, `vCPU ${vcpu} stood there at ${here} since ${back}`);
+        await moved(guest, () => guest.travel(here));
+      }
+    }
+    await guest.close();
+  });
+
   it('searches backwards: the last hit first, then the one before it', async () => {
     const guest = await openGuest(config(1));
     await moved(guest, () => guest.resume({ position: 130_000_000, unattended: true }));
@@ -142,12 +163,27 @@ describe('history of a Linux boot', function () {
     assert.equal(await guest.stateHash(), hash);
     await moved(guest, () => guest.resume({ position: 75_000_000, unattended: true }));
     assert.equal(await guest.stateHash(), later, 'the same future');
+    const { id: left } = await guest.checkpoint('left behind');
     await moved(guest, () => guest.restore(id));
     await guest.setVcpuState(0, ['general', 'r15'], 0x1234n);
     assert.equal((await guest.status()).newest, 60_000_000);
     await moved(guest, () => guest.resume({ position: 60_000_100, unattended: true }));
     assert.notEqual((await guest.status()).newest, 75_000_000);
     assert.ok((await guest.checkpoints()).some((checkpoint) => checkpoint.name === 'here' && checkpoint.kept));
+    const other = await guest.stateHash();
+    const { id: onOther } = await guest.checkpoint('other');
+    // The future that was left is still there, with its past; and so is the one that is left for it.
+    await moved(guest, () => guest.restore(left));
+    assert.equal(await guest.stateHash(), later, 'the old branch');
+    await moved(guest, () => guest.travel(60_000_000));
+    assert.equal(await guest.stateHash(), hash, 'the past that both have');
+    await moved(guest, () => guest.travel(75_000_000));
+    assert.equal(await guest.stateHash(), later, 'and forward on the old branch');
+    await moved(guest, () => guest.restore(onOther));
+    assert.equal(await guest.stateHash(), other, 'the branch with the changed register');
+    await moved(guest, () => guest.travel(59_999_000));
+    await moved(guest, () => guest.travel(60_000_100));
+    assert.equal(await guest.stateHash(), other, 'and its input is replayed');
     await guest.close();
   });
 });
