@@ -1,9 +1,9 @@
 // Finding decoded blocks.
 import {
-  BLOCK_CROSSING, BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_HOST, BLOCK_MODE, BLOCK_NEXT, CONTEXT, CPL, DECODE_MODE, EXIT_REASON,
-  JUMP_CACHE, JUMP_CACHE_ENTRIES, LEAVE_INTERNAL, MODE_64, PAGE_CACHED, PAGE_CODE, PAGE_FLAGS, SINGLE,
+  BLOCK_CROSSING, BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_HOST, BLOCK_MODE, BLOCK_NEXT, CONTEXT, CPL, CS, DECODE_MODE, EXIT_REASON,
+  JUMP_CACHE, JUMP_CACHE_ENTRIES, LEAVE_INTERNAL, MODE_64, MODE_FLAT, PAGE_CACHED, PAGE_CODE, PAGE_FLAGS, SEG_BASE, SEG_LIMIT, SEGMENT_SIZE, SEGMENTS, SINGLE,
 } from '../../x86/layout';
-import { canonical, DEVICE, dropWriteEntries, FAULTED, FETCH, nonCanonical, translate, USER } from './paging';
+import { canonical, DEVICE, dropWriteEntries, FAULTED, FETCH, nonCanonical, raise, translate, USER } from './paging';
 
 /** Decodes at a host address; returns the block, or 0 where the instruction is left with a fault. */
 @external("host", "decode")
@@ -14,10 +14,22 @@ function bucketOf(host: u32, mode: u32): u32 {
   return BLOCK_HASH + ((((host * 0x9e3779b1) >> 12) ^ mode) & (BLOCK_HASH_ENTRIES - 1)) * 4;
 }
 
+const GENERAL_PROTECTION = 13;
+
+/** Running on past the end of the code segment (SDM vol. 3, 5.3). */
+function beyondLimit(linear: u64): bool {
+  const segment = SEGMENTS + CS * SEGMENT_SIZE;
+  return ((linear - load<u64>(segment + SEG_BASE)) & 0xffffffff) > (load<u32>(segment + SEG_LIMIT) as u64);
+}
+
 /** Host address of code at a linear address; 0 where fetching faults. */
 export function translateFetch(linear: u64): u32 {
   if (load<u32>(DECODE_MODE) & MODE_64 && !canonical(linear)) {
     nonCanonical(false);
+    return 0;
+  }
+  if (!(load<u32>(DECODE_MODE) & (MODE_64 | MODE_FLAT)) && beyondLimit(linear)) {
+    raise(GENERAL_PROTECTION, 0);
     return 0;
   }
   const host = translate(linear, FETCH | (load<u32>(CPL) == 3 ? USER : 0));

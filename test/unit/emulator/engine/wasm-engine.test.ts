@@ -99,6 +99,25 @@ describe('WasmEngine', () => {
     assert.equal(engine.count(), 2);
   });
 
+  it('faults where code runs past the end of its segment', async () => {
+    const engine = await bareEngine('90 90 90 90');
+    const { vcpu } = engine;
+    vcpu.setU64(layout.CR0, 0x10n);
+    vcpu.setU64(layout.EFER, 0n);
+    for (const s of [layout.CS, layout.SS, layout.DS]) vcpu.setSegment(s, { selector: 0, base: 0n, limit: 0xffff, attributes: 0x93 });
+    vcpu.rip = 0xfffen;
+    engine.physicalWrite(0xfffe, Uint8Array.of(0x90, 0x90, 0x90, 0x90));
+    // #GP (13) through the interrupt table of real mode, to 0:600; the table is at 0.
+    engine.physicalWrite(13 * 4, Uint8Array.of(0x00, 0x06, 0x00, 0x00));
+    vcpu.setU32(layout.IDTR_LIMIT, 0x3ff);
+    vcpu.setU64(layout.IDTR_BASE, 0n);
+    engine.physicalWrite(0x600, Uint8Array.of(0xeb, 0xfe));
+    engine.modeChanged();
+    engine.flush();
+    engine.run(5);
+    assert.equal(vcpu.rip, 0x600n);
+  });
+
   it('runs code that changes itself', async () => {
     // mov byte [rip + 0], 0x05 changes the immediate of the next instruction: mov eax, 1
     const engine = await bareEngine('c6 05 01 00 00 00 05  b8 01 00 00 00  eb fe');
