@@ -4,6 +4,8 @@ import * as layout from '../x86/layout';
 import type { HelperExports } from './wasm-module';
 
 const PAGE = 0x1000;
+/** The flag in the bytes of four pages, which are looked at together: there are many pages, and few are written. */
+const DIRTY_IN_WORD = layout.PAGE_DIRTY * 0x0101_0101;
 
 interface Placed extends Backing {
   readonly name: string;
@@ -16,6 +18,7 @@ export class MachineMemory {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly ram: Uint8Array;
+  private readonly flags: Uint32Array;
   private readonly placed: readonly Placed[];
   /** Backing pages in use: the guest's whole memory. */
   readonly firstPage = layout.RAM >>> 12;
@@ -29,6 +32,7 @@ export class MachineMemory {
     this.bytes = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);
     this.ram = this.bytes.subarray(layout.RAM, layout.RAM + ramBytes);
+    this.flags = new Uint32Array(memory.buffer, layout.PAGE_FLAGS, 1 << 18);
     let host = layout.RAM + ramBytes;
     this.placed = backings.map(({ name, length, writable }) => {
       const piece = { name, length, writable, host, bytes: this.bytes.subarray(host, host + length), address: null };
@@ -105,13 +109,18 @@ export class MachineMemory {
 
   dirtyPages(): Uint32Array {
     const pages: number[] = [];
-    for (let page = this.firstPage; page <= this.lastPage; page++)
-      if (this.bytes[layout.PAGE_FLAGS + page]! & layout.PAGE_DIRTY) pages.push(page);
+    const { flags, firstPage, lastPage } = this;
+    for (let index = firstPage >>> 2; index <= lastPage >>> 2; index++) {
+      const dirty = flags[index]! & DIRTY_IN_WORD;
+      if (dirty === 0) continue;
+      for (let i = 0; i < 4; i++) if ((dirty >>> (i * 8)) & layout.PAGE_DIRTY) pages.push(index * 4 + i);
+    }
     return Uint32Array.from(pages);
   }
 
   clearDirty(helpers: HelperExports): void {
-    for (let page = this.firstPage; page <= this.lastPage; page++) this.bytes[layout.PAGE_FLAGS + page]! &= ~layout.PAGE_DIRTY;
+    const { flags, firstPage, lastPage } = this;
+    for (let index = firstPage >>> 2; index <= lastPage >>> 2; index++) if (flags[index]! & DIRTY_IN_WORD) flags[index]! &= ~DIRTY_IN_WORD;
     // Write entries of the TLB exist for dirty pages only.
     helpers.flush();
   }
