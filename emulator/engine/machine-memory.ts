@@ -100,7 +100,7 @@ export class MachineMemory {
   }
 
   private pieces(address: number, total: number, helpers: HelperExports, visit: (host: number, at: number, length: number) => void): void {
-    for (let at = 0; at < total; ) {
+    for (let at = 0; at < total;) {
       const length = Math.min(total - at, PAGE - ((address + at) % PAGE));
       visit(helpers.hostOf(BigInt(address + at)) >>> 0, at, length);
       at += length;
