@@ -10,6 +10,12 @@ import { CheckpointStore } from './store';
 const TRAIL = [2_000_000, 100_000, 4_000];
 /** Stretches looked through for a vCPU's last instruction, nearest first. */
 const WINDOWS = [32, 1_000, 50_000, 2_000_000, 50_000_000, Infinity];
+/** A stretch of a run takes at most some 10 ms: after so many the next checkpoint comes early, so that a guest that runs slowly is replayed soon. */
+const LATE = 16;
+/** Instructions of a stretch that counts: those of an idle guest are shorter. */
+const BUSY = 15_000;
+/** Longest stretch of a replay: code that is slow now may not have been when the stretch of a run was fitted. */
+const REPLAYED = 200_000;
 /** Pieces that a stretch is looked through in. */
 const PIECES = 32;
 
@@ -24,6 +30,8 @@ export class Timeline implements History {
   private changed = new Set<number>();
   private last: Position;
   private nextId = 1;
+  /** Stretches of new ground since the last checkpoint. */
+  private stretches = 0;
 
   constructor(
     private readonly context: HistoryContext,
@@ -55,11 +63,14 @@ export class Timeline implements History {
   }
 
   visit(): void {
+    const stretch = this.position - Math.max(this.last, positionOf(this.base));
+    if (stretch >= BUSY) this.stretches++;
     this.last = Math.max(this.last, this.position);
-    if (this.position % this.every === 0 && !this.store.at(this.position)) {
-      this.take({});
-      this.context.changed();
-    }
+    const onGrid = this.position % this.every === 0;
+    if (!onGrid && (stretch < BUSY || this.stretches < LATE)) return;
+    if (this.store.at(this.position)) return;
+    this.take({});
+    this.context.changed();
   }
 
   branched(): void {
@@ -88,6 +99,7 @@ export class Timeline implements History {
     this.store.add(checkpoint, this.base);
     this.base = checkpoint;
     this.changed = new Set();
+    this.stretches = 0;
     return checkpoint;
   }
 
@@ -179,7 +191,7 @@ export class Timeline implements History {
     let reported = machine.position;
     while (machine.position < limit && !this.context.interrupted()) {
       const before = machine.position;
-      const halt = loop.advance(Math.min(limit, before + this.context.slice()));
+      const halt = loop.advance(Math.min(limit, before + Math.min(REPLAYED, this.context.slice())));
       if (halt) {
         seen?.(halt);
         // Power-off, shutdown, idleness: nothing comes after it.
