@@ -163,7 +163,7 @@ export function x87_remainder(record: u32, nearest: u32): void {
   const numbers = isNumber80(st(0)) && isNumber80(st(1));
   const result = f80_rem(st(0), st(0), st(1), nearest, control());
   // Without a quotient C0 and C3 stay as they were.
-  conclude(result, numbers && !(result & IE) ? ORDER : C1 | C2);
+  conclude(result, numbers && !(result & IE) && !suppressed(result) ? ORDER : C1 | C2);
 }
 
 /** Whether an instruction that replaces ST(0) and pushes may go on; gives the answer to a stack fault where not. */
