@@ -184,8 +184,7 @@ export class BlockDecoder {
     const { view } = this;
     const { feature } = d.encoding.definition;
     if (feature) {
-      const blocked =
-        VECTOR_FEATURES.has(feature) ? mode & layout.MODE_NO_SSE : feature === 'mmx' || feature === 'x87' ? mode & layout.MODE_NO_FPU : 0;
+      const blocked = VECTOR_FEATURES.has(feature) ? mode & layout.MODE_NO_SSE : feature === 'mmx' || feature === 'x87' ? mode & layout.MODE_NO_FPU : 0;
       if (blocked) {
         // CR0.EM: the x87 is emulated by a #NM handler, vector instructions are undefined (SDM vol. 3, 2.5).
         const device = feature === 'x87' || this.host.deviceNotAvailable();
@@ -216,11 +215,7 @@ export class BlockDecoder {
     view.setUint8(record + layout.REC_SCALE, d.scale);
     view.setUint8(record + layout.REC_MEM, d.segment | (d.memory ? 8 : 0) | (d.addressSize << 4) | (d.absolute ? 64 : 0));
     const flatBase = mode & layout.MODE_64 ? d.segment < layout.FS : d.form.addressing === 'flat32';
-    view.setUint16(
-      record + layout.REC_SEGMENT,
-      flatBase ? layout.ZERO : layout.SEGMENTS + d.segment * layout.SEGMENT_SIZE + layout.SEG_BASE,
-      true,
-    );
+    view.setUint16(record + layout.REC_SEGMENT, flatBase ? layout.ZERO : layout.SEGMENTS + d.segment * layout.SEGMENT_SIZE + layout.SEG_BASE, true);
     view.setInt32(record + layout.REC_DISP, d.ripRelative ? d.displacement + offset + d.length : d.displacement, true);
     view.setBigInt64(record + layout.REC_IMM, BigInt.asIntN(64, d.immediate), true);
   }

@@ -63,8 +63,7 @@ export function signaturesOf(binary: Uint8Array): Signatures {
 /** Declares every helper as an import of `module`. */
 export function importHelpers(module: ModuleBuilder, signatures: Signatures): Helpers {
   const callables = new Map<string, Callable>();
-  for (const [name, { params, results }] of signatures)
-    callables.set(name, module.importFunction('helpers', name, params, results));
+  for (const [name, { params, results }] of signatures) callables.set(name, module.importFunction('helpers', name, params, results));
   return (name) => {
     const callable = callables.get(name);
     if (!callable) throw new ReferenceError(`no helper '${name}'`);

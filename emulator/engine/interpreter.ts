@@ -198,9 +198,7 @@ function buildLoop(f: FunctionBuilder, handlers: Handlers, helpers: Helpers, han
 function findBlock(f: FunctionBuilder, block: Local<'i32'>, next: Local<'i64'>, helpers: Helpers): void {
   f.scope(() => {
     const hash = i32.xor(i32.wrap(f.get(next)), i32.wrap(i64.shrU(f.get(next), i64c(13))));
-    const slot = f.let(
-      i32.add(i32.shl(i32.and(hash, i32.const(layout.JUMP_CACHE_ENTRIES - 1)), i32.const(4)), i32.const(layout.JUMP_CACHE)),
-    );
+    const slot = f.let(i32.add(i32.shl(i32.and(hash, i32.const(layout.JUMP_CACHE_ENTRIES - 1)), i32.const(4)), i32.const(layout.JUMP_CACHE)));
     const cached = i32.and(i64.eq(i64.load(slot), f.get(next)), i32.eq(i32.load(slot, 8), window32(layout.CONTEXT)));
     // An instruction that runs alone has a block of its own.
     const hit = i32.and(cached, i32.eqz(window32(layout.SINGLE)));

@@ -109,7 +109,12 @@ export const BLOCK = 'block';
  * Compiles the straight-line part of a decoded block: a module that exports `block(): i32`, the number of
  * instructions that have completed. Stops before one that ends the block, or that was left with a fault.
  */
-export function compileBlock(memory: DataView, block: number, handlers: Handlers, signatures: Signatures): { binary: Uint8Array<ArrayBuffer>; instructions: number } {
+export function compileBlock(
+  memory: DataView,
+  block: number,
+  handlers: Handlers,
+  signatures: Signatures,
+): { binary: Uint8Array<ArrayBuffer>; instructions: number } {
   const module = new ModuleBuilder();
   module.importMemory('host', 'memory', { min: 1, max: 65536, shared: true });
   const helpers = importHelpers(module, signatures);

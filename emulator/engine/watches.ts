@@ -61,8 +61,7 @@ export class Watches {
   /** Takes over the debug registers of the vCPU that runs; true where execution breakpoints have changed. */
   setGuest(breakpoints: readonly DebugBreakpoint[]): boolean {
     const executed = new Map<bigint, number>();
-    for (const { kind, address, register } of breakpoints)
-      if (kind === 'execute') executed.set(address, (executed.get(address) ?? 0) | (1 << register));
+    for (const { kind, address, register } of breakpoints) if (kind === 'execute') executed.set(address, (executed.get(address) ?? 0) | (1 << register));
     const same = executed.size === this.executed.size && [...executed].every(([address, bits]) => this.executed.get(address) === bits);
     this.executed = executed;
     this.guests = breakpoints.filter(({ kind }) => kind !== 'execute');

@@ -43,21 +43,14 @@ export function littleEndian(value: bigint | number, bytes: number): number[] {
   return list;
 }
 
-const hasSizes = (encoding: Encoding): boolean =>
-  encoding.attributes.has('v') ||
-  encoding.operands.some(({ width }) => 'vzy'.includes(width) && width !== '');
+const hasSizes = (encoding: Encoding): boolean => encoding.attributes.has('v') || encoding.operands.some(({ width }) => 'vzy'.includes(width) && width !== '');
 
 /** The bytes of one instruction at `offset` in the code, and what it does to the scene. */
 export function assemble(encoding: Encoding, scene: Scene, random: Random, offset: number): Uint8Array {
   const { operands, attributes, prefix } = encoding;
   const sized = hasSizes(encoding);
   const long = scene.mode === 64;
-  const has66 =
-    prefix === '66' ||
-    (sized &&
-      ['any', 'F2', 'F3'].includes(prefix) &&
-      !operands.some(({ width }) => width === 'y') &&
-      random.chance(30));
+  const has66 = prefix === '66' || (sized && ['any', 'F2', 'F3'].includes(prefix) && !operands.some(({ width }) => width === 'y') && random.chance(30));
   const has67 = random.chance(8);
   const rexW = long && !attributes.has('w0') && (attributes.has('w1') || random.chance(sized ? 40 : 2));
   const form: Form = {
@@ -99,8 +92,7 @@ export function assemble(encoding: Encoding, scene: Scene, random: Random, offse
   if (lock) bytes.push(0xf0);
   if (has66 && prefix !== '66') bytes.push(0x66);
   if (attributes.has('rep') && random.chance(60)) bytes.push(random.pick([0xf2, 0xf3]));
-  else if (prefix === 'any' && encoding.map === '1' && encoding.opcode !== 0x90 && random.chance(1))
-    bytes.push(0xf3);
+  else if (prefix === 'any' && encoding.map === '1' && encoding.opcode !== 0x90 && random.chance(1)) bytes.push(0xf3);
   if (random.chance(50)) bytes.reverse(); // the order of prefixes doesn't matter
   if (prefix !== 'any' && prefix !== 'NP') bytes.push(parseInt(prefix, 16));
   const rex = 0x40 | (rexW ? 8 : 0) | (rexR ? 4 : 0) | (modrm?.rexX ? 2 : 0) | (modrm?.rexB || rexB ? 1 : 0);
@@ -162,9 +154,7 @@ export function operandBytes({ letter, width }: OperandSpec, operandSize: number
 
 function modRmFor(encoding: Encoding, form: Form, scene: Scene, random: Random): ModRm {
   const { operands, attributes } = encoding;
-  const operand = operands.find(
-    ({ letter }) => MEMORY_OR_REGISTER.includes(letter) || 'MRUN'.includes(letter),
-  );
+  const operand = operands.find(({ letter }) => MEMORY_OR_REGISTER.includes(letter) || 'MRUN'.includes(letter));
   const registerOnly = attributes.has('mod3') || !operand || 'RUN'.includes(operand.letter);
   const memoryOnly = attributes.has('mem') || operand?.letter === 'M';
   if (registerOnly || (!memoryOnly && random.chance(40))) {
@@ -174,9 +164,7 @@ function modRmFor(encoding: Encoding, form: Form, scene: Scene, random: Random):
   const size = operandBytes(operand, form.operandSize);
   const target = BigInt(scene.dataTarget(size, form.addressSize));
   const address = effective(target, form, scene);
-  return form.addressSize === 16
-    ? address16(address, scene, random)
-    : address32(address, form.addressSize, scene, random);
+  return form.addressSize === 16 ? address16(address, scene, random) : address32(address, form.addressSize, scene, random);
 }
 
 /** The address before the segment's base is added. */
@@ -197,8 +185,7 @@ function address16(address: bigint, scene: Scene, random: Random): ModRm {
   const sum = (): bigint => registers.reduce((total, register) => total + scene.registers[register]!, 0n);
   const free = registers.find((register) => scene.isFree(register));
   if (free === undefined) return { modrm: 0x80 | rm, displacement: littleEndian(address - sum(), 2) };
-  const displacement =
-    mod === 0 ? 0n : mod === 1 ? BigInt(random.between(-128, 127)) : BigInt(random.below(0x10000));
+  const displacement = mod === 0 ? 0n : mod === 1 ? BigInt(random.between(-128, 127)) : BigInt(random.below(0x10000));
   scene.pinLow(free, scene.registers[free]! + address - displacement - sum(), 16);
   for (const register of registers) scene.pinned.add(register);
   return { modrm: (mod << 6) | rm, displacement: littleEndian(displacement, mod) };
@@ -238,8 +225,7 @@ function address32(address: bigint, size: 32 | 64, scene: Scene, random: Random)
     let mod = random.below(3);
     if ((base & 7) === 5 && mod === 0) mod = 1;
     if (scene.isFree(base)) {
-      displacement =
-        mod === 0 ? 0n : mod === 1 ? BigInt(random.between(-128, 127)) : BigInt(random.u32() | 0);
+      displacement = mod === 0 ? 0n : mod === 1 ? BigInt(random.between(-128, 127)) : BigInt(random.u32() | 0);
       scene.pinLow(base, address - indexed - displacement, size);
     } else {
       displacement = BigInt.asIntN(size, address - indexed - scene.registers[base]!);
@@ -256,13 +242,7 @@ function address32(address: bigint, size: 32 | 64, scene: Scene, random: Random)
   return { modrm: 4, sib: sib | 5, displacement: littleEndian(address - indexed, 4), ...high };
 }
 
-function immediateFor(
-  operand: OperandSpec,
-  encoding: Encoding,
-  form: Form,
-  scene: Scene,
-  random: Random,
-): number[] {
+function immediateFor(operand: OperandSpec, encoding: Encoding, form: Form, scene: Scene, random: Random): number[] {
   if (operand.letter === 'O') {
     const target = BigInt(scene.dataTarget(operandBytes(operand, form.operandSize), form.addressSize));
     return littleEndian(effective(target, form, scene), form.addressSize / 8);
@@ -270,9 +250,7 @@ function immediateFor(
   if (operand.letter !== 'I') return [];
   if (encoding.opcode === 0xc8 && encoding.map === '1') {
     // ENTER: frame size, nesting level
-    return operand.width === 'w'
-      ? littleEndian(random.below(200), 2)
-      : [random.below(random.chance(90) ? 4 : 256)];
+    return operand.width === 'w' ? littleEndian(random.below(200), 2) : [random.below(random.chance(90) ? 4 : 256)];
   }
   return littleEndian(integer(random), operandBytes(operand, form.operandSize));
 }
@@ -290,20 +268,16 @@ function steerImplicit(encoding: Encoding, form: Form, scene: Scene, random: Ran
   if (attributes.has('string')) {
     point(6, 32);
     point(7, 32, 0);
-    if (scene.isFree(1) && random.chance(90))
-      scene.pinLow(1, BigInt(random.below(random.chance(80) ? 12 : 600)), form.addressSize);
+    if (scene.isFree(1) && random.chance(90)) scene.pinLow(1, BigInt(random.below(random.chance(80) ? 12 : 600)), form.addressSize);
     if (random.chance(40)) scene.rflags ^= 0x400;
   }
   if (operands.some(({ letter }) => letter === 'B')) point(3, 256);
   if (operands.some(({ letter }) => letter === 'Y')) point(7, 16);
-  if (map === '1' && (opcode === 0xc9 || opcode === 0xc8) && scene.isFree(5))
-    scene.pin(5, BigInt(scene.frameTarget()));
+  if (map === '1' && (opcode === 0xc9 || opcode === 0xc8) && scene.isFree(5)) scene.pin(5, BigInt(scene.frameTarget()));
   // A dividend that fits, in half of all cases.
   const divides = map === '1' && (opcode === 0xf6 || opcode === 0xf7) && (modrm === 6 || modrm === 7);
-  if (divides && scene.isFree(2) && random.chance(50))
-    scene.set(2, random.chance(50) ? 0n : -BigInt(random.below(2)));
-  if (divides && opcode === 0xf6 && scene.isFree(0) && random.chance(70))
-    scene.set(0, BigInt(random.below(0x200)));
+  if (divides && scene.isFree(2) && random.chance(50)) scene.set(2, random.chance(50) ? 0n : -BigInt(random.below(2)));
+  if (divides && opcode === 0xf6 && scene.isFree(0) && random.chance(70)) scene.set(0, BigInt(random.below(0x200)));
   // Bit numbers reach far beyond the operand: keep most of them in the data.
   if (map === '0F' && BIT_STRINGS.includes(opcode) && random.chance(90)) {
     for (let register = 0; register < scene.registerCount; register++) {
@@ -313,13 +287,7 @@ function steerImplicit(encoding: Encoding, form: Form, scene: Scene, random: Ran
 }
 
 /** Which registers are no longer what they were: a guess is enough, it only keeps addresses sensible. */
-function noteWrites(
-  encoding: Encoding,
-  scene: Scene,
-  plus: number,
-  modrm: ModRm | undefined,
-  rexR: boolean,
-): void {
+function noteWrites(encoding: Encoding, scene: Scene, plus: number, modrm: ModRm | undefined, rexR: boolean): void {
   const { operands, attributes, map, opcode } = encoding;
   const rm = modrm && modrm.modrm >= 0xc0 ? (modrm.modrm & 7) | (modrm.rexB ? 8 : 0) : undefined;
   const reg = modrm ? ((modrm.modrm >> 3) & 7) | (rexR ? 8 : 0) : undefined;
@@ -327,13 +295,8 @@ function noteWrites(
     const touched = letter === 'G' ? reg : letter === 'Z' ? plus : letter === 'fixed' ? register : rm;
     if (touched !== undefined && (GENERAL.includes(letter) || letter === 'fixed')) scene.written.add(touched);
   }
-  const implicit = attributes.has('string')
-    ? [0, 1, 6, 7]
-    : map === '1' && opcode >= 0xf6 && opcode <= 0xf7
-      ? [0, 2]
-      : [];
+  const implicit = attributes.has('string') ? [0, 1, 6, 7] : map === '1' && opcode >= 0xf6 && opcode <= 0xf7 ? [0, 2] : [];
   for (const register of operands.length === 0 ? [...implicit, 0, 2] : implicit) scene.written.add(register);
   if (map === '1' && (opcode === 0xc9 || opcode === 0xc8)) scene.written.add(5);
-  if (map === '1' && opcode === 0x61)
-    for (let register = 0; register < 8; register++) scene.written.add(register);
+  if (map === '1' && opcode === 0x61) for (let register = 0; register < 8; register++) scene.written.add(register);
 }

@@ -68,13 +68,7 @@ export function differences(one: GeneratedCase, native: OracleResult, ours: Orac
 
 type Check = (what: string, expected: number | bigint, actual: number | bigint) => void;
 
-function compareFx(
-  native: Uint8Array,
-  ours: Uint8Array,
-  undefinedStatus: number,
-  mode: 32 | 64,
-  check: Check,
-): void {
+function compareFx(native: Uint8Array, ours: Uint8Array, undefinedStatus: number, mode: 32 | 64, check: Check): void {
   const a = new DataView(native.buffer, native.byteOffset, native.length);
   const b = new DataView(ours.buffer, ours.byteOffset, ours.length);
   check('fcw', a.getUint16(FX.fcw, true), b.getUint16(FX.fcw, true));
@@ -131,7 +125,5 @@ function compareMemory(native: readonly MemoryPiece[], ours: readonly MemoryPiec
       .slice(0, 8)
       .map((address) => bytes.get(address)?.toString(16).padStart(2, '0') ?? '--')
       .join(' ');
-  found.push(
-    `memory at ${hex(wrong[0]!)} (${wrong.length} bytes): processor ${show(expected)}, ours ${show(actual)}`,
-  );
+  found.push(`memory at ${hex(wrong[0]!)} (${wrong.length} bytes): processor ${show(expected)}, ours ${show(actual)}`);
 }

@@ -5,8 +5,7 @@ import { after, type GeneratedCase } from './generate';
 import { CODE, PAGE } from './layout';
 
 const NAMES = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
-const hexBytes = (bytes: Uint8Array): string =>
-  Buffer.from(bytes).toString('hex').replace(/../g, '$& ').trimEnd();
+const hexBytes = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex').replace(/../g, '$& ').trimEnd();
 
 /** nasm text of each instruction. */
 export function disassemble(one: Pick<GeneratedCase, 'mode' | 'codeOffset' | 'instructions'>): string[] {
@@ -28,8 +27,7 @@ export function disassemble(one: Pick<GeneratedCase, 'mode' | 'codeOffset' | 'in
 
 export function describeCase(one: GeneratedCase): string {
   const fx = new DataView(one.fx.buffer, one.fx.byteOffset, one.fx.length);
-  const hex = (value: number | bigint, digits: number): string =>
-    `0x${value.toString(16).padStart(digits, '0')}`;
+  const hex = (value: number | bigint, digits: number): string => `0x${value.toString(16).padStart(digits, '0')}`;
   const count = one.mode === 64 ? 16 : 8;
   const lines = [
     `; case ${one.index} of seed ${one.seed}`,
@@ -40,8 +38,7 @@ export function describeCase(one: GeneratedCase): string {
     `; rflags ${hex(one.rflags, 1)}`,
   ];
   for (let i = 0; i < count; i += 2) {
-    const register = (index: number): string =>
-      `${NAMES[index]!.padEnd(3)} ${hex(one.registers[index]!, one.mode / 4)}`;
+    const register = (index: number): string => `${NAMES[index]!.padEnd(3)} ${hex(one.registers[index]!, one.mode / 4)}`;
     lines.push(`; ${register(i)}  ${register(i + 1)}`);
   }
   if (one.fsBase || one.gsBase) lines.push(`; fs base ${hex(one.fsBase, 1)}  gs base ${hex(one.gsBase, 1)}`);
@@ -51,9 +48,7 @@ export function describeCase(one: GeneratedCase): string {
     for (let i = 0; i < count; i++) {
       if (!new RegExp(`\\bxmm${i}\\b`).test(text)) continue;
       const at = FX.xmm + 16 * i;
-      lines.push(
-        `; xmm${i} ${hex(fx.getBigUint64(at + 8, true), 16)}:${fx.getBigUint64(at, true).toString(16).padStart(16, '0')}`,
-      );
+      lines.push(`; xmm${i} ${hex(fx.getBigUint64(at + 8, true), 16)}:${fx.getBigUint64(at, true).toString(16).padStart(16, '0')}`);
     }
   }
   if (/\b(mm[0-7]|st[0-7]?|f[a-z]+)\b/.test(text)) {
@@ -68,10 +63,7 @@ export function describeCase(one: GeneratedCase): string {
 }
 
 /** Leaves out instructions as long as the case still fails. */
-export async function minimize(
-  one: GeneratedCase,
-  fails: (smaller: GeneratedCase) => Promise<boolean>,
-): Promise<GeneratedCase> {
+export async function minimize(one: GeneratedCase, fails: (smaller: GeneratedCase) => Promise<boolean>): Promise<GeneratedCase> {
   let best = one;
   for (let at = best.instructions.length - 1; at >= 0 && best.instructions.length > 1; at--) {
     let undefinedAfter = best.instructions[0]!.undefinedBefore;

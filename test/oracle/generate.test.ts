@@ -11,17 +11,10 @@ import { memoryImage } from './values';
 import { judge } from './verdict';
 
 const nothing = () => {};
-const encodings = (...texts: string[]): Encoding[] =>
-  texts.map((text) => parseEncoding(define(text, [text], nothing), text));
-const everything = (): Encoding[] =>
-  instructions.flatMap((definition) => definition.encodings.map((text) => parseEncoding(definition, text)));
-const ALL_FEATURES = new Set(
-  'mmx sse sse2 sse3 ssse3 sse4.1 sse4.2 popcnt cx16 movbe aes pclmulqdq cmov fxsr nopl lzcnt bmi1 bmi2'.split(
-    ' ',
-  ),
-);
-const take = (generator: Generator, count: number): GeneratedCase[] =>
-  Array.from({ length: count }, () => generator.next());
+const encodings = (...texts: string[]): Encoding[] => texts.map((text) => parseEncoding(define(text, [text], nothing), text));
+const everything = (): Encoding[] => instructions.flatMap((definition) => definition.encodings.map((text) => parseEncoding(definition, text)));
+const ALL_FEATURES = new Set('mmx sse sse2 sse3 ssse3 sse4.1 sse4.2 popcnt cx16 movbe aes pclmulqdq cmov fxsr nopl lzcnt bmi1 bmi2'.split(' '));
+const take = (generator: Generator, count: number): GeneratedCase[] => Array.from({ length: count }, () => generator.next());
 
 describe('the generator of cases', () => {
   it('gives the same cases for the same seed, and others for another', () => {
@@ -41,29 +34,8 @@ describe('the generator of cases', () => {
       .map((one) => describeCase(one).split('\n')[3] ?? '')
       .join('\n');
     for (const pattern of [
-      ...[
-        /add rax,/,
-        /add r15,/,
-        /add r9d,/,
-        /add \w+x?,ax/,
-        /\[rsp/,
-        /\[rbp/,
-        /\[r13[+\]]/,
-        /\[r12/,
-        /\*8[+-]/,
-        /\*2[+\]]/,
-      ],
-      ...[
-        /\[rel /,
-        /\[abs |\[0?x?[0-9a-f]+h?\]/,
-        /\[e\w+/,
-        /\[fs:/,
-        /\[gs:/,
-        /lock /,
-        /\[bx\+si/,
-        /\[di/,
-        /\[si[-+]/,
-      ],
+      ...[/add rax,/, /add r15,/, /add r9d,/, /add \w+x?,ax/, /\[rsp/, /\[rbp/, /\[r13[+\]]/, /\[r12/, /\*8[+-]/, /\*2[+\]]/],
+      ...[/\[rel /, /\[abs |\[0?x?[0-9a-f]+h?\]/, /\[e\w+/, /\[fs:/, /\[gs:/, /lock /, /\[bx\+si/, /\[di/, /\[si[-+]/],
     ]) {
       assert.match(text, pattern);
     }
@@ -89,8 +61,7 @@ describe('the generator of cases', () => {
     for (const one of take(generator, 500)) {
       if (one.code.includes(0xf0)) continue; // LOCK makes it invalid
       for (const { encoding, undefinedBefore } of one.instructions) {
-        if (encoding.text !== 'F7 /4 Ev' && encoding.text !== '01 /r Ev,Gv')
-          assert.equal(undefinedBefore.rflags & 0x40, 0);
+        if (encoding.text !== 'F7 /4 Ev' && encoding.text !== '01 /r Ev,Gv') assert.equal(undefinedBefore.rflags & 0x40, 0);
       }
       const last = one.instructions.at(-1)?.encoding.text;
       if (last === 'F7 /4 Ev') assert.equal(one.undefinedAfter.rflags & 0xd4, 0xd4);
@@ -105,9 +76,7 @@ describe('the generator of cases', () => {
     const table = everything();
     const generator = new Generator(table, { seed: 7, features: ALL_FEATURES, sequences: 0 });
     take(generator, 20 * table.length);
-    const mistakes = [...generator.refused].filter(([, reasons]) =>
-      [...reasons.keys()].some((reason) => reason.startsWith('length') || reason === 'invalid'),
-    );
+    const mistakes = [...generator.refused].filter(([, reasons]) => [...reasons.keys()].some((reason) => reason.startsWith('length') || reason === 'invalid'));
     assert.deepEqual(mistakes, []);
     assert.ok(generator.made.size > 0.8 * new Set(generator.candidates(64).map(({ text }) => text)).size);
   });
@@ -116,14 +85,9 @@ describe('the generator of cases', () => {
     const generator = new Generator(encodings('01 /r Ev,Gv', '31 /r Ev,Gv', 'F7 /4 Ev'), {
       ...{ seed: 11, features: ALL_FEATURES, sequences: 100, modes: [64] },
     });
-    const one = take(generator, 50).find(
-      ({ instructions: list }) =>
-        list.length > 2 && list.some(({ encoding }) => encoding.text === 'F7 /4 Ev'),
-    );
+    const one = take(generator, 50).find(({ instructions: list }) => list.length > 2 && list.some(({ encoding }) => encoding.text === 'F7 /4 Ev'));
     assert.ok(one);
-    const smaller = await minimize(one, async ({ instructions: list }) =>
-      list.some(({ encoding }) => encoding.text === 'F7 /4 Ev'),
-    );
+    const smaller = await minimize(one, async ({ instructions: list }) => list.some(({ encoding }) => encoding.text === 'F7 /4 Ev'));
     assert.equal(smaller.instructions.length, 1);
     const text = describeCase(smaller);
     assert.match(text, /bits 64/);

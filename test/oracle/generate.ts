@@ -48,20 +48,7 @@ const plain = (feature: string): string => {
 };
 
 /** Features of every x86-64 processor, however a table spells them. */
-const BASELINE = [
-  'x8664',
-  'cx8',
-  'cmpxchg8b',
-  'clfsh',
-  'fpu',
-  'x87',
-  'fpu287',
-  'fpu387',
-  'multibytenop',
-  'pause',
-  'lahfsahf',
-  'prefetchw',
-];
+const BASELINE = ['x8664', 'cx8', 'cmpxchg8b', 'clfsh', 'fpu', 'x87', 'fpu287', 'fpu387', 'multibytenop', 'pause', 'lahfsahf', 'prefetchw'];
 
 export class Generator {
   private readonly random: Random;
@@ -83,9 +70,7 @@ export class Generator {
     this.random = new Random(options.seed);
     this.fxStates = Array.from({ length: 1000 }, () => fxState(this.random));
     this.features = new Set([...options.features, ...BASELINE].map(plain));
-    const usable = encodings.filter(
-      ({ definition: { feature } }) => !feature || this.features.has(plain(feature)),
-    );
+    const usable = encodings.filter(({ definition: { feature } }) => !feature || this.features.has(plain(feature)));
     this.encodings = {
       32: usable.filter((encoding) => canAssemble(encoding, 32)),
       64: usable.filter((encoding) => canAssemble(encoding, 64)),
@@ -144,12 +129,7 @@ export class Generator {
   }
 
   /** Bytes for an encoding that may be run after what came before, or null. */
-  private instruction(
-    encoding: Encoding,
-    scene: Scene,
-    offset: number,
-    before: Undefined,
-  ): { bytes: Uint8Array; verdict: Verdict } | null {
+  private instruction(encoding: Encoding, scene: Scene, offset: number, before: Undefined): { bytes: Uint8Array; verdict: Verdict } | null {
     const bytes = assemble(encoding, scene, this.random, offset);
     const verdict = judge(bytes, scene.mode, BigInt(CODE + scene.codeOffset + offset));
     const reason = this.reason(encoding, bytes, verdict, scene, before);
@@ -170,21 +150,18 @@ export class Generator {
     if (verdict.refused === 'invalid' && encoding.operands.some(({ letter }) => letter === 'S')) return 'no such segment register';
     if (locked && encoding.attributes.has('ends')) return 'LOCK on a system instruction';
     if (verdict.refused && !locked) return verdict.refused;
-    if (!locked && verdict.length !== bytes.length)
-      return `length ${verdict.length} instead of ${bytes.length}`;
+    if (!locked && verdict.length !== bytes.length) return `length ${verdict.length} instead of ${bytes.length}`;
     if (verdict.reads & before.rflags) return 'reads undefined flags';
     const missing = this.missing(verdict.features);
     if (missing) return `needs ${missing}`;
-    if (/^(Shld|Shrd)$/.test(verdict.mnemonic) && !this.tameDoubleShift(bytes, scene))
-      return 'undefined result';
+    if (/^(Shld|Shrd)$/.test(verdict.mnemonic) && !this.tameDoubleShift(bytes, scene)) return 'undefined result';
     return null;
   }
 
   private missing(features: readonly string[]): string | undefined {
     for (const feature of features) {
       let has = this.known.get(feature);
-      if (has === undefined)
-        this.known.set(feature, (has = !isOptional(feature) || this.features.has(plain(feature))));
+      if (has === undefined) this.known.set(feature, (has = !isOptional(feature) || this.features.has(plain(feature))));
       if (!has) return feature;
     }
     return undefined;
@@ -203,8 +180,7 @@ export class Generator {
 }
 
 /** What iced calls a feature and a processor may lack. */
-const isOptional = (feature: string): boolean =>
-  !/^intel\d|^8086|^fpu|^x64$|^cpuid$|^smm$|^d3now|^unknown/.test(feature);
+const isOptional = (feature: string): boolean => !/^intel\d|^8086|^fpu|^x64$|^cpuid$|^smm$|^d3now|^unknown/.test(feature);
 
 /** What is undefined after an instruction. */
 export function after(before: Undefined, verdict: Verdict): Undefined {

@@ -68,7 +68,5 @@ export function hostName(leaves: readonly CpuidLeaf[]): string {
 /** GenuineIntel, AuthenticAMD, … */
 export function hostVendor(leaves: readonly CpuidLeaf[]): string {
   const first = leaves.find(({ leaf }) => leaf === 0);
-  return first
-    ? Buffer.from(new Uint32Array([first.ebx, first.edx, first.ecx]).buffer).toString('latin1')
-    : '';
+  return first ? Buffer.from(new Uint32Array([first.ebx, first.edx, first.ecx]).buffer).toString('latin1') : '';
 }

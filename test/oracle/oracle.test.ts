@@ -200,11 +200,7 @@ describe('the processor as oracle', function () {
 
   it('survives flags that outlive a case: AC, NT, TF', async () => {
     const push = (flags: number) => [0x68, ...littleEndian(flags), 0x9d];
-    assert.equal(
-      (await run([...push(0x40002), 0x8b, 0x43, 0x01], { registers: registers({ [RBX]: BigInt(DATA) }) }))
-        .trap,
-      17,
-    );
+    assert.equal((await run([...push(0x40002), 0x8b, 0x43, 0x01], { registers: registers({ [RBX]: BigInt(DATA) }) })).trap, 17);
     assert.ok((await run(push(0x4002))).finished); // NT
     const single = await run([...push(0x102), 0x90, 0x90]);
     assert.deepEqual([single.trap, single.rip], [1, BigInt(CODE + 7)]);

@@ -81,15 +81,7 @@ function build(): string {
   mkdirSync(CACHE, { recursive: true });
   const fresh = `${program}.${process.pid}`;
   // No code of ours may touch thread-local storage while a case's FS base is loaded.
-  const options = [
-    '-O2',
-    '-Wall',
-    '-Wextra',
-    '-fPIE',
-    '-pie',
-    '-fno-stack-protector',
-    '-fcf-protection=none',
-  ];
+  const options = ['-O2', '-Wall', '-Wextra', '-fPIE', '-pie', '-fno-stack-protector', '-fcf-protection=none'];
   const gcc = spawnSync('gcc', [...options, '-o', fresh, SOURCE], { encoding: 'utf8' });
   if (gcc.status !== 0) throw new Error(`gcc can't build ${SOURCE}:\n${gcc.stderr}`);
   renameSync(fresh, program);
@@ -153,9 +145,7 @@ export class Oracle {
     let complaint = '';
     child.stderr.on('data', (text: Buffer) => (complaint += text.toString()));
     child.on('error', (error) => this.receiver.fail(error));
-    child.on('close', (code, signal) =>
-      this.receiver.fail(new Error(`the oracle ended (${signal ?? `status ${code}`}) ${complaint}`)),
-    );
+    child.on('close', (code, signal) => this.receiver.fail(new Error(`the oracle ended (${signal ?? `status ${code}`}) ${complaint}`)));
     child.stdin.on('error', () => {}); // told by 'close'
   }
 
@@ -218,8 +208,7 @@ export class Oracle {
 const padded = (length: number): number => (length + 7) & ~7;
 
 function encode(cases: readonly OracleCase[]): Uint8Array {
-  const patchSize = (one: OracleCase): number =>
-    one.patches.reduce((sum, { bytes }) => sum + 8 + padded(bytes.length), 0);
+  const patchSize = (one: OracleCase): number => one.patches.reduce((sum, { bytes }) => sum + 8 + padded(bytes.length), 0);
   const bytes = new Uint8Array(cases.reduce((sum, one) => sum + CASE_SIZE + patchSize(one), 0));
   const words = new BigUint64Array(bytes.buffer);
   const view = new DataView(bytes.buffer);
@@ -251,13 +240,11 @@ function encode(cases: readonly OracleCase[]): Uint8Array {
 
 /** The native program trusts its input. */
 function checkCase({ code, codeOffset, registers, fx, patches }: OracleCase): void {
-  if (code.length >= CODE_MAX || codeOffset < 0 || codeOffset + code.length > PAGE)
-    throw new RangeError('case: code');
+  if (code.length >= CODE_MAX || codeOffset < 0 || codeOffset + code.length > PAGE) throw new RangeError('case: code');
   if (registers.length !== 16) throw new RangeError('case: registers');
   if (fx.length !== FX_SIZE) throw new RangeError('case: FXSAVE image');
   for (const { address, bytes } of patches) {
-    const inside = (base: number, size: number): boolean =>
-      address >= base && address + bytes.length <= base + size;
+    const inside = (base: number, size: number): boolean => address >= base && address + bytes.length <= base + size;
     if (!inside(DATA, DATA_SIZE) && !inside(STACK, STACK_SIZE)) throw new RangeError('case: patch');
   }
 }

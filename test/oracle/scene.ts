@@ -30,8 +30,7 @@ export class Scene {
     this.pinned.add(RSP);
     this.fsBase = this.segmentBase();
     this.gsBase = this.segmentBase();
-    this.rflags =
-      (random.u32() & 0x8d5) | 2 | (random.chance(10) ? 0x400 : 0) | (random.chance(0.5) ? 0x40000 : 0);
+    this.rflags = (random.u32() & 0x8d5) | 2 | (random.chance(10) ? 0x400 : 0) | (random.chance(0.5) ? 0x40000 : 0);
     if (random.chance(0.5)) this.rflags |= 0x100; // TF
   }
 
@@ -89,8 +88,7 @@ export class Scene {
     if (kind < 75) return base + random.below(2 * PAGE - size);
     if (kind < 83) return base + PAGE - random.below(size + 1); // crosses into the second page
     if (kind < 88) return base + 64 * random.between(1, 100) - random.below(size + 1); // crosses a line
-    if (kind < 92)
-      return base + 2 * PAGE - random.below(size + 1) + (random.chance(50) ? random.below(PAGE) : 0);
+    if (kind < 92) return base + 2 * PAGE - random.below(size + 1) + (random.chance(50) ? random.below(PAGE) : 0);
     if (kind < 96) return base + DATA_SIZE - random.below(size + 1); // runs into the hole above
     if (kind < 98) return base - random.below(size + 1);
     return random.u32() & (addressSize === 16 ? 0xffff : 0x7fffffff);

@@ -102,7 +102,14 @@ export class Subject {
       rip: word(0),
       rflags: Number(BigInt.asUintN(32, word(2))),
       registers,
-      selectors: { cs: Number(word(1)), ss: Number(word(4)), ds: vcpu.selector(layout.DS), es: vcpu.selector(layout.ES), fs: vcpu.selector(layout.FS), gs: vcpu.selector(layout.GS) },
+      selectors: {
+        cs: Number(word(1)),
+        ss: Number(word(4)),
+        ds: vcpu.selector(layout.DS),
+        es: vcpu.selector(layout.ES),
+        fs: vcpu.selector(layout.FS),
+        gs: vcpu.selector(layout.GS),
+      },
       fx: this.fx(),
       changes: this.changes(),
     };

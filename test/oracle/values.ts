@@ -4,12 +4,7 @@ import { DEFAULT_FCW, DEFAULT_MXCSR, defaultFx, FX } from './fxstate';
 import type { Random } from './random';
 
 const EDGES64: readonly bigint[] = [8n, 16n, 32n, 64n]
-  .flatMap((bits) => [
-    (1n << bits) - 1n,
-    1n << (bits - 1n),
-    (1n << (bits - 1n)) - 1n,
-    (1n << (bits - 1n)) + 1n,
-  ])
+  .flatMap((bits) => [(1n << bits) - 1n, 1n << (bits - 1n), (1n << (bits - 1n)) - 1n, (1n << (bits - 1n)) + 1n])
   .concat([0n, 1n, 2n, 3n, 10n, 15n, 16n, 31n, 32n, 33n, 63n, 64n, 65n, 99n, 0x100n, 0x10000n, 0x100000000n])
   .flatMap((value) => [value, -value, ~value])
   .map((value) => BigInt.asUintN(64, value));
@@ -25,34 +20,13 @@ export function integer(random: Random): bigint {
 
 const FLOAT32 = [
   ...[0, 1, 0x007fffff, 0x00800000, 0x3f800000, 0x3f000000, 0x40490fdb, 0x4b000000, 0x4effffff, 0x4f000000],
-  ...[
-    0x5f000000, 0x7f7fffff, 0x7f800000, 0x7f800001, 0x7fbfffff, 0x7fc00000, 0x7fffffff, 0x3f7fffff,
-    0x3fc00000,
-  ],
+  ...[0x5f000000, 0x7f7fffff, 0x7f800000, 0x7f800001, 0x7fbfffff, 0x7fc00000, 0x7fffffff, 0x3f7fffff, 0x3fc00000],
 ];
 const FLOAT64 = [
   ...[0n, 1n, 0x000fffffffffffffn, 0x0010000000000000n, 0x3ff0000000000000n, 0x3fe0000000000000n],
-  ...[
-    0x400921fb54442d18n,
-    0x41dfffffffc00000n,
-    0x41e0000000000000n,
-    0x43dfffffffffffffn,
-    0x43e0000000000000n,
-  ],
-  ...[
-    0x47efffffe0000000n,
-    0x36a0000000000000n,
-    0x3810000000000000n,
-    0x7fefffffffffffffn,
-    0x7ff0000000000000n,
-  ],
-  ...[
-    0x7ff0000000000001n,
-    0x7ff8000000000000n,
-    0x7fffffffffffffffn,
-    0x3ff8000000000000n,
-    0x4004000000000000n,
-  ],
+  ...[0x400921fb54442d18n, 0x41dfffffffc00000n, 0x41e0000000000000n, 0x43dfffffffffffffn, 0x43e0000000000000n],
+  ...[0x47efffffe0000000n, 0x36a0000000000000n, 0x3810000000000000n, 0x7fefffffffffffffn, 0x7ff0000000000000n],
+  ...[0x7ff0000000000001n, 0x7ff8000000000000n, 0x7fffffffffffffffn, 0x3ff8000000000000n, 0x4004000000000000n],
 ];
 
 export function float32(random: Random): number {
@@ -73,13 +47,9 @@ export function float64(random: Random): bigint {
 export function float80(random: Random): { exponent: number; significand: bigint } {
   const sign = random.chance(50) ? 0x8000 : 0;
   const exponent =
-    random.below(4) === 0
-      ? random.pick([0, 1, 0x3ffe, 0x3fff, 0x4000, 0x403e, 0x403f, 0x7ffe, 0x7fff])
-      : random.between(0x3fff - 70, 0x3fff + 70);
+    random.below(4) === 0 ? random.pick([0, 1, 0x3ffe, 0x3fff, 0x4000, 0x403e, 0x403f, 0x7ffe, 0x7fff]) : random.between(0x3fff - 70, 0x3fff + 70);
   const integerBit = random.chance(95) ? 1n << 63n : 0n;
-  const fraction = random.chance(40)
-    ? random.pick([0n, 1n, 1n << 62n, (1n << 62n) - 1n, (1n << 63n) - 1n, 0x400n])
-    : random.u64();
+  const fraction = random.chance(40) ? random.pick([0n, 1n, 1n << 62n, (1n << 62n) - 1n, (1n << 63n) - 1n, 0x400n]) : random.u64();
   return { exponent: exponent | sign, significand: BigInt.asUintN(63, fraction) | integerBit };
 }
 
@@ -87,9 +57,7 @@ export function float80(random: Random): { exponent: number; significand: bigint
 function vector(random: Random, view: DataView, at: number): void {
   const kind = random.below(4);
   if (kind === 0) for (let lane = 0; lane < 4; lane++) view.setUint32(at + 4 * lane, float32(random), true);
-  else
-    for (let lane = 0; lane < 2; lane++)
-      view.setBigUint64(at + 8 * lane, kind === 1 ? float64(random) : integer(random), true);
+  else for (let lane = 0; lane < 2; lane++) view.setBigUint64(at + 8 * lane, kind === 1 ? float64(random) : integer(random), true);
 }
 
 /** x87, MMX and SSE state. In most cases exceptions are masked and rounding is to nearest. */

@@ -1,16 +1,5 @@
 /** What a well-kept disassembler says of an instruction: whether it may be run, and what it leaves undefined. */
-import {
-  Code,
-  CpuidFeature,
-  Decoder,
-  DecoderOptions,
-  FlowControl,
-  Instruction,
-  Mnemonic,
-  OpKind,
-  Register,
-  RflagsBits,
-} from 'iced-x86';
+import { Code, CpuidFeature, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register, RflagsBits } from 'iced-x86';
 
 /** Instructions that can't be compared: their results are the processor's own (LDMXCSR: which bits exist), or the operating system's. */
 const DENIED = new Set(
@@ -23,9 +12,7 @@ const DENIED = new Set(
 );
 
 /** Instructions whose results processors round differently: excluded here, tested elsewhere with tolerance. */
-export const APPROXIMATE: ReadonlySet<string> = new Set(
-  'Rcpss Rcpps Rsqrtss Rsqrtps F2xm1 Fyl2x Fyl2xp1 Fptan Fpatan Fsin Fcos Fsincos'.split(' '),
-);
+export const APPROXIMATE: ReadonlySet<string> = new Set('Rcpss Rcpps Rsqrtss Rsqrtps F2xm1 Fyl2x Fyl2xp1 Fptan Fpatan Fsin Fcos Fsincos'.split(' '));
 
 /** Flags stay as they are where the count is zero, so that what was undefined before may still be. */
 const KEEPS_FLAGS = new Set('Rol Ror Rcl Rcr Shl Sal Shr Sar Shld Shrd'.split(' '));
@@ -102,8 +89,7 @@ function refusal(instruction: Instruction, mnemonic: string): string | null {
   if (APPROXIMATE.has(mnemonic)) return 'approximate';
   if (instruction.isPrivileged) return 'privileged';
   if (instruction.flowControl !== FlowControl.Next) return 'a branch';
-  const loads =
-    instruction.op0Kind === OpKind.Register && isSegment(instruction.op0Register) && mnemonic !== 'Push';
+  const loads = instruction.op0Kind === OpKind.Register && isSegment(instruction.op0Register) && mnemonic !== 'Push';
   if (loads) return 'loads a segment';
   return mnemonic === 'Bswap' && instruction.op0Register < Register.EAX ? 'undefined result' : null;
 }
@@ -125,9 +111,7 @@ export function judge(bytes: Uint8Array, mode: 32 | 64, ip: bigint): Verdict {
     modifiesStatus: flagsOf(modified, STATUS_WORD),
     undefined: flagsOf(unclear, RFLAGS),
     undefinedStatus: flagsOf(unclear, STATUS_WORD),
-    keepsFlags:
-      keepsFlags ||
-      (instruction.isStringInstruction && (instruction.hasRepPrefix || instruction.hasRepnePrefix)),
+    keepsFlags: keepsFlags || (instruction.isStringInstruction && (instruction.hasRepPrefix || instruction.hasRepnePrefix)),
   };
   instruction.free();
   decoder.free();

@@ -118,10 +118,7 @@ const incDec =
     const a = s.f.let(s.readForUpdate(to!));
     const one = i64c(1);
     const r = s.f.let(change === 1 ? i64.add(a, one) : i64.sub(a, one));
-    const vector =
-      change === 1
-        ? i64.or(i64.and(a, one), i64.and(i64.or(a, one), not(r)))
-        : i64.or(i64.and(not(a), one), i64.and(i64.or(not(a), one), r));
+    const vector = change === 1 ? i64.or(i64.and(a, one), i64.and(i64.or(a, one), not(r))) : i64.or(i64.and(not(a), one), i64.and(i64.or(not(a), one), r));
     // CF stays: move it into bit 63 and keep bit 62 = CF ^ OF.
     const fresh = s.f.let(carriesOf(vector, size, s));
     const old = s.flags().carries;
@@ -202,19 +199,14 @@ const divide =
       s.setRegister(RDX, 64, s.helper64('remainder128'));
       return;
     }
-    const dividend = s.f.let(
-      size === 8
-        ? s.getRegister(RAX, 16)
-        : i64.or(i64.shl(s.getRegister(RDX, size), i64c(size)), s.getRegister(RAX, size)),
-    );
+    const dividend = s.f.let(size === 8 ? s.getRegister(RAX, 16) : i64.or(i64.shl(s.getRegister(RDX, size), i64c(size)), s.getRegister(RAX, size)));
     let q: I64;
     let r: I64;
     if (isSigned) {
       const n = s.f.let(size === 32 ? dividend : signed(dividend, (size * 2) as Size));
       const d = s.f.let(signed(divisor, size));
       // The one quotient that i64.div_s traps on.
-      if (size === 32)
-        s.faultIf(i32.and(i64.eq(n, i64c(-(1n << 63n))), i64.eq(d, i64c(-1))), DIVIDE_ERROR);
+      if (size === 32) s.faultIf(i32.and(i64.eq(n, i64c(-(1n << 63n))), i64.eq(d, i64c(-1))), DIVIDE_ERROR);
       q = s.f.let(i64.divS(n, d));
       r = s.f.let(i64.sub(n, i64.mul(q, d)));
       s.faultIf(i64.ne(signed(q, size), q), DIVIDE_ERROR);
@@ -273,7 +265,11 @@ export const arithmetic: readonly Definition[] = [
       binary(operation, write),
     );
   }),
-  define('test', ['84 /r Eb,Gb', '85 /r Ev,Gv', 'A8 AL,Ib', 'A9 rAX,Iz', 'F6 /0 Eb,Ib', 'F6 /1 Eb,Ib', 'F7 /0 Ev,Iz', 'F7 /1 Ev,Iz'], binary(logic(i64.and), false)),
+  define(
+    'test',
+    ['84 /r Eb,Gb', '85 /r Ev,Gv', 'A8 AL,Ib', 'A9 rAX,Iz', 'F6 /0 Eb,Ib', 'F6 /1 Eb,Ib', 'F7 /0 Ev,Iz', 'F7 /1 Ev,Iz'],
+    binary(logic(i64.and), false),
+  ),
   define('inc', ['FE /0 Eb : lock', 'FF /0 Ev : lock', '40+r Zv : i64'], incDec(1)),
   define('dec', ['FE /1 Eb : lock', 'FF /1 Ev : lock', '48+r Zv : i64'], incDec(-1)),
   define('not', ['F6 /2 Eb : lock', 'F7 /2 Ev : lock'], (s, to) => s.write(to!, not(s.readForUpdate(to!)))),

@@ -92,8 +92,16 @@ export const control: readonly Definition[] = [
       s.branchRelative(s.condition(code), to!),
     ),
   ),
-  define('loopne', ['E0 Jb : v near ends kind'], counting(true, (s) => s.condition(5))),
-  define('loope', ['E1 Jb : v near ends kind'], counting(true, (s) => s.condition(4))),
+  define(
+    'loopne',
+    ['E0 Jb : v near ends kind'],
+    counting(true, (s) => s.condition(5)),
+  ),
+  define(
+    'loope',
+    ['E1 Jb : v near ends kind'],
+    counting(true, (s) => s.condition(4)),
+  ),
   define('loop', ['E2 Jb : v near ends kind'], counting(true)),
   define('jcxz', ['E3 Jb : v near ends kind'], counting(false)),
   strings('movs', 0xa4, 0),

@@ -122,6 +122,13 @@ export const scalarFloat =
   (s, to, from) => {
     const b = unaligned(s, from!);
     const a = s.f.let(s.readVector(to!));
-    s.writeVector(to!, replaceLane(p, a, 0, withExceptions(s, (mxcsr) => lane(s, p, laneOf(p, a, 0), laneOf(p, b, 0), mxcsr))));
+    s.writeVector(
+      to!,
+      replaceLane(
+        p,
+        a,
+        0,
+        withExceptions(s, (mxcsr) => lane(s, p, laneOf(p, a, 0), laneOf(p, b, 0), mxcsr)),
+      ),
+    );
   };
-

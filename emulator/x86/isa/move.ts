@@ -80,13 +80,34 @@ const byteSwap: Meaning = (s, to) => {
 const hex = (value: number) => value.toString(16).toUpperCase().padStart(2, '0');
 
 export const moves: readonly Definition[] = [
-  define('mov', ['88 /r Eb,Gb', '89 /r Ev,Gv', '8A /r Gb,Eb', '8B /r Gv,Ev', 'A0 AL,Ob', 'A1 rAX,Ov', 'A2 Ob,AL', 'A3 Ov,rAX', 'B0+r Zb,Ib', 'B8+r Zv,Iv', 'C6 /0 Eb,Ib', 'C7 /0 Ev,Iz'], move),
+  define(
+    'mov',
+    [
+      '88 /r Eb,Gb',
+      '89 /r Ev,Gv',
+      '8A /r Gb,Eb',
+      '8B /r Gv,Ev',
+      'A0 AL,Ob',
+      'A1 rAX,Ov',
+      'A2 Ob,AL',
+      'A3 Ov,rAX',
+      'B0+r Zb,Ib',
+      'B8+r Zv,Iv',
+      'C6 /0 Eb,Ib',
+      'C7 /0 Ev,Iz',
+    ],
+    move,
+  ),
   define('movzx', ['0F B6 /r Gv,Eb', '0F B7 /r Gv,Ew'], extend(false)),
   define('movsx', ['0F BE /r Gv,Eb', '0F BF /r Gv,Ew'], extend(true)),
   define('movsxd', ['63 /r Gv,Ed : only64'], extend(true)),
   define('lea', ['8D /r Gv,M'], (s, to, from) => s.write(to!, s.effectiveAddress(from!))),
   define('xchg', ['86 /r Eb,Gb : lock', '87 /r Ev,Gv : lock', '90+r Zv,rAX'], exchange),
-  define('nop', ['90 : nop90', '0F 1F /r Ev', '0F 18 /r Ev', '0F 19 /r Ev', '0F 1A /r Ev', '0F 1B /r Ev', '0F 1C /r Ev', '0F 1D /r Ev', '0F 1E /r Ev', '0F 0D /r Ev : mem'], () => {}),
+  define(
+    'nop',
+    ['90 : nop90', '0F 1F /r Ev', '0F 18 /r Ev', '0F 19 /r Ev', '0F 1A /r Ev', '0F 1B /r Ev', '0F 1C /r Ev', '0F 1D /r Ev', '0F 1E /r Ev', '0F 0D /r Ev : mem'],
+    () => {},
+  ),
   ...CONDITIONS.map((cc, code) =>
     define(`cmov${cc}`, [`0F ${hex(0x40 + code)} /r Gv,Ev`], (s, to, from) => {
       // The source is read, and may fault, in either case.
@@ -94,16 +115,12 @@ export const moves: readonly Definition[] = [
       s.write(to!, select(s.condition(code), value, s.read(to!)));
     }),
   ),
-  ...CONDITIONS.map((cc, code) =>
-    define(`set${cc}`, [`0F ${hex(0x90 + code)} /r Eb`], (s, to) => s.write(to!, i64.extendI32U(s.condition(code)))),
-  ),
+  ...CONDITIONS.map((cc, code) => define(`set${cc}`, [`0F ${hex(0x90 + code)} /r Eb`], (s, to) => s.write(to!, i64.extendI32U(s.condition(code))))),
   define('cbw', ['98 : v'], (s) => {
     const half = (s.size / 2) as Size;
     s.setRegister(RAX, s.size, signed(s.getRegister(RAX, half), half));
   }),
-  define('cwd', ['99 : v'], (s) =>
-    s.setRegister(RDX, s.size, i64.shrS(signed(s.getRegister(RAX, s.size), s.size), i64c(63))),
-  ),
+  define('cwd', ['99 : v'], (s) => s.setRegister(RDX, s.size, i64.shrS(signed(s.getRegister(RAX, s.size), s.size), i64c(63)))),
   define('bswap', ['0F C8+r Zv'], byteSwap),
   define('cmpxchg8b', ['0F C7 /1 Mq : lock mem w0'], compareExchange8),
   define('cmpxchg16b', ['0F C7 /1 Mx : lock mem w1'], compareExchange16, 'cx16'),
@@ -111,9 +128,7 @@ export const moves: readonly Definition[] = [
     const linear = s.f.let(s.linearAddress(table!, s.getRegister(RAX, 8)));
     s.setRegister(RAX, 8, s.load(8, linear));
   }),
-  define('lahf', ['9F'], (s) =>
-    s.setRegister(AH, 8, i64.or(i64.and(packFlags(s.flags()), i64c(0xd5)), i64c(2))),
-  ),
+  define('lahf', ['9F'], (s) => s.setRegister(AH, 8, i64.or(i64.and(packFlags(s.flags()), i64c(0xd5)), i64c(2)))),
   define('sahf', ['9E'], (s) => {
     const kept = i64.and(packFlags(s.flags()), i64c(OF));
     const flags = s.f.let(i64.or(i64.and(s.getRegister(AH, 8), i64c(0xd5)), kept));

@@ -27,10 +27,7 @@ export const sumOfDifferences: Packed = (a, b, f) => {
 /** PMADDUBSW: unsigned bytes of `a` by signed ones of `b`; pairs are added with saturation. */
 export const multiplyAddBytes: Packed = (a, b) => {
   const eight = i32.const(8);
-  const even = i16x8.mul(
-    bits128.and(a, i8x16.const(...Array.from({ length: 16 }, (_, i) => (i & 1 ? 0 : 0xff)))),
-    i16x8.shrS(i16x8.shl(b, eight), eight),
-  );
+  const even = i16x8.mul(bits128.and(a, i8x16.const(...Array.from({ length: 16 }, (_, i) => (i & 1 ? 0 : 0xff)))), i16x8.shrS(i16x8.shl(b, eight), eight));
   const odd = i16x8.mul(i16x8.shrU(a, eight), i16x8.shrS(b, eight));
   return i16x8.addSatS(even, odd);
 };

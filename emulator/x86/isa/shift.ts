@@ -112,9 +112,18 @@ function shiftRight(a: I64, n: I64): I64 {
   return select(i64.gtU(n, i64c(63)), i64c(0), i64.shrU(a, n));
 }
 
-const byImmediate = (rule: ShiftRule): Meaning => (s, to, count) => apply(s, to!, s.read(count!), rule);
-const byOne = (rule: ShiftRule): Meaning => (s, to) => apply(s, to!, one, rule);
-const byCl = (rule: ShiftRule): Meaning => (s, to) => apply(s, to!, s.getRegister(RCX, 8), rule);
+const byImmediate =
+  (rule: ShiftRule): Meaning =>
+  (s, to, count) =>
+    apply(s, to!, s.read(count!), rule);
+const byOne =
+  (rule: ShiftRule): Meaning =>
+  (s, to) =>
+    apply(s, to!, one, rule);
+const byCl =
+  (rule: ShiftRule): Meaning =>
+  (s, to) =>
+    apply(s, to!, s.getRegister(RCX, 8), rule);
 
 const group = (name: string, digit: number, rule: ShiftRule): readonly Definition[] => [
   define(name, [`C0 /${digit} Eb,Ib`, `C1 /${digit} Ev,Ib`], byImmediate(rule)),
@@ -132,19 +141,13 @@ const double =
       const rest = s.f.let(i64.sub(i64c(size), n));
       if (size === 16) {
         // 48 bits hold every case: a:b:a turned by up to 31.
-        const chain = left
-          ? i64.or(i64.or(i64.shl(a, i64c(32)), i64.shl(b, i64c(16))), a)
-          : i64.or(i64.or(i64.shl(a, i64c(32)), i64.shl(b, i64c(16))), a);
+        const chain = left ? i64.or(i64.or(i64.shl(a, i64c(32)), i64.shl(b, i64c(16))), a) : i64.or(i64.or(i64.shl(a, i64c(32)), i64.shl(b, i64c(16))), a);
         const c = s.f.let(chain);
         const r = s.f.let(unsigned(left ? i64.shrU(i64.shl(c, n), i64c(32)) : i64.shrU(c, n), 16));
         const cf = left ? bitAt(c, i64.sub(i64c(48), n)) : bitAt(c, i64.sub(n, one));
         return { r, cf, of: i64.xor(topBit(r, size), topBit(a, size)) };
       }
-      const r = s.f.let(
-        left
-          ? unsigned(i64.or(i64.shl(a, n), i64.shrU(b, rest)), size)
-          : unsigned(i64.or(i64.shrU(a, n), i64.shl(b, rest)), size),
-      );
+      const r = s.f.let(left ? unsigned(i64.or(i64.shl(a, n), i64.shrU(b, rest)), size) : unsigned(i64.or(i64.shrU(a, n), i64.shl(b, rest)), size));
       const cf = left ? bitAt(a, rest) : bitAt(a, i64.sub(n, one));
       return { r, cf, of: i64.xor(topBit(r, size), topBit(a, size)) };
     });
@@ -177,10 +180,7 @@ const clear = (a: I64, mask: I64) => i64.and(a, i64.xor(mask, i64c(-1)));
 const complement = (a: I64, mask: I64) => i64.xor(a, mask);
 const bitTests = (name: string, digit: number, opcode: string, change?: (a: I64, mask: I64) => I64): readonly Definition[] => {
   const lock = change ? ' : lock' : '';
-  return [
-    define(name, [`0F ${opcode} /r Ev,Gv${lock}`], bitTest(change, false)),
-    define(`${name}i`, [`0F BA /${digit} Ev,Ib${lock}`], bitTest(change, true)),
-  ];
+  return [define(name, [`0F ${opcode} /r Ev,Gv${lock}`], bitTest(change, false)), define(`${name}i`, [`0F BA /${digit} Ev,Ib${lock}`], bitTest(change, true))];
 };
 
 /** BSF and BSR leave the destination where the source is 0, as all processors do. */

@@ -11,7 +11,15 @@ const fromInteger =
   (s, to, from) => {
     const value = s.f.let(s.read(from!));
     const a = s.f.let(s.readVector(to!));
-    s.writeVector(to!, replaceLane(p, a, 0, withExceptions(s, (mxcsr) => integerToFloat(s, p, value, from!.size, mxcsr))));
+    s.writeVector(
+      to!,
+      replaceLane(
+        p,
+        a,
+        0,
+        withExceptions(s, (mxcsr) => integerToFloat(s, p, value, from!.size, mxcsr)),
+      ),
+    );
   };
 
 const integerToFloat = (s: Stage, p: Precision, value: I64, bits: number, mxcsr: I32): I32 | I64 =>
@@ -23,7 +31,9 @@ const toInteger =
   (s, to, from) => {
     const b = unaligned(s, from!);
     const value = withExceptions(s, (mxcsr) =>
-      to!.size === 64 ? s.f.let(s.helper64(`${p}_to_i64${how}`, laneOf(p, b, 0), mxcsr)) : s.f.let(i64.extendI32U(s.helper(`${p}_to_i32${how}`, laneOf(p, b, 0), mxcsr))),
+      to!.size === 64
+        ? s.f.let(s.helper64(`${p}_to_i64${how}`, laneOf(p, b, 0), mxcsr))
+        : s.f.let(i64.extendI32U(s.helper(`${p}_to_i32${how}`, laneOf(p, b, 0), mxcsr))),
     );
     s.write(to!, value);
   };
@@ -66,7 +76,15 @@ const scalar =
   (s, to, from) => {
     const b = unaligned(s, from!);
     const a = s.f.let(s.readVector(to!));
-    s.writeVector(to!, replaceLane(p, a, 0, withExceptions(s, (mxcsr) => convert(s, b, 0, mxcsr))));
+    s.writeVector(
+      to!,
+      replaceLane(
+        p,
+        a,
+        0,
+        withExceptions(s, (mxcsr) => convert(s, b, 0, mxcsr)),
+      ),
+    );
   };
 
 // ── MMX registers ──────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,21 @@ import { f32, i32, i64, i64c, select, type I32, type I64, type V128 } from '../.
 import { bits128 } from '../../wasm/simd';
 import { define, type Definition, type Meaning } from '../definition';
 import type { Stage } from '../stage';
-import { binary, compute, everyLane, laneOf, lanesOf, ofSource, packedFloat, quick, replaceLane, scalarFloat, withExceptions, type Lane, type Precision } from './float-operands';
+import {
+  binary,
+  compute,
+  everyLane,
+  laneOf,
+  lanesOf,
+  ofSource,
+  packedFloat,
+  quick,
+  replaceLane,
+  scalarFloat,
+  withExceptions,
+  type Lane,
+  type Precision,
+} from './float-operands';
 import { byteImmediate, everyOther, packed, setCarryParityZero, source, unaligned } from './vector-operands';
 
 /** Mandatory prefixes: packed single, packed double, scalar single, scalar double. */
@@ -33,7 +47,16 @@ const compareForms = FORMS.map(([prefix, suffix, p, scalar]) => {
     const a = s.f.let(s.readVector(to!));
     const predicate = s.f.let(i32.and(byteImmediate(s, immediate!), i32.const(7)));
     const lane: Lane = (_, __, x, y, mxcsr) => compute(s, p, `${p}_cmp`, x, y, predicate, mxcsr);
-    if (scalar) s.writeVector(to!, replaceLane(p, a, 0, withExceptions(s, (mxcsr) => lane(s, p, laneOf(p, a, 0), laneOf(p, b, 0), mxcsr))));
+    if (scalar)
+      s.writeVector(
+        to!,
+        replaceLane(
+          p,
+          a,
+          0,
+          withExceptions(s, (mxcsr) => lane(s, p, laneOf(p, a, 0), laneOf(p, b, 0), mxcsr)),
+        ),
+      );
     else s.writeVector(to!, everyLane(s, p, a, b, lane));
   };
   return define(`cmp${suffix}`, [`${prefix} 0F C2 /r Vx,${scalar ? scalarSource(p) : 'Wx'},Ib`], meaning, featureOf(p));
@@ -103,14 +126,16 @@ const addSubtract =
   (s, to, from) => {
     const b = source(s, from!);
     const a = s.f.let(s.readVector(to!));
-    s.writeVector(to!, lanes(s, p, a, b, (i) => (i & 1 ? 'add' : 'sub')));
+    s.writeVector(
+      to!,
+      lanes(s, p, a, b, (i) => (i & 1 ? 'add' : 'sub')),
+    );
   };
 
 const lanes = (s: Stage, p: Precision, a: V128, b: V128, operation: (lane: number) => string): V128 =>
   withExceptions(s, (mxcsr) => {
     let result = a;
-    for (let i = 0; i < lanesOf(p); i++)
-      result = s.f.let(replaceLane(p, result, i, binary(operation(i))(s, p, laneOf(p, a, i), laneOf(p, b, i), mxcsr)));
+    for (let i = 0; i < lanesOf(p); i++) result = s.f.let(replaceLane(p, result, i, binary(operation(i))(s, p, laneOf(p, a, i), laneOf(p, b, i), mxcsr)));
     return result;
   });
 
@@ -122,7 +147,10 @@ const horizontal =
     const a = s.f.let(s.readVector(to!));
     const even = s.f.let(everyOther(lanesOf(p), 0)(a, b));
     const odd = s.f.let(everyOther(lanesOf(p), 1)(a, b));
-    s.writeVector(to!, lanes(s, p, even, odd, () => operation));
+    s.writeVector(
+      to!,
+      lanes(s, p, even, odd, () => operation),
+    );
   };
 
 const round =
@@ -132,7 +160,16 @@ const round =
     const mode = byteImmediate(s, immediate!);
     const lane: Lane = (_, __, ___, x, mxcsr) => compute(s, p, `${p}_round`, x, mode, mxcsr);
     const a = scalar ? s.f.let(s.readVector(to!)) : b;
-    if (scalar) s.writeVector(to!, replaceLane(p, a, 0, withExceptions(s, (mxcsr) => lane(s, p, laneOf(p, b, 0), laneOf(p, b, 0), mxcsr))));
+    if (scalar)
+      s.writeVector(
+        to!,
+        replaceLane(
+          p,
+          a,
+          0,
+          withExceptions(s, (mxcsr) => lane(s, p, laneOf(p, b, 0), laneOf(p, b, 0), mxcsr)),
+        ),
+      );
     else s.writeVector(to!, everyLane(s, p, b, b, lane));
   };
 

@@ -97,16 +97,29 @@ export const sseMoves: readonly Definition[] = [
   define('movlpdStore', ['66 0F 13 /r Mq,Vx : mem'], storeHalf(0), 'sse2'),
   define('movhpsStore', ['NP 0F 17 /r Mq,Vx : mem'], storeHalf(1), 'sse'),
   define('movhpdStore', ['66 0F 17 /r Mq,Vx : mem'], storeHalf(1), 'sse2'),
-  define('movhlps', ['NP 0F 12 /r Vx,Ux : mod3'], (s, to, from) =>
-    s.writeVector(to!, shuffleLanes(s.readVector(from!), s.readVector(to!), [1, 3])), 'sse'),
-  define('movlhps', ['NP 0F 16 /r Vx,Ux : mod3'], (s, to, from) =>
-    s.writeVector(to!, shuffleLanes(s.readVector(to!), s.readVector(from!), [0, 2])), 'sse'),
-  define('movddup', ['F2 0F 12 /r Vx,Wq'], (s, to, from) => {
-    const v = unaligned(s, from!);
-    s.writeVector(to!, shuffleLanes(v, v, [0, 0]));
-  }, 'sse3'),
-  define('movsldup', ['F3 0F 12 /r Vx,Wx'], unary((v) => shuffleLanes(v, v, [0, 0, 2, 2])), 'sse3'),
-  define('movshdup', ['F3 0F 16 /r Vx,Wx'], unary((v) => shuffleLanes(v, v, [1, 1, 3, 3])), 'sse3'),
+  define('movhlps', ['NP 0F 12 /r Vx,Ux : mod3'], (s, to, from) => s.writeVector(to!, shuffleLanes(s.readVector(from!), s.readVector(to!), [1, 3])), 'sse'),
+  define('movlhps', ['NP 0F 16 /r Vx,Ux : mod3'], (s, to, from) => s.writeVector(to!, shuffleLanes(s.readVector(to!), s.readVector(from!), [0, 2])), 'sse'),
+  define(
+    'movddup',
+    ['F2 0F 12 /r Vx,Wq'],
+    (s, to, from) => {
+      const v = unaligned(s, from!);
+      s.writeVector(to!, shuffleLanes(v, v, [0, 0]));
+    },
+    'sse3',
+  ),
+  define(
+    'movsldup',
+    ['F3 0F 12 /r Vx,Wx'],
+    unary((v) => shuffleLanes(v, v, [0, 0, 2, 2])),
+    'sse3',
+  ),
+  define(
+    'movshdup',
+    ['F3 0F 16 /r Vx,Wx'],
+    unary((v) => shuffleLanes(v, v, [1, 1, 3, 3])),
+    'sse3',
+  ),
 
   define('movd', ['66 0F 6E /r Vx,Ey'], fromGeneral, 'sse2'),
   define('movdStore', ['66 0F 7E /r Ey,Vx'], toGeneral, 'sse2'),
@@ -128,20 +141,29 @@ export const sseMoves: readonly Definition[] = [
   define('movmskps', ['NP 0F 50 /r Gd,Ux : mod3'], mask(i32x4.bitmask), 'sse'),
   define('movmskpd', ['66 0F 50 /r Gd,Ux : mod3'], mask(i64x2.bitmask), 'sse2'),
   define('pmovmskb', ['66 0F D7 /r Gd,Ux : mod3'], mask(i8x16.bitmask), 'sse2'),
-  define('pmovmskb', ['NP 0F D7 /r Gd,Nq : mod3'], (s, to, from) =>
-    s.write(to!, i64.extendI32U(i8x16.bitmask(i64x2.of(s.read(from!), i64c(0))))), 'sse'),
+  define('pmovmskb', ['NP 0F D7 /r Gd,Nq : mod3'], (s, to, from) => s.write(to!, i64.extendI32U(i8x16.bitmask(i64x2.of(s.read(from!), i64c(0))))), 'sse'),
 
-  define('ldmxcsr', ['NP 0F AE /2 Md : mem'], (s, from) => {
-    const value = s.f.let(s.read(from!));
-    s.faultIf(i64.ne(i64.and(value, i64c(~MXCSR_MASK)), i64c(0)), GENERAL_PROTECTION, 0);
-    s.setState('u32', MXCSR, value);
-  }, 'sse'),
+  define(
+    'ldmxcsr',
+    ['NP 0F AE /2 Md : mem'],
+    (s, from) => {
+      const value = s.f.let(s.read(from!));
+      s.faultIf(i64.ne(i64.and(value, i64c(~MXCSR_MASK)), i64c(0)), GENERAL_PROTECTION, 0);
+      s.setState('u32', MXCSR, value);
+    },
+    'sse',
+  ),
   define('stmxcsr', ['NP 0F AE /3 Md : mem'], (s, to) => s.write(to!, s.getState('u32', MXCSR)), 'sse'),
   // All registers become empty, and TOP 0 (SDM vol. 1, table 12-3).
-  define('emms', ['NP 0F 77'], waiting((s) => {
-    s.setState('u8', FPU_TAGS, i64c(0));
-    s.setState('u16', FPU_STATUS, i64.and(s.getState('u16', FPU_STATUS), i64c(~0x3800n)));
-  }), 'mmx'),
+  define(
+    'emms',
+    ['NP 0F 77'],
+    waiting((s) => {
+      s.setState('u8', FPU_TAGS, i64c(0));
+      s.setState('u16', FPU_STATUS, i64.and(s.getState('u16', FPU_STATUS), i64c(~0x3800n)));
+    }),
+    'mmx',
+  ),
 
   // One vCPU runs at a time and no caches are modelled: ordering and flushing need no work.
   define('lfence', ['NP 0F AE /5 : mod3'], nothing),

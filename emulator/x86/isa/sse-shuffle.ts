@@ -19,16 +19,17 @@ const field = (immediate: bigint, i: number): number => Number((immediate >> Big
  * `factors` gives 4^(3-i) for each lane, or 0 for a lane that is to hold 0.
  */
 const spread = (immediate: I32, factors: readonly number[]): V128 =>
-  bits128.and(
-    i16x8.shrU(i16x8.mul(i16x8.splat(immediate), i16x8.const(...factors)), i32.const(6)),
-    i16x8.const(...repeat(8, 3)),
-  );
+  bits128.and(i16x8.shrU(i16x8.mul(i16x8.splat(immediate), i16x8.const(...factors)), i32.const(6)), i16x8.const(...repeat(8, 3)));
 
 /** PSHUFD, and either operand of SHUFPS. */
 function permuteDwords(v: V128, immediate: I32): V128 {
   if (immediate.value !== undefined) {
     const known = immediate.value;
-    return shuffleLanes(v, v, [0, 1, 2, 3].map((i) => field(known, i)));
+    return shuffleLanes(
+      v,
+      v,
+      [0, 1, 2, 3].map((i) => field(known, i)),
+    );
   }
   const selectors = i16x8.mul(spread(immediate, [64, 64, 16, 16, 4, 4, 1, 1]), i16x8.const(...repeat(8, 0x0404)));
   const bytes = i16x8.const(...[0, 1, 2, 3].flatMap(() => [0x0100, 0x0302]));
@@ -41,7 +42,11 @@ function permuteWords(v: V128, immediate: I32, first: 0 | 4): V128 {
   const inside = (i: number) => i >= first && i < first + 4;
   if (immediate.value !== undefined) {
     const known = immediate.value;
-    return shuffleLanes(v, v, lanes.map((i) => (inside(i) ? first + field(known, i - first) : i)));
+    return shuffleLanes(
+      v,
+      v,
+      lanes.map((i) => (inside(i) ? first + field(known, i - first) : i)),
+    );
   }
   const factors = lanes.map((i) => (inside(i) ? 4 ** (3 - (i - first)) : 0));
   const selectors = i16x8.mul(spread(immediate, factors), i16x8.const(...repeat(8, 0x0202)));
@@ -67,7 +72,14 @@ const shufps: Meaning = (s, to, from, immediate) => {
   const n = byteImmediate(s, immediate!);
   if (n.value !== undefined) {
     const known = n.value;
-    s.writeVector(to!, shuffleLanes(a, b, [0, 1, 2, 3].map((i) => field(known, i) + (i < 2 ? 0 : 4))));
+    s.writeVector(
+      to!,
+      shuffleLanes(
+        a,
+        b,
+        [0, 1, 2, 3].map((i) => field(known, i) + (i < 2 ? 0 : 4)),
+      ),
+    );
   } else s.writeVector(to!, shuffleLanes(permuteDwords(a, n), permuteDwords(b, n), [0, 1, 6, 7]));
 };
 
@@ -146,8 +158,7 @@ export const insert =
     s.writeVector(to!, insertLane(s.readVector(to!), lane(s, from!), byteImmediate(s, immediate!), value));
   };
 
-const extractWordMmx: Meaning = (s, to, from, immediate) =>
-  s.write(to!, laneOfQuad(s.read(from!), 16, byteImmediate(s, immediate!)));
+const extractWordMmx: Meaning = (s, to, from, immediate) => s.write(to!, laneOfQuad(s.read(from!), 16, byteImmediate(s, immediate!)));
 
 const insertWordMmx: Meaning = (s, to, from, immediate) => {
   const { f } = s;
@@ -161,8 +172,18 @@ const insertWordMmx: Meaning = (s, to, from, immediate) => {
 /** Shuffles, inserts and extracts of SSE, SSE2 and SSSE3. */
 export const sseShuffles: readonly Definition[] = [
   define('pshufd', ['66 0F 70 /r Vx,Wx,Ib'], permute(permuteDwords), 'sse2'),
-  define('pshuflw', ['F2 0F 70 /r Vx,Wx,Ib'], permute((v, n) => permuteWords(v, n, 0)), 'sse2'),
-  define('pshufhw', ['F3 0F 70 /r Vx,Wx,Ib'], permute((v, n) => permuteWords(v, n, 4)), 'sse2'),
+  define(
+    'pshuflw',
+    ['F2 0F 70 /r Vx,Wx,Ib'],
+    permute((v, n) => permuteWords(v, n, 0)),
+    'sse2',
+  ),
+  define(
+    'pshufhw',
+    ['F3 0F 70 /r Vx,Wx,Ib'],
+    permute((v, n) => permuteWords(v, n, 4)),
+    'sse2',
+  ),
   define('pshufw', ['NP 0F 70 /r Pq,Qq,Ib'], pshufw, 'sse'),
   define('shufps', ['NP 0F C6 /r Vx,Wx,Ib'], shufps, 'sse'),
   define('shufpd', ['66 0F C6 /r Vx,Wx,Ib'], shufpd, 'sse2'),
@@ -172,8 +193,18 @@ export const sseShuffles: readonly Definition[] = [
   define('unpckhpd', ['66 0F 15 /r Vx,Wx'], packed(interleave(2, true)), 'sse2'),
   define('palignr', ['66 0F 3A 0F /r Vx,Wx,Ib'], palignr, 'ssse3'),
   define('palignr', ['NP 0F 3A 0F /r Pq,Qq,Ib'], palignrMmx, 'ssse3'),
-  define('pextrw', ['66 0F C5 /r Gd,Ux,Ib : mod3'], extract(() => 16), 'sse2'),
+  define(
+    'pextrw',
+    ['66 0F C5 /r Gd,Ux,Ib : mod3'],
+    extract(() => 16),
+    'sse2',
+  ),
   define('pextrw', ['NP 0F C5 /r Gd,Nq,Ib : mod3'], extractWordMmx, 'sse'),
-  define('pinsrw', ['66 0F C4 /r Vx,Rd,Ib : mod3', '66 0F C4 /r Vx,Mw,Ib : mem'], insert(() => 16), 'sse2'),
+  define(
+    'pinsrw',
+    ['66 0F C4 /r Vx,Rd,Ib : mod3', '66 0F C4 /r Vx,Mw,Ib : mem'],
+    insert(() => 16),
+    'sse2',
+  ),
   define('pinsrw', ['NP 0F C4 /r Pq,Rd,Ib : mod3', 'NP 0F C4 /r Pq,Mw,Ib : mem'], insertWordMmx, 'sse'),
 ];

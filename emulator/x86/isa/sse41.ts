@@ -52,8 +52,10 @@ const blend =
     const a = s.f.let(s.readVector(to!));
     s.writeVector(to!, bits128.select(b, a, s.f.let(select(byteImmediate(s, immediate!)))));
   };
-const dwordBits = (...bits: [number, number, number, number]) => (n: ReturnType<typeof byteImmediate>) =>
-  i32x4.ne(bits128.and(i32x4.splat(n), i32x4.const(...bits)), bits128.zero);
+const dwordBits =
+  (...bits: [number, number, number, number]) =>
+  (n: ReturnType<typeof byteImmediate>) =>
+    i32x4.ne(bits128.and(i32x4.splat(n), i32x4.const(...bits)), bits128.zero);
 const wordBits = (n: ReturnType<typeof byteImmediate>) => i16x8.ne(bits128.and(i16x8.splat(n), i16x8.const(1, 2, 4, 8, 16, 32, 64, 128)), bits128.zero);
 
 /** BLENDVPS and the like: the sign bits of XMM0 choose. */
@@ -106,18 +108,63 @@ export const sse41: readonly Definition[] = [
   ]),
   ...laneWise.map(([opcode, name, operation]) => define(name, [`66 0F 38 ${opcode} /r Vx,Wx`], packed(operation), SSE41)),
   define('phminposuw', ['66 0F 38 41 /r Vx,Wx'], unary(smallestWord), SSE41),
-  define('pblendvb', ['66 0F 38 10 /r Vx,Wx'], blendVariable((v) => i8x16.ltS(v, bits128.zero)), SSE41),
-  define('blendvps', ['66 0F 38 14 /r Vx,Wx'], blendVariable((v) => i32x4.shrS(v, i32.const(31))), SSE41),
-  define('blendvpd', ['66 0F 38 15 /r Vx,Wx'], blendVariable((v) => i64x2.shrS(v, i32.const(63))), SSE41),
+  define(
+    'pblendvb',
+    ['66 0F 38 10 /r Vx,Wx'],
+    blendVariable((v) => i8x16.ltS(v, bits128.zero)),
+    SSE41,
+  ),
+  define(
+    'blendvps',
+    ['66 0F 38 14 /r Vx,Wx'],
+    blendVariable((v) => i32x4.shrS(v, i32.const(31))),
+    SSE41,
+  ),
+  define(
+    'blendvpd',
+    ['66 0F 38 15 /r Vx,Wx'],
+    blendVariable((v) => i64x2.shrS(v, i32.const(63))),
+    SSE41,
+  ),
   define('blendps', ['66 0F 3A 0C /r Vx,Wx,Ib'], blend(dwordBits(1, 2, 4, 8)), SSE41),
   define('blendpd', ['66 0F 3A 0D /r Vx,Wx,Ib'], blend(dwordBits(1, 1, 2, 2)), SSE41),
   define('pblendw', ['66 0F 3A 0E /r Vx,Wx,Ib'], blend(wordBits), SSE41),
-  define('pextrb', ['66 0F 3A 14 /r Rd,Vx,Ib : mod3', '66 0F 3A 14 /r Mb,Vx,Ib : mem'], extract(() => 8), SSE41),
-  define('pextrwStore', ['66 0F 3A 15 /r Rd,Vx,Ib : mod3', '66 0F 3A 15 /r Mw,Vx,Ib : mem'], extract(() => 16), SSE41),
-  define('pextrd', ['66 0F 3A 16 /r Ey,Vx,Ib'], extract((s) => (s.size === 64 ? 64 : 32)), SSE41),
-  define('extractps', ['66 0F 3A 17 /r Ed,Vx,Ib'], extract(() => 32), SSE41),
-  define('pinsrb', ['66 0F 3A 20 /r Vx,Rd,Ib : mod3', '66 0F 3A 20 /r Vx,Mb,Ib : mem'], insert(() => 8), SSE41),
-  define('pinsrd', ['66 0F 3A 22 /r Vx,Ey,Ib'], insert((_, from) => (from.size === 64 ? 64 : 32)), SSE41),
+  define(
+    'pextrb',
+    ['66 0F 3A 14 /r Rd,Vx,Ib : mod3', '66 0F 3A 14 /r Mb,Vx,Ib : mem'],
+    extract(() => 8),
+    SSE41,
+  ),
+  define(
+    'pextrwStore',
+    ['66 0F 3A 15 /r Rd,Vx,Ib : mod3', '66 0F 3A 15 /r Mw,Vx,Ib : mem'],
+    extract(() => 16),
+    SSE41,
+  ),
+  define(
+    'pextrd',
+    ['66 0F 3A 16 /r Ey,Vx,Ib'],
+    extract((s) => (s.size === 64 ? 64 : 32)),
+    SSE41,
+  ),
+  define(
+    'extractps',
+    ['66 0F 3A 17 /r Ed,Vx,Ib'],
+    extract(() => 32),
+    SSE41,
+  ),
+  define(
+    'pinsrb',
+    ['66 0F 3A 20 /r Vx,Rd,Ib : mod3', '66 0F 3A 20 /r Vx,Mb,Ib : mem'],
+    insert(() => 8),
+    SSE41,
+  ),
+  define(
+    'pinsrd',
+    ['66 0F 3A 22 /r Vx,Ey,Ib'],
+    insert((_, from) => (from.size === 64 ? 64 : 32)),
+    SSE41,
+  ),
   define('insertps', ['66 0F 3A 21 /r Vx,Wd,Ib'], insertSingle, SSE41),
   define('mpsadbw', ['66 0F 3A 42 /r Vx,Wx,Ib'], slidingDifferences, SSE41),
 ];

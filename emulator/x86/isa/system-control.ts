@@ -23,7 +23,10 @@ const pushf: Meaning = (s) => {
   s.push(s.size, i64.or(i64.and(old, i64c(~(VM | RF))), packFlags(s.flags())));
 };
 
-const selector = (number: number): Meaning => (s) => s.push(s.size, s.getState('u16', SEGMENTS + number * SEGMENT_SIZE + SEG_SELECTOR));
+const selector =
+  (number: number): Meaning =>
+  (s) =>
+    s.push(s.size, s.getState('u16', SEGMENTS + number * SEGMENT_SIZE + SEG_SELECTOR));
 const [ES, CS, SS, DS, FS, GS] = [0, 1, 2, 3, 4, 5] as const;
 
 /** MOV from a segment register: zero-extended into a register, 16 bits into memory. */

@@ -103,9 +103,6 @@ export const everyOther = (lanes: number, odd: 0 | 1): Binary => {
 export function setCarryParityZero(s: Stage, carry: I64, parity: I64, zero: I64): void {
   const c = s.f.let(carry);
   const z = s.f.let(zero);
-  const carries = i64.or(
-    i64.or(i64.shl(c, i64c(63)), i64.shl(c, i64c(62))),
-    i64.shl(i64.xor(z, parity), i64c(8)),
-  );
+  const carries = i64.or(i64.or(i64.shl(c, i64c(63)), i64.shl(c, i64c(62))), i64.shl(i64.xor(z, parity), i64c(8)));
   s.setFlags({ result: i64.xor(z, i64c(1)), carries });
 }

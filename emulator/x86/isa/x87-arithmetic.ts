@@ -44,9 +44,7 @@ const compareFlags =
 
 export const x87Arithmetic: readonly Definition[] = [
   ...Object.entries(OPERATIONS).flatMap(([name, code]) => [
-    ...MEMORY.map(([opcode, format, width]) =>
-      x87(memoryName(name, opcode), [`${opcode} /${code} M${width} : mem`], arithmetic(code, format)),
-    ),
+    ...MEMORY.map(([opcode, format, width]) => x87(memoryName(name, opcode), [`${opcode} /${code} M${width} : mem`], arithmetic(code, format))),
     onStack(`${name}r0`, [`D8 /${code} : mod3`], 'x87_arithmetic', code, 0, 0),
     onStack(`${name}ri`, [`DC /${code} : mod3`], 'x87_arithmetic', code, 1, 0),
     onStack(`${name}p`, [`DE /${code} : mod3`], 'x87_arithmetic', code, 1, 1),

@@ -28,8 +28,7 @@ const store =
   };
 
 /** FCMOVcc: condition codes B, E, BE, U and their opposites. */
-const moveIf = (name: string, encoding: string, code: number): Definition =>
-  x87(name, [encoding], (s) => s.run('x87_move_if', s.record(), s.condition(code)));
+const moveIf = (name: string, encoding: string, code: number): Definition => x87(name, [encoding], (s) => s.run('x87_move_if', s.record(), s.condition(code)));
 
 export const x87Moves: readonly Definition[] = [
   x87('fld', ['D9 /0 Md : mem'], load('single')),

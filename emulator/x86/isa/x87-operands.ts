@@ -9,8 +9,7 @@ export const FORMAT = { single: 0, double: 1, integer: 2, extended: 3, decimal: 
 export type Format = keyof typeof FORMAT;
 
 /** An x87 instruction that waits; its encodings have ST(i), if any, in the low three bits of the ModRM byte. */
-export const x87 = (name: string, encodings: readonly string[], meaning: Meaning): Definition =>
-  define(name, encodings, waiting(meaning), 'x87');
+export const x87 = (name: string, encodings: readonly string[], meaning: Meaning): Definition => define(name, encodings, waiting(meaning), 'x87');
 
 /** A register form: a helper does everything. */
 export const onStack = (name: string, encodings: readonly string[], helper: string, ...args: number[]): Definition =>
