@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Suite } from './suite';
 
-const LONG_CASES = '12000000';
+const LONG_CASES = '9500000';
 const folders = ['emulator', 'adapter', 'extension', 'media', 'scripts', 'test', 'bench'].filter((folder) => existsSync(folder));
 const mocha = (...files: string[]): Suite['command'] => ['mocha', ...files.flatMap((file) => ['--spec', file])];
 
