@@ -41,8 +41,9 @@ export function saveX87(ctx: SystemContext, image: DataView, wide: boolean): voi
 export function restoreX87(ctx: SystemContext, image: DataView, wide: boolean): void {
   const { vcpu } = ctx;
   const status = image.getUint16(2, true);
-  vcpu.setU16(layout.FPU_CONTROL, image.getUint16(0, true) | 0x40);
-  vcpu.setU16(layout.FPU_STATUS, summarised(status, image.getUint16(0, true)));
+  const control = (image.getUint16(0, true) & 0x1f3f) | 0x40;
+  vcpu.setU16(layout.FPU_CONTROL, control);
+  vcpu.setU16(layout.FPU_STATUS, summarised(status, control));
   vcpu.view.setUint8(layout.FPU_TAGS, image.getUint8(4));
   vcpu.setU16(layout.FPU_OPCODE, image.getUint16(6, true) & 0x7ff);
   if (wide) {

@@ -91,9 +91,9 @@ const xrstor: SystemFunction = (ctx, insn) => {
 
 const xgetbv: SystemFunction = (ctx) => {
   if (!(ctx.vcpu.cr4 & CR4_OSXSAVE)) throw undefinedOpcode();
-  const index = Number(ctx.vcpu.gpr(1) & 0xffffffffn);
-  if (index > 1) throw generalProtection();
-  const value = index === 0 ? ctx.vcpu.u64(layout.XCR0) : inUse(ctx) & ctx.vcpu.u64(layout.XCR0);
+  // XCR0 only: XINUSE (ECX = 1) is not advertised.
+  if (ctx.vcpu.gpr(1) & 0xffffffffn) throw generalProtection();
+  const value = ctx.vcpu.u64(layout.XCR0);
   ctx.vcpu.setGpr(0, value & 0xffffffffn);
   ctx.vcpu.setGpr(2, value >> 32n);
 };
