@@ -44,9 +44,21 @@ export interface EngineOptions {
   readonly ramBytes: number;
   readonly vcpus: number;
   /** Memory beside RAM (framebuffer, ROM), by length; reachable once mapped. */
-  readonly backings: readonly { readonly name: string; readonly length: number; readonly writable: boolean }[];
+  readonly backings: readonly BackingPlan[];
   readonly host: EngineHost;
 }
+
+export interface BackingPlan {
+  readonly name: string;
+  readonly length: number;
+  /** Where not, the guest's writes go to the bus: ROM, and flash, which takes them as commands. */
+  readonly writable: boolean;
+  /** A second window to a part of a backing that comes before in the list. */
+  readonly of?: { readonly name: string; readonly offset: number };
+}
+
+/** What answers at addresses of RAM: all of it, RAM that writes don't reach, or whatever else lies there. */
+export type Shadow = 'ram' | 'read-only' | 'hole';
 
 /** Runs guest code: one vCPU at a time, exactly. Implemented by the WebAssembly engine. */
 export interface Engine {
@@ -55,6 +67,10 @@ export interface Engine {
   backing(name: string): Backing;
   /** Maps a backing at a physical address (page-aligned), or takes it away. */
   mapBacking(name: string, address: number | null): void;
+  /** Changes what a backing holds, as its chip does: also where the guest can't write. */
+  writeBacking(name: string, offset: number, from: Uint8Array): void;
+  /** Says what answers at some pages of RAM below 1 MiB. */
+  shadow(address: number, length: number, shadow: Shadow): void;
 
   /** The vCPU whose state is in the window. */
   readonly current: number;

@@ -1,5 +1,6 @@
 import type { Backing } from '../bus/device';
 import { internalError } from '../errors';
+import type { BackingPlan, Shadow } from './engine';
 import * as layout from '../x86/layout';
 import type { HelperExports } from './wasm-module';
 
@@ -27,18 +28,20 @@ export class MachineMemory {
   constructor(
     readonly memory: WebAssembly.Memory,
     readonly ramBytes: number,
-    backings: readonly { readonly name: string; readonly length: number; readonly writable: boolean }[],
+    backings: readonly BackingPlan[],
   ) {
     this.bytes = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);
     this.ram = this.bytes.subarray(layout.RAM, layout.RAM + ramBytes);
     this.flags = new Uint32Array(memory.buffer, layout.PAGE_FLAGS, 1 << 18);
     let host = layout.RAM + ramBytes;
-    this.placed = backings.map(({ name, length, writable }) => {
-      const piece = { name, length, writable, host, bytes: this.bytes.subarray(host, host + length), address: null };
-      host += length;
-      return piece;
-    });
+    const placed: Placed[] = [];
+    for (const { name, length, writable, of } of backings) {
+      const start = of ? placed.find((other) => other.name === of.name)!.host + of.offset : host;
+      placed.push({ name, length, writable, host: start, bytes: this.bytes.subarray(start, start + length), address: null });
+      if (!of) host += length;
+    }
+    this.placed = placed;
     this.lastPage = (host >>> 12) - 1;
     this.view.setUint32(layout.RAM_SIZE, ramBytes, true);
     this.view.setBigUint64(layout.A20_MASK, (1n << 64n) - 1n, true);
@@ -54,6 +57,26 @@ export class MachineMemory {
   map(name: string, address: number | null, helpers: HelperExports): void {
     this.find(name).address = address;
     this.writeRegions();
+    helpers.flush();
+  }
+
+  writeBacking(name: string, offset: number, from: Uint8Array, helpers: HelperExports): void {
+    const { host, length, bytes } = this.find(name);
+    if (offset < 0 || offset + from.length > length) throw internalError('backing-range', `'${name}' has no ${from.length} bytes at ${offset}`);
+    for (let at = 0; at < from.length;) {
+      const piece = Math.min(from.length - at, PAGE - ((host + offset + at) % PAGE));
+      helpers.prepareWrite(host + offset + at, piece, 0);
+      at += piece;
+    }
+    bytes.set(from, offset);
+  }
+
+  shadow(address: number, length: number, shadow: Shadow, helpers: HelperExports): void {
+    const special = shadow === 'ram' ? 0 : shadow === 'hole' ? layout.PAGE_MMIO : layout.PAGE_ROM;
+    for (let page = (layout.RAM + address) >>> 12; page < (layout.RAM + address + length) >>> 12; page++) {
+      const at = layout.PAGE_FLAGS + page;
+      this.bytes[at] = (this.bytes[at]! & ~(layout.PAGE_MMIO | layout.PAGE_ROM)) | special;
+    }
     helpers.flush();
   }
 

@@ -9,7 +9,7 @@ import { portDenied } from '../x86/system/io';
 import { systemInstructions } from '../x86/system';
 import { ACTIVE, CR0_EM, CR0_TS, HALTED, SHUTDOWN, Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
 import { BlockDecoder } from './blocks';
-import { Exit, type Engine, type EngineOptions, type Watch, type WatchHit } from './engine';
+import { Exit, type Engine, type EngineOptions, type Shadow, type Watch, type WatchHit } from './engine';
 import { EngineContext } from './context';
 import { numberHandlers, type Handlers } from './handlers';
 import { hostName } from './host';
@@ -63,7 +63,7 @@ export class WasmEngine implements Engine {
     private readonly options: EngineOptions,
     handlers: Handlers,
   ) {
-    const backingBytes = options.backings.reduce((sum, b) => sum + b.length, 0);
+    const backingBytes = options.backings.reduce((sum, { length, of }) => sum + (of ? 0 : length), 0);
     this.memory = allocate(options.ramBytes, backingBytes);
     this.store = new MachineMemory(this.memory, options.ramBytes, options.backings);
     this.vcpu = new Vcpu(this.memory.buffer);
@@ -137,6 +137,13 @@ export class WasmEngine implements Engine {
   }
   mapBacking(name: string, address: number | null): void {
     this.store.map(name, address, this.helpers);
+    this.markWatchedPages();
+  }
+  writeBacking(name: string, offset: number, from: Uint8Array): void {
+    this.store.writeBacking(name, offset, from, this.helpers);
+  }
+  shadow(address: number, length: number, shadow: Shadow): void {
+    this.store.shadow(address, length, shadow, this.helpers);
     this.markWatchedPages();
   }
 

@@ -130,7 +130,7 @@ export function readSlow(linear: u64, size: i32, flags: i32): u32 {
   return readWith(linear, size, dataAccess(0), (flags & 1) != 0);
 }
 
-/** What a write to this place needs: 0 nothing, 1 to be run alone, 2 to be dropped. */
+/** What a write to this place needs: 0 nothing, 1 to be run alone, 2 that as well, as it goes to the bus: ROM, and flash that takes commands. */
 function writeNeeds(linear: u64, host: u32, size: i32, from: u32): i32 {
   const flags = load<u8>(PAGE_FLAGS + (host >> 12));
   if (flags & PAGE_ROM) return 2;
@@ -199,8 +199,14 @@ function writePiece(linear: u64, size: i32, from: u32, access: i32): bool {
     return true;
   }
   const needs = writeNeeds(linear, host, size, from);
-  if (needs == 2) return true;
-  if (needs == 1 && !load<u32>(SINGLE)) return retry() != 0;
+  if (needs && !load<u32>(SINGLE)) return retry() != 0;
+  if (needs == 2) {
+    // Pages of ROM have no write entries in the TLB: this access has walked, and its address is known.
+    const physical = devicePhysical;
+    if (load<u32>(WATCHES)) watched(linear, physical, size, true);
+    deviceWrite(physical, size, from);
+    return true;
+  }
   if (load<u32>(WATCHES)) watched(linear, physicalOf(host), size, true);
   prepareWrite(host, size, from);
   memory.copy(host, from, size);
@@ -226,7 +232,15 @@ function writeBytes(linear: u64, size: i32, from: u32, access: i32, stack: bool)
 
 function needsAlone(linear: u64, size: i32, from: u32, access: i32): bool {
   const host = translate(linear, access);
-  return host == DEVICE || writeNeeds(linear, host, size, from) == 1;
+  return host == DEVICE || writeNeeds(linear, host, size, from) != 0;
+}
+
+/** For string input, after `probeAs`: whether a write has to wait until its instruction runs alone. */
+export function waitsForAlone(linear: u64, size: i32, access: i32): bool {
+  if (load<u32>(SINGLE)) return false;
+  const first: i32 = 0x1000 - ((linear as i32) & 0xfff);
+  if (first >= size) return needsAlone(linear, size, 0, access);
+  return needsAlone(linear, first, 0, access) || needsAlone(wrapLinear(linear + first), size - first, 0, access);
 }
 
 /** Stores up to 8 bytes; 0 where done. */
@@ -259,7 +273,7 @@ export function updateSlow(linear: u64, size: i32, flags: i32): u32 {
   if (first != size) {
     const second = translate(wrapLinear(linear + first), access);
     if (second == FAULTED) return 0;
-    if (second == DEVICE || writeNeeds(linear + first, second, size - first, 0) == 1) special = true;
+    if (second == DEVICE || writeNeeds(linear + first, second, size - first, 0) != 0) special = true;
   }
   if (special) {
     if (!load<u32>(SINGLE)) return retry();

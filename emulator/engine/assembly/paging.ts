@@ -253,7 +253,7 @@ export function canonical(linear: u64): bool {
   return (((linear as i64) << 16) >> 16) == (linear as i64);
 }
 
-/** Physical address of the last access that has no memory behind it. */
+/** Physical address of the last access that was walked for: one without memory behind it, or a write to ROM. */
 export let devicePhysical: u64 = 0;
 
 /** Physical address of a byte of memory at a host address. */
@@ -287,10 +287,8 @@ export function translate(linear: u64, access: i32): u32 {
   if (!walk(linear, access)) return FAULTED;
   const physical = walkedPhysical & load<u64>(A20_MASK);
   const host = hostOf(physical);
-  if (!host) {
-    devicePhysical = physical;
-    return DEVICE;
-  }
+  devicePhysical = physical;
+  if (!host) return DEVICE;
   const addend = (host & ~0xfff) - (page as u32);
   const empty = load<i64>(entry + TLB_READ) == -1 && load<i64>(entry + TLB_WRITE) == -1 && load<i64>(entry + TLB_FETCH) == -1;
   // Keep what the entry already holds for the same page.

@@ -4,7 +4,7 @@ import {
   BUDGET, DECODE_MODE, EFLAGS, ES, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GPR, LEAVE_RETRY, MASK16, MODE_64, PAGE_FLAGS,
   REC_MEM, REC_SIZE, SCRATCH, SEGMENT_LINEAR, SINGLE, CPL, WATCHES,
 } from '../../x86/layout';
-import { probeAs, readSlow, writeSlow } from './memory';
+import { probeAs, readSlow, waitsForAlone, writeSlow } from './memory';
 import { alignmentChecked, canonical, DEVICE, FAULTED, translate, USER, WRITE } from './paging';
 import { segmentAddress } from './segment';
 
@@ -150,7 +150,7 @@ export function string(record: u32, operation: i32): i32 {
     } else if (operation == INS) {
       // The port is read only once the write is known to succeed.
       if (probeAs(to, size, WRITE | user)) return leave(first);
-      if (translate(to, WRITE | user) == DEVICE && !load<u32>(SINGLE)) {
+      if (waitsForAlone(to, size, WRITE | user)) {
         store<u32>(EXIT_REASON, LEAVE_RETRY);
         return leave(first);
       }
