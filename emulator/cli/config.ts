@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { userError } from '../errors';
-import type { MachineConfig } from '../machine/api';
+import { isTier, TIERS, type MachineConfig, type Tier } from '../machine/api';
 
 /** Fixed, so that two runs are the same. */
 const START = Date.UTC(2025, 0, 1);
@@ -32,8 +32,7 @@ const wrong = (name: string, value: unknown, wanted: string): never => {
 };
 const text: Reader = (value, name) => (typeof value === 'string' ? value : wrong(name, value, 'no string'));
 const number: Reader = (value, name) => (typeof value === 'number' ? parseCount(name, value) : wrong(name, value, 'no whole number'));
-const address: Reader = (value, name) =>
-  typeof value === 'string' || typeof value === 'number' ? parseCount(name, value) : wrong(name, value, 'no address');
+const address: Reader = (value, name) => (typeof value === 'string' || typeof value === 'number' ? parseCount(name, value) : wrong(name, value, 'no address'));
 
 /** Attributes of a launch configuration that concern the machine, and what they become. */
 const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (file: string) => string) => Partial<MachineConfig>>> = {
@@ -51,6 +50,7 @@ const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (
   startTime: (value, name) => ({ startTime: value === 'now' ? Date.now() : parseTime(name, value) }),
   display: (value, name) => ({ framebuffer: parseDisplay(name, value) }),
   historyMegabytes: (value, name) => ({ historyBytes: (number(value, name) as number) * 2 ** 20 }),
+  tier: (value, name) => ({ tier: parseTier(name, value) }),
   checkpointEvery: (value, name) => ({ checkpointEvery: number(value, name) as number }),
   debugExitPort: (value, name) => ({ debugExitPort: value === false ? false : (address(value, name) as number) }),
 };
@@ -75,6 +75,8 @@ export function parseDisplay(name: string, value: unknown): MachineConfig['frame
   }
   return { width, height };
 }
+
+export const parseTier = (name: string, value: unknown): Tier => (isTier(value) ? value : wrong(name, value, `none of ${TIERS.join(', ')}`));
 
 export const DEFAULTS: MachineConfig = {
   memory: 512 * 2 ** 20,
@@ -101,7 +103,10 @@ export function readConfig(file: string): Partial<MachineConfig> {
     const read = Object.hasOwn(ATTRIBUTES, name) ? ATTRIBUTES[name] : undefined;
     if (read) config = { ...config, ...read(value, name, path) };
     else if (!SESSION.includes(name) && !name.startsWith('_')) {
-      throw userError('launch-attribute-unknown', `configuration '${file}': launch attribute '${name}' is unknown; known are ${Object.keys(ATTRIBUTES).join(', ')}`);
+      throw userError(
+        'launch-attribute-unknown',
+        `configuration '${file}': launch attribute '${name}' is unknown; known are ${Object.keys(ATTRIBUTES).join(', ')}`,
+      );
     }
   }
   return config;

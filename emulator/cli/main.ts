@@ -1,7 +1,7 @@
 /** The `guest` command. Exit status: 0 the wanted stop was reached, 1 not, 2 bad usage or input. */
 import { Command, CommanderError } from 'commander';
 import { EmulatorError } from '../errors';
-import { DEFAULTS, parseCount, parseDisplay, parseSize, readConfig } from './config';
+import { DEFAULTS, parseCount, parseDisplay, parseSize, parseTier, readConfig } from './config';
 import { runGuest, type RunOptions } from './run';
 
 interface Given {
@@ -30,7 +30,11 @@ function toOptions(given: Given): RunOptions {
       ...part('loadMode', text('loadMode') as 'real' | undefined),
       ...part('memory', read('memory', parseSize, '--memory')),
       ...part('cpus', read('cpus', parseCount, '--cpus')),
-      ...part('framebuffer', read('display', (what, value) => parseDisplay(what, value === 'none' ? false : value), '--display')),
+      ...part(
+        'framebuffer',
+        read('display', (what, value) => parseDisplay(what, value === 'none' ? false : value), '--display'),
+      ),
+      ...part('tier', read('tier', parseTier, '--tier')),
       ...(given['history'] === false && { historyBytes: 0 }),
     },
     serial: text('serial') ?? 'stdio',
@@ -38,9 +42,15 @@ function toOptions(given: Given): RunOptions {
     ...part('typeAfter', text('typeAfter')),
     ...part('untilSerial', text('untilSerial')),
     ...part('maxInstructions', read('maxInstructions', parseCount, '--max-instructions')),
-    ...part('timeout', read('timeout', (what, value) => parseCount(what, value, 1), '--timeout')),
+    ...part(
+      'timeout',
+      read('timeout', (what, value) => parseCount(what, value, 1), '--timeout'),
+    ),
     ...part('screenshot', text('screenshot')),
-    ...part('stateHashEvery', read('stateHashEvery', (what, value) => parseCount(what, value, 1), '--state-hash-every')),
+    ...part(
+      'stateHashEvery',
+      read('stateHashEvery', (what, value) => parseCount(what, value, 1), '--state-hash-every'),
+    ),
     ...part('report', text('report')),
   };
 }
@@ -65,15 +75,14 @@ program
   .option('--max-instructions <n>', 'stop at this position')
   .option('--timeout <seconds>', 'stop after so much time of the host')
   .option('--screenshot <file>', "write the guest's picture as PNG at the end")
+  .option('--tier <tier>', 'generic: interpret; auto: compile what is hot; region: compile everything (the guest runs the same)')
   .option('--no-history', 'take no checkpoints')
   .option('--state-hash-every <n>', 'record a hash of the whole state at every multiple of n instructions')
   .option('--report <file>', 'write what the run was, as JSON')
   .option('--config <file>', 'a launch configuration as JSON; other options come before it')
   .action(async (_: unknown, command: Command) => {
     // A default must not hide what the configuration file says.
-    const given = Object.fromEntries(
-      Object.entries(command.opts<Given>()).filter(([name]) => command.getOptionValueSource(name) !== 'default'),
-    );
+    const given = Object.fromEntries(Object.entries(command.opts<Given>()).filter(([name]) => command.getOptionValueSource(name) !== 'default'));
     process.exitCode = (await runGuest(toOptions(given))) ? 0 : 1;
   });
 

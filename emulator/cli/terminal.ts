@@ -83,7 +83,10 @@ export class Progress {
 /** `\n`, `\r`, `\t`, `\\` and `\x1b` in an option's text. */
 export function unescape(text: string): string {
   const plain: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '\\': '\\', 0: '\0' };
-  return text.replace(/\\(x[0-9a-fA-F]{2}|.)/g, (whole, what: string) => plain[what] ?? (what.length === 3 ? String.fromCharCode(parseInt(what.slice(1), 16)) : whole));
+  return text.replace(
+    /\\(x[0-9a-fA-F]{2}|.)/g,
+    (whole, what: string) => plain[what] ?? (what.length === 3 ? String.fromCharCode(parseInt(what.slice(1), 16)) : whole),
+  );
 }
 
 /** Lines as a person types them: each ends with Enter, the last one too. */

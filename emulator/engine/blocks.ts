@@ -6,6 +6,7 @@ import { SPECIAL } from './handlers';
 /** Instructions in a block at most: a slice's end inside a block is walked one by one. */
 const BLOCK_LIMIT = 48;
 const PAGE = 0x1000;
+const LONGEST = 15;
 const INVALID_OPCODE = 6;
 const DEVICE_NOT_AVAILABLE = 7;
 const GENERAL_PROTECTION = 13;
@@ -24,6 +25,8 @@ export interface BlockHost {
   breakpointAt(linear: bigint): boolean;
   /** CR0.TS without CR0.EM: vector instructions get #NM, not #UD. */
   deviceNotAvailable(): boolean;
+  /** Times that a block is entered before it is worth compiling. */
+  threshold(): number;
   /** Called before the arena is used again from its start. */
   dropAll(): void;
 }
@@ -71,12 +74,14 @@ export class BlockDecoder {
     let copy = 0;
     let ended = false;
     let follows = true;
+    let failed = false;
     while (count < limit && at < pageEnd) {
       if (!single && this.host.breakpointAt(linear + BigInt(at - code))) {
         this.special(record, BREAK, at & (PAGE - 1), count);
         record += layout.RECORD_SIZE;
         // A break is never charged for: the block may hold nothing else.
         follows = false;
+        failed = count === 0;
         break;
       }
       const failure = this.decoder.decode(this.memory, at, pageEnd, mode);
@@ -89,6 +94,8 @@ export class BlockDecoder {
         else {
           this.write(record, this.decoder.result, offset, count, mode);
           copy = record + 2 * layout.RECORD_SIZE;
+          // It is on no page's list: no link of it could be taken back.
+          view.setUint8(record + layout.REC_SIZE, view.getUint8(record + layout.REC_SIZE) & ~layout.SIZE_LINKS);
         }
         const { length } = this.decoder.result;
         follows = crossed === undefined && this.follows(this.decoder.result);
@@ -101,6 +108,7 @@ export class BlockDecoder {
         this.faultRecord(record, offset, count, failure === 'long' ? GENERAL_PROTECTION : INVALID_OPCODE);
         ended = true;
         follows = false;
+        failed = true;
       } else {
         this.write(record, this.decoder.result, offset, count, mode);
         ended = this.ends(this.decoder.result);
@@ -114,13 +122,14 @@ export class BlockDecoder {
     if (follows) {
       this.special(record, END, 0, count);
       view.setBigInt64(record + layout.REC_IMM, BigInt(start + (at - code)), true);
+      view.setUint8(record + layout.REC_SIZE, layout.SIZE_LINKS);
       record += layout.RECORD_SIZE;
     }
     view.setUint32(block + layout.BLOCK_COUNT, count, true);
     view.setUint32(block + layout.BLOCK_HOST, code, true);
     view.setUint32(block + layout.BLOCK_MODE, mode, true);
     view.setUint32(block + layout.BLOCK_OFFSET, start, true);
-    view.setUint32(block + layout.BLOCK_HEAT, 0, true);
+    view.setInt32(block + layout.BLOCK_HEAT, single || copy ? layout.HEAT_NEVER : this.host.threshold(), true);
     view.setUint32(block + layout.BLOCK_LINK, 0, true);
     view.setUint32(block + layout.BLOCK_CROSSING, copy, true);
     if (single) return block;
@@ -129,7 +138,8 @@ export class BlockDecoder {
       view.setUint8(copy, length);
       this.memory.set(this.crossing.subarray(0, length), copy + 1);
       record = copy + layout.RECORD_SIZE;
-    } else this.markCode(block, code, Math.min(at, pageEnd));
+      // What can't be decoded depends on all bytes that it might have.
+    } else this.markCode(block, code, Math.min(failed ? at + LONGEST : at, pageEnd));
     this.next = record;
     this.host.enter(block);
     return block;
@@ -205,6 +215,7 @@ export class BlockDecoder {
       // Relative to the page's start; the memory fields hold the links to following blocks.
       view.setBigUint64(record + layout.REC_BASE, 0n, true);
       view.setUint8(record + layout.REC_MEM, 0);
+      view.setUint8(record + layout.REC_SIZE, sizeLog | layout.SIZE_LINKS);
       // LOOP and JCXZ still need the address size, so it lies with the links' flags.
       view.setInt32(record + layout.REC_DISP, d.addressSize, true);
       view.setBigInt64(record + layout.REC_IMM, BigInt(offset + d.length) + d.immediate, true);

@@ -40,12 +40,19 @@ export interface EngineHost {
   timestamp(): bigint;
 }
 
+/** Which code is compiled: none, what is hot, or everything before it first runs. */
+export const TIERS = ['generic', 'auto', 'region'] as const;
+export type Tier = (typeof TIERS)[number];
+export const isTier = (value: unknown): value is Tier => (TIERS as readonly unknown[]).includes(value);
+
 export interface EngineOptions {
   readonly ramBytes: number;
   readonly vcpus: number;
   /** Memory beside RAM (framebuffer, ROM), by length; reachable once mapped. */
   readonly backings: readonly BackingPlan[];
   readonly host: EngineHost;
+  /** Which code is compiled; 'auto' unless told otherwise. The guest can't tell. */
+  readonly tier?: Tier;
 }
 
 export interface BackingPlan {

@@ -22,7 +22,7 @@ const STACK_ACCESS = 1;
 const WRITE_OF_UPDATE = 4;
 const mask32 = i64c(0xffffffffn);
 
-interface DisplacedOperand extends Operand {
+export interface DisplacedOperand extends Operand {
   readonly displacement?: I64;
   readonly restore?: { readonly register: number; readonly value: I64 };
 }
@@ -44,8 +44,8 @@ export class GenericStage implements Stage {
     readonly f: FunctionBuilder,
     private readonly rec: Local<'i32'>,
     protected readonly form: Form,
-    private readonly helpers: Helpers,
-    private readonly flow: Flow,
+    protected readonly helpers: Helpers,
+    protected readonly flow: Flow,
     private readonly hostIndex: (name: string) => number,
   ) {
     this.size = form.size;
@@ -123,8 +123,8 @@ export class GenericStage implements Stage {
         const place = this.places.get(o);
         if (place) {
           const v = f.let(value);
-          f.if(
-            i32.eq(f.get(place.pointer), i32.const(layout.SCRATCH)),
+          this.update(
+            place.pointer,
             () => this.storeSlow(o.size, place.linear, v, i32.const(0)),
             () => storeSized(f, o.size, f.get(place.pointer), v),
           );
@@ -181,18 +181,19 @@ export class GenericStage implements Stage {
     };
     const place = this.places.get(o);
     if (place) {
-      f.if(
-        i32.eq(f.get(place.pointer), i32.const(layout.SCRATCH)),
+      this.update(
+        place.pointer,
         () => slow(place.linear, i32.const(WRITE_OF_UPDATE)),
         () => f.store('v128', f.get(place.pointer), 0, v),
       );
       return;
     }
     const linear = this.linearOf(o, 'write');
-    const entry = this.tlbEntry(linear);
-    f.if(
-      tlbHit(entry, linear, 16, layout.TLB_WRITE),
-      () => f.store('v128', hostAddress(entry, linear), 0, v),
+    this.access(
+      linear,
+      16,
+      layout.TLB_WRITE,
+      (pointer) => f.store('v128', pointer, 0, v),
       () => slow(linear, this.stackFlag()),
     );
   }
@@ -210,10 +211,11 @@ export class GenericStage implements Stage {
       f.store('i64_16', to, 8, high);
     };
     const linear = this.linearOf(o, 'write');
-    const entry = this.tlbEntry(linear);
-    f.if(
-      tlbHit(entry, linear, 10, layout.TLB_WRITE),
-      () => store(f.let(hostAddress(entry, linear))),
+    this.access(
+      linear,
+      10,
+      layout.TLB_WRITE,
+      (pointer) => store(f.let(pointer)),
       () => {
         store(i32.const(layout.SCRATCH + 32));
         this.leaveIf(f.call('i32', this.helpers('writeSlowBytes'), linear, i32.const(10), this.stackFlag()));
@@ -295,7 +297,7 @@ export class GenericStage implements Stage {
         const write = i32.const(use === 'write' ? 1 : 0);
         const status = f.call('i32', this.helpers('recordAddress'), this.record(), displacement ?? i64c(0), i32.const(bytes), write);
         f.if(status, () => {
-          if (restore) this.writeRegister(64, i32.const(layout.GPR + restore.register * 8), restore.value);
+          this.restore(restore);
           this.flow.leave();
         });
         linear = i64.load(i32.const(layout.SEGMENT_LINEAR));
@@ -319,35 +321,51 @@ export class GenericStage implements Stage {
     this.storeTo(size, this.f.let(linear), value, i32.const(0));
   }
 
-  private tlbEntry(linear: I64): I32 {
+  /** Address of the TLB set for data: `base` plus `offset`. */
+  protected tlbSet(): { readonly base: I32; readonly offset: number } {
+    return { base: i32.load(i32.const(layout.TLB_SET)), offset: 0 };
+  }
+
+  /** The software TLB: `hit` with the host address where a translation is known that allows the access, else `miss`. */
+  private access(linear: I64, bytes: number, tag: number, hit: (pointer: I32) => void, miss: () => void, restore?: DisplacedOperand['restore']): void {
+    const { f } = this;
+    const { base, offset } = this.tlbSet();
     const index = i32.and(i32.wrap(i64.shrU(linear, i64c(7))), i32.const((layout.TLB_ENTRIES - 1) * layout.TLB_ENTRY));
-    return this.f.let(i32.add(index, i32.load(i32.const(layout.TLB_SET))));
+    const entry = f.let(i32.add(index, base));
+    const last = bytes === 1 ? linear : i64.add(linear, i64c(bytes - 1));
+    const known = i64.eq(i64.and(last, i64c(~0xfffn)), i64.load(entry, offset + tag));
+    this.translated(known, () => hit(i32.add(i32.wrap(linear), i32.load(entry, offset + layout.TLB_ADDEND))), miss, restore);
+  }
+
+  /** What becomes of an access that the TLB does or doesn't know. */
+  protected translated(known: I32, hit: () => void, miss: () => void, restore?: DisplacedOperand['restore']): void {
+    void restore;
+    this.f.if(known, hit, miss);
+  }
+
+  /** The write to a place that was read for update. */
+  protected update(pointer: Local<'i32'>, slow: () => void, quick: () => void): void {
+    this.f.if(i32.eq(this.f.get(pointer), i32.const(layout.SCRATCH)), slow, quick);
   }
 
   private pointerForRead(linear: I64, bytes: number, stack: I32): I32 {
-    const { f } = this;
-    const entry = this.tlbEntry(linear);
-    const pointer = f.local('i32');
-    f.if(
-      tlbHit(entry, linear, bytes, layout.TLB_READ),
-      () => f.set(pointer, hostAddress(entry, linear)),
-      () => {
-        f.set(pointer, f.call('i32', this.helpers('readSlow'), linear, i32.const(bytes), stack));
-        this.leaveIf(i32.eqz(f.get(pointer)));
-      },
-    );
-    return f.get(pointer);
+    return this.f.get(this.pointerFor(linear, bytes, stack, layout.TLB_READ, 'readSlow'));
   }
 
   private pointerForUpdate(linear: I64, bytes: number): Local<'i32'> {
+    return this.pointerFor(linear, bytes, this.stackFlag(), layout.TLB_WRITE, 'updateSlow');
+  }
+
+  private pointerFor(linear: I64, bytes: number, stack: I32, tag: number, slow: 'readSlow' | 'updateSlow'): Local<'i32'> {
     const { f } = this;
-    const entry = this.tlbEntry(linear);
     const pointer = f.local('i32');
-    f.if(
-      tlbHit(entry, linear, bytes, layout.TLB_WRITE),
-      () => f.set(pointer, hostAddress(entry, linear)),
+    this.access(
+      linear,
+      bytes,
+      tag,
+      (address) => f.set(pointer, address),
       () => {
-        f.set(pointer, f.call('i32', this.helpers('updateSlow'), linear, i32.const(bytes), this.stackFlag()));
+        f.set(pointer, f.call('i32', this.helpers(slow), linear, i32.const(bytes), stack));
         this.leaveIf(i32.eqz(f.get(pointer)));
       },
     );
@@ -357,18 +375,24 @@ export class GenericStage implements Stage {
   private storeTo(size: Size, linear: I64, value: I64, stack: I32, restore?: DisplacedOperand['restore']): void {
     const { f } = this;
     const v = f.let(value);
-    const entry = this.tlbEntry(linear);
-    f.if(
-      tlbHit(entry, linear, size / 8, layout.TLB_WRITE),
-      () => storeSized(f, size, hostAddress(entry, linear), v),
+    this.access(
+      linear,
+      size / 8,
+      layout.TLB_WRITE,
+      (pointer) => storeSized(f, size, pointer, v),
       () => this.storeSlow(size, linear, v, stack, restore),
+      restore,
     );
+  }
+
+  protected restore(restore: DisplacedOperand['restore']): void {
+    if (restore) this.writeRegister(64, i32.const(layout.GPR + restore.register * 8), restore.value);
   }
 
   private storeSlow(size: number, linear: I64, value: I64, stack: I32, restore?: DisplacedOperand['restore']): void {
     const { f } = this;
     f.if(f.call('i32', this.helpers('writeSlow'), linear, value, i32.const(size / 8), stack), () => {
-      if (restore) this.writeRegister(64, i32.const(layout.GPR + restore.register * 8), restore.value);
+      this.restore(restore);
       this.flow.leave();
     });
   }
@@ -404,6 +428,10 @@ export class GenericStage implements Stage {
     const c = this.f.let(carries);
     this.storeWindow(64, i32.const(layout.FLAG_RESULT), r);
     this.storeWindow(64, i32.const(layout.FLAG_CARRIES), c);
+  }
+
+  compare(a: I64, b: I64, size: Size): void {
+    void [a, b, size];
   }
 
   condition(code: number): I32 {
@@ -476,7 +504,7 @@ export class GenericStage implements Stage {
 
   // ── Control flow ─────────────────────────────────────────────────────────────────────────
 
-  private recordOffset(): I64 {
+  protected recordOffset(): I64 {
     return i64.extendI32U(i32.and(this.field16(layout.REC_OFFSET), i32.const(0xfff)));
   }
   private length(): I64 {
@@ -489,7 +517,7 @@ export class GenericStage implements Stage {
     return i64.load(i32.const(layout.SEGMENTS + layout.CS * layout.SEGMENT_SIZE + layout.SEG_BASE));
   }
   /** Linear address of the next instruction. */
-  private nextLinear(): I64 {
+  protected nextLinear(): I64 {
     const linear = i64.add(this.codePage(), i64.add(this.recordOffset(), this.length()));
     return this.kind === '64' ? linear : i64.and(linear, mask32);
   }
@@ -576,15 +604,6 @@ export class GenericStage implements Stage {
 
 const registerAddress = (register: number, size: Size): number =>
   size === 8 && register >= 4 && register < 8 ? layout.GPR + (register - 4) * 8 + 1 : layout.GPR + register * 8;
-
-function tlbHit(entry: I32, linear: I64, bytes: number, tag: number): I32 {
-  const last = bytes === 1 ? linear : i64.add(linear, i64c(bytes - 1));
-  return i64.eq(i64.and(last, i64c(~0xfffn)), i64.load(entry, tag));
-}
-
-function hostAddress(entry: I32, linear: I64): I32 {
-  return i32.add(i32.wrap(linear), i32.load(entry, layout.TLB_ADDEND));
-}
 
 function loadSized(bits: number, address: I32): I64 {
   switch (bits) {

@@ -62,11 +62,21 @@ export function signaturesOf(binary: Uint8Array): Signatures {
 
 /** Declares every helper as an import of `module`. */
 export function importHelpers(module: ModuleBuilder, signatures: Signatures): Helpers {
+  const helpers = importUsedHelpers(module, signatures);
+  for (const name of signatures.keys()) helpers(name);
+  return helpers;
+}
+
+/** Declares helpers as imports of `module` when they are first used. */
+export function importUsedHelpers(module: ModuleBuilder, signatures: Signatures): Helpers {
   const callables = new Map<string, Callable>();
-  for (const [name, { params, results }] of signatures) callables.set(name, module.importFunction('helpers', name, params, results));
   return (name) => {
-    const callable = callables.get(name);
-    if (!callable) throw new ReferenceError(`no helper '${name}'`);
+    const known = callables.get(name);
+    if (known) return known;
+    const signature = signatures.get(name);
+    if (!signature) throw new ReferenceError(`no helper '${name}'`);
+    const callable = module.importFunction('helpers', name, signature.params, signature.results);
+    callables.set(name, callable);
     return callable;
   };
 }

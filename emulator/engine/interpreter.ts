@@ -1,11 +1,10 @@
 import { i32, i64, i64c, select, type I64 } from '../wasm/expr';
-import type { FunctionBuilder, Label, Local } from '../wasm/function';
+import type { Callable, FunctionBuilder, Label, Local } from '../wasm/function';
 import { ModuleBuilder } from '../wasm/module';
-import { raisePending } from '../x86/isa/x87-control';
 import * as layout from '../x86/layout';
-import type { Form } from '../x86/forms';
 import { GenericStage, type Flow } from './generic-stage';
 import { SPECIAL, type Handlers, type Special } from './handlers';
+import { emitMeaning } from './meaning';
 import { importHelpers, type Helpers, type Signatures } from './helpers';
 
 /** What a handler behind an indirect call returns. */
@@ -13,6 +12,16 @@ const NEXT = 0;
 const LEAVE = 1;
 const LOOKUP = 2;
 const HOST_LEFT = 3;
+
+/** What compiled code returns. */
+export const REGION_LOOKUP = 0; // goes on at NEXT_LINEAR
+export const REGION_RECORD = 1; // goes on in the interpreter at EXIT_RECORD of EXIT_BLOCK, which is paid for
+export const REGION_LEFT = 2; // EXIT_RECORD is left: EXIT_REASON says why
+export const REGION_REFUSED = 3; // nothing was done: too little is left of the slice, or it doesn't fit
+export const REGION_UNPREPARED = 4; // nothing was done: its pages have to be looked at first
+
+/** Entries of the table before those of compiled code. */
+export const tableSize = (handlers: Handlers): number => SPECIAL.length + handlers.ordered.length;
 
 /** What `run` returns: where it stopped. */
 export const enum Stopped {
@@ -37,6 +46,12 @@ export function buildInterpreter(handlers: Handlers, signatures: Signatures, hos
   module.importMemory('host', 'memory', { min: 1, max: 65536, shared: true });
   const helpers = importHelpers(module, signatures);
   const hostCall = module.importFunction('host', 'instruction', ['i32', 'i32'], ['i32']);
+  const tier = {
+    /** A block that has been entered often: its new heat. */
+    hot: module.importFunction('host', 'hot', ['i32'], ['i32']),
+    /** Whether the pages of a region are in place. */
+    prepare: module.importFunction('host', 'prepareRegion', ['i32', 'i32'], ['i32']),
+  };
 
   const hostFlow =
     (f: FunctionBuilder, rec: Local<'i32'>) =>
@@ -59,15 +74,16 @@ export function buildInterpreter(handlers: Handlers, signatures: Signatures, hos
         },
         host: hostFlow(f, rec),
       };
-      emitForm(f, rec, form, helpers, flow, hostIndex);
+      emitMeaning(new GenericStage(f, rec, form, helpers, flow, hostIndex), form);
       f.return(i32.const(NEXT));
     }),
   );
   const padding = functions[0]!;
   module.table([...SPECIAL.map(() => padding), ...functions]);
+  module.exportTable('table');
   const handlerType = module.type(['i32'], ['i32']);
 
-  const run = module.function('run', [], ['i32'], (f) => buildLoop(f, handlers, helpers, handlerType, hostIndex));
+  const run = module.function('run', [], ['i32'], (f) => buildLoop(f, handlers, helpers, handlerType, hostIndex, tier));
   module.export('run', run);
   return module.finish();
 }
@@ -79,22 +95,21 @@ function instructionPointer(linear: I64): I64 {
   return i64.and(i64.sub(linear, base), select(mode64, i64c(-1), mask32));
 }
 
-function emitForm(f: FunctionBuilder, rec: Local<'i32'>, form: Form, helpers: Helpers, flow: Flow, hostIndex: (name: string) => number): void {
-  f.scope(() => {
-    const stage = new GenericStage(f, rec, form, helpers, flow, hostIndex);
-    // MMX instructions wait for the x87, and leave TOP at 0 and all tags valid (SDM vol. 1, 9.5.1 and 9.6.3).
-    const mmx = form.operands.some((o) => o.kind === 'mmx');
-    if (mmx) raisePending(stage);
-    form.definition.meaning(stage, ...form.operands);
-    if (mmx) {
-      const status = i32.load16U(i32.const(layout.FPU_STATUS));
-      f.store('i32_16', i32.const(layout.FPU_STATUS), 0, i32.and(status, i32.const(~0x3800)));
-      f.store('i32_8', i32.const(layout.FPU_TAGS), 0, i32.const(0xff));
-    }
-  });
+interface TierImports {
+  readonly hot: Callable;
+  readonly prepare: Callable;
 }
 
-function buildLoop(f: FunctionBuilder, handlers: Handlers, helpers: Helpers, handlerType: number, hostIndex: (name: string) => number): void {
+function buildLoop(
+  f: FunctionBuilder,
+  handlers: Handlers,
+  helpers: Helpers,
+  handlerType: number,
+  hostIndex: (name: string) => number,
+  { hot, prepare }: TierImports,
+): void {
+  // Compiled code takes the number of its entry: the same type as a handler's.
+  const regionType = handlerType;
   const rec = f.local('i32');
   const block = f.local('i32');
   const next = f.local('i64');
@@ -106,8 +121,23 @@ function buildLoop(f: FunctionBuilder, handlers: Handlers, helpers: Helpers, han
     f.loop((lookup) => {
       findBlock(f, block, next, helpers);
       f.loop((enter) => {
-        chargeBlock(f, block);
-        f.set(rec, i32.add(f.get(block), i32.const(layout.RECORD_SIZE)));
+        f.block((resumed) => {
+          f.block((interpreted) => {
+            const heat = f.local('i32');
+            f.set(heat, i32.load(f.get(block), layout.BLOCK_HEAT));
+            f.if(i32.gtS(f.get(heat), i32.const(0)), () => {
+              f.store('i32', f.get(block), layout.BLOCK_HEAT, i32.sub(f.get(heat), i32.const(1)));
+              f.br(interpreted);
+            });
+            f.if(i32.eqz(f.get(heat)), () => {
+              f.set(heat, f.call('i32', hot, f.get(block)));
+              f.brIf(interpreted, i32.gtS(f.get(heat), i32.const(0)));
+            });
+            enterRegion(f, { rec, block, next, heat }, { lookup, interpreted, resumed, left }, handlers, regionType, prepare);
+          });
+          chargeBlock(f, block);
+          f.set(rec, i32.add(f.get(block), i32.const(layout.RECORD_SIZE)));
+        });
         f.loop((dispatch) => {
           const advance = () => {
             f.set(rec, i32.add(f.get(rec), i32.const(layout.RECORD_SIZE)));
@@ -151,7 +181,7 @@ function buildLoop(f: FunctionBuilder, handlers: Handlers, helpers: Helpers, han
           const inline: (() => void)[] = [
             ...SPECIAL.map((name) => special[name]),
             ...handlers.ordered.slice(0, handlers.hot - SPECIAL.length).map((form) => () => {
-              emitForm(f, rec, form, helpers, flow, hostIndex);
+              emitMeaning(new GenericStage(f, rec, form, helpers, flow, hostIndex), form);
               advance();
             }),
           ];
@@ -194,6 +224,37 @@ function buildLoop(f: FunctionBuilder, handlers: Handlers, helpers: Helpers, han
   f.return(i32.const(Stopped.At));
 }
 
+interface LoopLocals {
+  readonly rec: Local<'i32'>;
+  readonly block: Local<'i32'>;
+  readonly next: Local<'i64'>;
+  readonly heat: Local<'i32'>;
+}
+type LoopLabels = Readonly<Record<'lookup' | 'interpreted' | 'resumed' | 'left', Label>>;
+
+/** Runs compiled code: `heat` says which, and where it is entered. */
+function enterRegion(f: FunctionBuilder, { rec, block, next, heat }: LoopLocals, to: LoopLabels, handlers: Handlers, type: number, prepare: Callable): void {
+  const slot = f.let(i32.and(f.get(heat), i32.const(layout.REGION_STATES - 1)));
+  const entry = i32.and(i32.shrU(f.get(heat), i32.const(14)), i32.const(0xffff));
+  const status = f.local('i32');
+  f.loop((again) => {
+    f.set(status, f.callIndirect('i32', type, i32.add(slot, i32.const(tableSize(handlers))), entry));
+    f.if(i32.eq(f.get(status), i32.const(REGION_LOOKUP)), () => {
+      f.set(next, i64.load(i32.const(layout.NEXT_LINEAR)));
+      f.br(to.lookup);
+    });
+    f.brIf(to.interpreted, i32.eq(f.get(status), i32.const(REGION_REFUSED)));
+    f.if(i32.eq(f.get(status), i32.const(REGION_UNPREPARED)), () => {
+      f.brIf(again, f.call('i32', prepare, slot, entry));
+      f.br(to.interpreted);
+    });
+  });
+  f.set(rec, i32.load(i32.const(layout.EXIT_RECORD)));
+  f.set(block, i32.load(i32.const(layout.EXIT_BLOCK)));
+  f.brIf(to.resumed, i32.eq(f.get(status), i32.const(REGION_RECORD)));
+  f.br(to.left);
+}
+
 /** Finds the block at `next`: jump cache first; then fills the link that led here. */
 function findBlock(f: FunctionBuilder, block: Local<'i32'>, next: Local<'i64'>, helpers: Helpers): void {
   f.scope(() => {
@@ -223,7 +284,9 @@ function findBlock(f: FunctionBuilder, block: Local<'i32'>, next: Local<'i64'>, 
     f.if(link, () => {
       const samePage = i64.ltU(i64.xor(f.get(next), codePage()), i64c(0x1000));
       const plain = i32.eqz(i32.or(i32.load(f.get(block), layout.BLOCK_CROSSING), window32(layout.SINGLE)));
-      f.if(i32.and(samePage, plain), () => f.store('i32', link, 0, f.get(block)));
+      const source = i32.load8U(i32.and(link, i32.const(-layout.RECORD_SIZE)), layout.REC_SIZE);
+      const kept = i32.and(i32.and(samePage, plain), i32.shrU(i32.and(source, i32.const(layout.SIZE_LINKS)), i32.const(5)));
+      f.if(kept, () => f.store('i32', link, 0, f.get(block)));
       f.store('i32', i32.const(layout.LINK_SLOT), 0, i32.const(0));
     });
     f.store('i64', i32.const(layout.CODE_PAGE), 0, i64.and(f.get(next), i64c(~0xfffn)));

@@ -17,6 +17,7 @@ import { Stopped } from './interpreter';
 import { MachineMemory } from './machine-memory';
 import { deriveMode } from './mode';
 import { resetState } from './reset';
+import { RegionTier } from './region/tier';
 import { debugBreakpoints, Watches } from './watches';
 import { allocate, link, type EngineBinaries, type HelperExports } from './wasm-module';
 
@@ -40,6 +41,8 @@ export class WasmEngine implements Engine {
   private readonly blocks: BlockDecoder;
   private readonly insn: HostInstruction;
   private readonly context: EngineContext;
+  private readonly tier: RegionTier;
+  private table!: WebAssembly.Table;
   private helpers!: HelperExports;
   private runBlocks!: () => Stopped;
   private readonly breakpoints = new Set<bigint>();
@@ -61,6 +64,7 @@ export class WasmEngine implements Engine {
 
   private constructor(
     private readonly options: EngineOptions,
+    { signatures }: EngineBinaries,
     handlers: Handlers,
   ) {
     const backingBytes = options.backings.reduce((sum, { length, of }) => sum + (of ? 0 : length), 0);
@@ -74,15 +78,30 @@ export class WasmEngine implements Engine {
       enter: (block) => this.helpers.enter(block),
       breakpointAt: (linear) => this.marked(linear),
       deviceNotAvailable: () => (this.vcpu.cr0 & CR0_TS) !== 0n && !(this.vcpu.cr0 & CR0_EM),
+      threshold: () => this.tier.threshold,
       dropAll: () => this.dropBlocks(),
     });
+    this.tier = new RegionTier(
+      {
+        memory: this.memory,
+        view: this.store.view,
+        handlers,
+        signatures,
+        helpers: () => this.helpers,
+        table: () => this.table,
+        probe: (linear) => this.helpers.probeFetch(linear) >>> 0,
+        count: () => this.count(),
+        dropAll: () => this.dropBlocks(),
+      },
+      options.tier ?? 'auto',
+    );
     this.context = new EngineContext(this);
   }
 
   static async create(options: EngineOptions, binaries: EngineBinaries, handlers: Handlers = numberHandlers()): Promise<WasmEngine> {
-    const engine = new WasmEngine(options, handlers);
+    const engine = new WasmEngine(options, binaries, handlers);
     const { host } = options;
-    const { helpers, run } = await link(binaries, engine.memory, {
+    const { helpers, run, table } = await link(binaries, engine.memory, {
       mmioRead: (address, size) => host.mmioRead(address, size as 1 | 2 | 4),
       mmioWrite: (address, size, value) => {
         host.mmioWrite(address, size as 1 | 2 | 4, value >>> 0);
@@ -101,9 +120,13 @@ export class WasmEngine implements Engine {
       },
       decode: (linear, code) => engine.decode(BigInt.asUintN(64, linear), code >>> 0),
       instruction: (index, record) => engine.instruction(index, record >>> 0),
+      hot: (block) => engine.tier.hot(block >>> 0),
+      prepareRegion: (slot, entry) => (engine.tier.prepare(slot, entry) ? 1 : 0),
+      dropRegions: (address, size) => engine.tier.drop(address >>> 0, size),
     });
     engine.helpers = helpers;
     engine.runBlocks = run;
+    engine.table = table;
     helpers.initialise();
     const { view } = engine.store;
     view.setBigUint64(layout.MASK16, 0xffffn, true);
@@ -227,6 +250,11 @@ export class WasmEngine implements Engine {
     this.view.setInt32(layout.BUDGET, end - count, true);
   }
 
+  /** Instructions that compiled code has run, about: those of blocks that it has left in the middle count whole. */
+  get compiledInstructions(): number {
+    return Number(this.view.getBigInt64(layout.REGION_INSTRUCTIONS, true));
+  }
+
   get lastWatch(): WatchHit | undefined {
     return this.watchHit;
   }
@@ -240,6 +268,7 @@ export class WasmEngine implements Engine {
     this.requested = false;
     this.walking = false;
     let alone = false;
+    this.tier.breathe();
     for (;;) {
       const count = this.count();
       if (this.failure) return Exit.Unimplemented;
@@ -463,6 +492,7 @@ export class WasmEngine implements Engine {
       }
     this.view.setUint32(layout.LINK_SLOT, 0, true);
     this.blocks.reset();
+    this.tier.reset();
     this.helpers.nextGeneration();
   }
 

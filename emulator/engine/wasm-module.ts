@@ -1,4 +1,5 @@
 import * as layout from '../x86/layout';
+import { signaturesOf, type Signatures } from './helpers';
 import { Stopped } from './interpreter';
 
 /** Exports of the AssemblyScript helpers that the engine calls itself. */
@@ -14,6 +15,8 @@ export interface HelperExports {
   dropCode(page: number): void;
   prepareWrite(host: number, size: number, from: number): void;
   hostOf(physical: bigint): number;
+  lookup(host: number, mode: number): number;
+  probeFetch(linear: bigint): number;
   canonical(linear: bigint): number;
 }
 
@@ -27,11 +30,21 @@ export interface EngineImports {
   watch(index: number, address: bigint, size: number, write: number): void;
   decode(linear: bigint, host: number): number;
   instruction(index: number, record: number): number;
+  hot(block: number): number;
+  prepareRegion(slot: number, entry: number): number;
+  dropRegions(host: number, size: number): void;
 }
 
 export interface EngineBinaries {
   readonly helpers: WebAssembly.Module;
   readonly interpreter: WebAssembly.Module;
+  /** Of the helpers: compiled code calls them too. */
+  readonly signatures: Signatures;
+}
+
+export async function compileBinaries(helpers: Uint8Array<ArrayBuffer>, interpreter: Uint8Array<ArrayBuffer>): Promise<EngineBinaries> {
+  const [compiledHelpers, compiledInterpreter] = await Promise.all([WebAssembly.compile(helpers), WebAssembly.compile(interpreter)]);
+  return { helpers: compiledHelpers, interpreter: compiledInterpreter, signatures: signaturesOf(helpers) };
 }
 
 /** Access bits of the helpers (assembly/paging.ts). */
@@ -43,6 +56,8 @@ export const ACCESS_EXPLICIT = 512;
 export interface LinkedModules {
   readonly helpers: HelperExports;
   run(): Stopped;
+  /** Handlers of the interpreter, and after them compiled code. */
+  readonly table: WebAssembly.Table;
 }
 
 /** Instantiates both modules over one memory. */
@@ -59,6 +74,7 @@ export async function link(binaries: EngineBinaries, memory: WebAssembly.Memory,
   return {
     helpers: helpers.exports as unknown as HelperExports,
     run: interpreter.exports['run'] as () => Stopped,
+    table: interpreter.exports['table'] as WebAssembly.Table,
   };
 }
 

@@ -3,6 +3,9 @@
  * machine runs in this thread or in a worker. Every method is a message with one reply; nothing here
  * depends on how the guest is run.
  */
+import { isTier, TIERS, type Tier } from '../engine/engine';
+
+export { isTier, TIERS, type Tier };
 
 /** The configuration: launch.json, the command line and a snapshot's topology are spellings of it. */
 export interface MachineConfig {
@@ -22,6 +25,8 @@ export interface MachineConfig {
   readonly framebuffer: { readonly width: number; readonly height: number } | false;
   /** Bytes that checkpoints may take; 0 switches history off. */
   readonly historyBytes: number;
+  /** Which code is compiled: 'auto' unless told otherwise. The guest can't tell. */
+  readonly tier?: Tier;
   /** Instructions between automatic checkpoints. */
   readonly checkpointEvery: number;
   /** Port of isa-debug-exit; false for none. */
@@ -62,7 +67,16 @@ export interface Stop {
 /** What can stop the machine. Conditions and hit counts are evaluated beside the guest. */
 export type Trigger =
   | { readonly kind: 'execute'; readonly id: number; readonly address: bigint; readonly condition?: Condition; readonly hits?: HitCount; readonly log?: string }
-  | { readonly kind: 'watch'; readonly id: number; readonly space: 'linear' | 'physical'; readonly address: bigint; readonly length: number; readonly access: 'read' | 'write' | 'access'; readonly condition?: Condition; readonly hits?: HitCount }
+  | {
+      readonly kind: 'watch';
+      readonly id: number;
+      readonly space: 'linear' | 'physical';
+      readonly address: bigint;
+      readonly length: number;
+      readonly access: 'read' | 'write' | 'access';
+      readonly condition?: Condition;
+      readonly hits?: HitCount;
+    }
   | { readonly kind: 'port'; readonly id: number; readonly first: number; readonly count: number; readonly access: 'read' | 'write' | 'access' }
   | { readonly kind: 'interrupt'; readonly id: number; readonly vector: number | 'any' }
   | { readonly kind: 'exception'; readonly id: number; readonly vector: number };

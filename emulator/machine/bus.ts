@@ -182,7 +182,7 @@ export class MachineBus implements Bus {
 
   map(): MapEntry[] {
     const entries: MapEntry[] = [];
-    for (let port = 0; port < PORTS; ) {
+    for (let port = 0; port < PORTS;) {
       const index = this.portTable[port]!;
       let end = port + 1;
       while (end < PORTS && this.portTable[end] === index) end++;

@@ -99,7 +99,6 @@ export class MachineHost implements EngineHost {
     this.engine.shorten(Math.max(0, position - this.engine.count()));
   }
 
-
   // ── The engine's side ────────────────────────────────────────────────────────────────────
 
   portRead(port: number, size: AccessSize): number {
@@ -147,10 +146,7 @@ export class MachineHost implements EngineHost {
   }
   writeApicMsr(vcpu: number, index: number, value: bigint): boolean {
     const lapic = this.board.lapics[vcpu]!;
-    const known =
-      index === MSR_APIC_BASE
-        ? lapic.setBase(value)
-        : lapic.writeMsr(index, Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn));
+    const known = index === MSR_APIC_BASE ? lapic.setBase(value) : lapic.writeMsr(index, Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn));
     this.rearm();
     return known;
   }

@@ -177,7 +177,10 @@ export class LocalGuest implements Guest {
   private slice(target: Position, until?: Nanoseconds): Halt | undefined {
     const { machine, options, slices, speed } = this;
     const [from, began] = [machine.clock.instructions(), options.pace.now()];
-    const halt = slices.measure(() => this.loop.advance(target, until), () => machine.position);
+    const halt = slices.measure(
+      () => this.loop.advance(target, until),
+      () => machine.position,
+    );
     speed.instructions += machine.clock.instructions() - from;
     speed.milliseconds += options.pace.now() - began;
     return halt;

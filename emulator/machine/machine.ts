@@ -92,13 +92,7 @@ export class Machine {
   }
 
   /** Throws EmulatorError with blame `user` for a bad configuration or image. */
-  static async create(
-    config: MachineConfig,
-    images: Images,
-    binaries: EngineBinaries,
-    listener: MachineListener,
-    traps?: HostListener,
-  ): Promise<Machine> {
+  static async create(config: MachineConfig, images: Images, binaries: EngineBinaries, listener: MachineListener, traps?: HostListener): Promise<Machine> {
     if (!Number.isInteger(config.cpus) || config.cpus < 1 || config.cpus > MAX_VCPUS) {
       throw userError('cpus', `${config.cpus} processors: 1 to ${MAX_VCPUS} are possible`);
     }
@@ -107,7 +101,10 @@ export class Machine {
     }
     const host = new MachineHost(traps);
     const backings = config.framebuffer ? [{ name: FRAMEBUFFER, length: FBUF_DEFAULT_LENGTH, writable: true }] : [];
-    const engine = await WasmEngine.create({ ramBytes: config.memory, vcpus: config.cpus, backings, host }, binaries);
+    const engine = await WasmEngine.create(
+      { ramBytes: config.memory, vcpus: config.cpus, backings, host, ...(config.tier && { tier: config.tier }) },
+      binaries,
+    );
     return new Machine(config, images, engine, host, listener);
   }
 

@@ -36,7 +36,7 @@ export class MemoryAccess {
 
   /** Pieces within pages, up to the first that can't be reached. */
   private *pieces(vcpu: number, space: 'linear' | 'physical', address: bigint, length: number): Generator<{ physical: number; at: number; length: number }> {
-    for (let at = 0; at < length; ) {
+    for (let at = 0; at < length;) {
       const here = BigInt.asUintN(64, address + BigInt(at));
       const piece = Math.min(length - at, Number(PAGE - (here % PAGE)));
       const physical = space === 'physical' ? Number(here) : this.translate(vcpu, here);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { internalError, userError } from '../errors';
-import type { EngineBinaries } from '../engine/wasm-module';
+import { compileBinaries, type EngineBinaries } from '../engine/wasm-module';
 import type { NamedFile } from '../firmware/plan';
 import type { MachineConfig } from './api';
 import type { Images } from './boot';
@@ -49,9 +49,8 @@ const FOLDERS = [__dirname, join(__dirname, '../../dist')];
 export async function readBinaries(folders: readonly string[] = FOLDERS): Promise<EngineBinaries> {
   const folder = folders.find((candidate) => existsSync(join(candidate, INTERPRETER)));
   if (folder === undefined) throw internalError('no-engine', `${INTERPRETER} is missing; 'npm run build' makes it`);
-  const compile = async (name: string): Promise<WebAssembly.Module> => WebAssembly.compile(await readFile(join(folder, name)));
-  const [helpers, interpreter] = await Promise.all([compile(HELPERS), compile(INTERPRETER)]);
-  return { helpers, interpreter };
+  const [helpers, interpreter] = await Promise.all([HELPERS, INTERPRETER].map((name) => readFile(join(folder, name))));
+  return compileBinaries(helpers!, interpreter!);
 }
 
 export const nodePace: Pace = {

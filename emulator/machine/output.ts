@@ -30,7 +30,6 @@ export class Output {
     for (const listener of this.listeners) listener(event);
   }
 
-
   /** Whether an awaited text is complete. */
   private completes(byte: number): boolean {
     const longest = this.wanted.reduce((most, { length }) => Math.max(most, length), 0);

@@ -35,9 +35,7 @@ export function capture(machine: Machine): MachineState {
     off: machine.off,
     journal: machine.journal.cursor,
     vcpus: Array.from({ length: config.cpus }, (_, number) => engine.saveVcpu(number)),
-    devices: Object.fromEntries(
-      machine.devices.map(({ name, kind, version, table, state }) => [name, { kind, version, state: copyState(table, state) }]),
-    ),
+    devices: Object.fromEntries(machine.devices.map(({ name, kind, version, table, state }) => [name, { kind, version, state: copyState(table, state) }])),
   };
 }
 

@@ -109,7 +109,8 @@ export class Triggers implements HostListener {
   private arm(): void {
     const { engine } = this.machine;
     engine.setBreakpoints(this.mode === 'off' ? [] : [...new Set([...this.execute.keys(), ...this.temporary])]);
-    const watches = this.mode === 'off' ? [] : this.watches.map(({ trigger: { space, address, length, access } }): Watch => ({ space, address, length, access }));
+    const watches =
+      this.mode === 'off' ? [] : this.watches.map(({ trigger: { space, address, length, access } }): Watch => ({ space, address, length, access }));
     engine.setWatches(watches);
   }
 

@@ -1,4 +1,4 @@
-import { encoded, Sink } from './sink';
+import { signed32, signed64, unsigned, type Sink } from './sink';
 
 /** Value types of WebAssembly. */
 export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
@@ -30,16 +30,11 @@ export type V128 = Expr<'v128'>;
 const fold32 = (value: bigint) => BigInt.asIntN(32, value);
 const fold64 = (value: bigint) => BigInt.asIntN(64, value);
 
-export const i32c = (value: number): I32 =>
-  new Expr('i32', [], encoded((s) => (s.byte(0x41), s.s32(value))), BigInt(value | 0));
-export const i64c = (value: bigint | number): I64 =>
-  new Expr('i64', [], encoded((s) => (s.byte(0x42), s.s64(BigInt(value)))), fold64(BigInt(value)));
-export const f32c = (value: number): F32 =>
-  new Expr('f32', [], [0x43, ...new Uint8Array(new Float32Array([value]).buffer)]);
-export const f64c = (value: number): F64 =>
-  new Expr('f64', [], [0x44, ...new Uint8Array(new Float64Array([value]).buffer)]);
-export const v128c = (low: bigint, high: bigint): V128 =>
-  new Expr('v128', [], [0xfd, 0x0c, ...new Uint8Array(new BigUint64Array([low, high]).buffer)]);
+export const i32c = (value: number): I32 => new Expr('i32', [], signed32([0x41], value), BigInt(value | 0));
+export const i64c = (value: bigint | number): I64 => new Expr('i64', [], signed64([0x42], fold64(BigInt(value))), fold64(BigInt(value)));
+export const f32c = (value: number): F32 => new Expr('f32', [], [0x43, ...new Uint8Array(new Float32Array([value]).buffer)]);
+export const f64c = (value: number): F64 => new Expr('f64', [], [0x44, ...new Uint8Array(new Float64Array([value]).buffer)]);
+export const v128c = (low: bigint, high: bigint): V128 => new Expr('v128', [], [0xfd, 0x0c, ...new Uint8Array(new BigUint64Array([low, high]).buffer)]);
 
 const op1 =
   <T extends ValueType, A extends ValueType>(type: T, ...code: number[]) =>
@@ -71,13 +66,12 @@ const neutralRight =
   <T extends ValueType>(a: Expr<T>, b: Expr<T>): Expr<T> | undefined =>
     isConst(b, identity) ? a : undefined;
 
-const memarg = (align: number, offset: number) => encoded((s) => (s.u32(align), s.u32(offset)));
+const memarg = (align: number, offset: number) => unsigned(unsigned([], align), offset);
 const load =
   <T extends ValueType>(type: T, align: number, ...code: number[]) =>
   (address: I32, offset = 0): Expr<T> => {
     // A constant address goes into the offset field, where it costs nothing.
-    if (address.value !== undefined && address.value >= 0n)
-      return new Expr(type, [i32c(0)], [...code, ...memarg(align, Number(address.value) + offset)]);
+    if (address.value !== undefined && address.value >= 0n) return new Expr(type, [i32c(0)], [...code, ...memarg(align, Number(address.value) + offset)]);
     return new Expr(type, [address], [...code, ...memarg(align, offset)]);
   };
 
@@ -142,8 +136,7 @@ export const i64 = {
   const: i64c,
   extend32S: op1<'i64', 'i64'>('i64', 0xc4),
   extendI32S: (a: I32): I64 => (a.value !== undefined ? i64c(a.value) : new Expr('i64', [a], [0xac])),
-  extendI32U: (a: I32): I64 =>
-    a.value !== undefined ? i64c(BigInt.asUintN(32, a.value)) : new Expr('i64', [a], [0xad]),
+  extendI32U: (a: I32): I64 => (a.value !== undefined ? i64c(BigInt.asUintN(32, a.value)) : new Expr('i64', [a], [0xad])),
   load: load('i64', 3, 0x29),
   load8S: load('i64', 0, 0x30),
   load8U: load('i64', 0, 0x31),
@@ -202,24 +195,49 @@ export const select = <T extends ValueType>(condition: I32, a: Expr<T>, b: Expr<
       : b
     : new Expr(a.type, [a, b, condition], a.type === 'v128' ? [0x1c, 1, valueTypeCode.v128] : [0x1b]);
 
-const simd = (code: number, ...rest: number[]) => [...encoded((s) => (s.byte(0xfd), s.u32(code))), ...rest];
+const simd = (code: number, ...rest: number[]) => [...unsigned([0xfd], code), ...rest];
 /** SIMD operations by their binary opcode (WebAssembly core, appendix "Index of Instructions"). */
 export const v128 = {
   const: v128c,
   load: load('v128', 4, 0xfd, 0x00),
   load32Zero: load('v128', 2, 0xfd, 0x5c),
   load64Zero: load('v128', 3, 0xfd, 0x5d),
-  unary: (code: number) => (a: V128): V128 => new Expr('v128', [a], simd(code)),
-  binary: (code: number) => (a: V128, b: V128): V128 => new Expr('v128', [a, b], simd(code)),
-  ternary: (code: number) => (a: V128, b: V128, c: V128): V128 => new Expr('v128', [a, b, c], simd(code)),
+  unary:
+    (code: number) =>
+    (a: V128): V128 =>
+      new Expr('v128', [a], simd(code)),
+  binary:
+    (code: number) =>
+    (a: V128, b: V128): V128 =>
+      new Expr('v128', [a, b], simd(code)),
+  ternary:
+    (code: number) =>
+    (a: V128, b: V128, c: V128): V128 =>
+      new Expr('v128', [a, b, c], simd(code)),
   /** Vector shifted by a scalar count. */
-  shift: (code: number) => (a: V128, n: I32): V128 => new Expr('v128', [a, n], simd(code)),
+  shift:
+    (code: number) =>
+    (a: V128, n: I32): V128 =>
+      new Expr('v128', [a, n], simd(code)),
   /** Vector to a scalar i32: any_true, all_true, bitmask. */
-  test: (code: number) => (a: V128): I32 => new Expr('i32', [a], simd(code)),
-  shuffle: (lanes: readonly number[]) => (a: V128, b: V128): V128 => new Expr('v128', [a, b], simd(13, ...lanes)),
-  splat: <T extends ValueType>(code: number) => (a: Expr<T>): V128 => new Expr('v128', [a], simd(code)),
-  extract: <T extends ValueType>(type: T, code: number) => (a: V128, lane: number): Expr<T> =>
-    new Expr(type, [a], simd(code, lane)),
-  replace: <T extends ValueType>(code: number) => (a: V128, lane: number, b: Expr<T>): V128 =>
-    new Expr('v128', [a, b], simd(code, lane)),
+  test:
+    (code: number) =>
+    (a: V128): I32 =>
+      new Expr('i32', [a], simd(code)),
+  shuffle:
+    (lanes: readonly number[]) =>
+    (a: V128, b: V128): V128 =>
+      new Expr('v128', [a, b], simd(13, ...lanes)),
+  splat:
+    <T extends ValueType>(code: number) =>
+    (a: Expr<T>): V128 =>
+      new Expr('v128', [a], simd(code)),
+  extract:
+    <T extends ValueType>(type: T, code: number) =>
+    (a: V128, lane: number): Expr<T> =>
+      new Expr(type, [a], simd(code, lane)),
+  replace:
+    <T extends ValueType>(code: number) =>
+    (a: V128, lane: number, b: Expr<T>): V128 =>
+      new Expr('v128', [a, b], simd(code, lane)),
 };

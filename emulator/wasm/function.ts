@@ -1,4 +1,4 @@
-import { encoded, Sink } from './sink';
+import { Sink, unsigned } from './sink';
 import { Expr, i32c, type I32, valueTypeCode, type ValueType } from './expr';
 
 /** A local variable of the function being built. */
@@ -38,7 +38,7 @@ export type StoreKind = 'i32' | 'i64' | 'f32' | 'f64' | 'i32_8' | 'i32_16' | 'i6
  * of `expr.ts` and are evaluated where a statement uses them, in order.
  */
 export class FunctionBuilder {
-  private readonly body = new Sink();
+  private body = new Sink();
   private readonly localTypes: ValueType[] = [];
   private readonly free = new Map<ValueType, Local[]>();
   private scopeLocals: Local[] | undefined;
@@ -63,6 +63,24 @@ export class FunctionBuilder {
     return local;
   }
 
+  /** A new local that stays, whatever scope it is made in. */
+  lasting<T extends ValueType>(type: T): Local<T> {
+    return { type, index: this.params.length + this.localTypes.push(type) - 1 };
+  }
+
+  /** Builds code apart, for `append`: what goes before it may depend on what is in it. */
+  fragment(build: () => void): Sink {
+    const outer = this.body;
+    this.body = new Sink();
+    build();
+    const built = this.body;
+    this.body = outer;
+    return built;
+  }
+  append(fragment: Sink): void {
+    this.body.bytes(fragment.view());
+  }
+
   /** Locals made inside are free for reuse afterwards. */
   scope(build: () => void): void {
     const outer = this.scopeLocals;
@@ -78,7 +96,7 @@ export class FunctionBuilder {
   }
 
   get<T extends ValueType>(local: Local<T>): Expr<T> {
-    return new Expr(local.type, [], encoded((s) => (s.byte(0x20), s.u32(local.index))));
+    return new Expr(local.type, [], unsigned([0x20], local.index));
   }
 
   set<T extends ValueType>(local: Local<T>, value: Expr<T>): void {
@@ -89,7 +107,7 @@ export class FunctionBuilder {
 
   /** Assigns and yields the value: for a value used once at once and again later. */
   tee<T extends ValueType>(local: Local<T>, value: Expr<T>): Expr<T> {
-    return new Expr(local.type, [value], encoded((s) => (s.byte(0x22), s.u32(local.index))));
+    return new Expr(local.type, [value], unsigned([0x22], local.index));
   }
 
   /** Evaluates now; the result can be used any number of times. */
@@ -171,7 +189,7 @@ export class FunctionBuilder {
 
   call<T extends ValueType>(type: T, callee: Callable, ...args: Expr[]): Expr<T> {
     checkCall(callee, args, [type]);
-    return new Expr(type, args, encoded((s) => (s.byte(0x10), s.u32(callee.index))));
+    return new Expr(type, args, unsigned([0x10], callee.index));
   }
 
   /** Calls for the effect; results are dropped. */
@@ -184,7 +202,7 @@ export class FunctionBuilder {
   }
 
   callIndirect<T extends ValueType>(type: T, typeIndex: number, index: I32, ...args: Expr[]): Expr<T> {
-    return new Expr(type, [...args, index], encoded((s) => (s.byte(0x11), s.u32(typeIndex), s.u32(0))));
+    return new Expr(type, [...args, index], unsigned(unsigned([0x11], typeIndex), 0));
   }
 
   drop(value: Expr): void {

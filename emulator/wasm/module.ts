@@ -15,7 +15,9 @@ export class ModuleBuilder {
   private readonly imports: Import[] = [];
   private importedFunctions = 0;
   private readonly functions: { type: number; name: string; builder: FunctionBuilder }[] = [];
-  private readonly exports: { name: string; kind: number; index: number }[] = [];
+  private readonly exports: { name: string; callee: Callable | undefined }[] = [];
+  /** Somebody has used the index of a function: from now on no import may shift it. */
+  private settled = false;
   private tableElements: readonly Callable[] | undefined;
 
   /** Index of the function type, for `call_indirect`. */
@@ -44,33 +46,42 @@ export class ModuleBuilder {
   }
 
   importFunction(module: string, name: string, params: readonly ValueType[], results: readonly ValueType[]): Callable {
-    if (this.functions.length > 0) throw new RangeError('imports come before functions');
+    if (this.settled) throw new RangeError('imports come before calls of functions');
     const type = this.type(params, results);
     this.imports.push({ module, name, write: (s) => (s.byte(0x00), s.u32(type)) });
     return { index: this.importedFunctions++, params, results };
   }
 
   /** Adds a function; its body is built at once. */
-  function(
-    name: string,
-    params: readonly ValueType[],
-    results: readonly ValueType[],
-    build: (f: FunctionBuilder) => void,
-  ): Callable {
+  function(name: string, params: readonly ValueType[], results: readonly ValueType[], build: (f: FunctionBuilder) => void): Callable {
     const builder = new FunctionBuilder(params, results);
-    const index = this.importedFunctions + this.functions.length;
+    const position = this.functions.length;
+    const indexOf = () => {
+      this.settled = true;
+      return this.importedFunctions + position;
+    };
     this.functions.push({ type: this.type(params, results), name, builder });
     build(builder);
-    return { index, params, results };
+    return {
+      get index() {
+        return indexOf();
+      },
+      params,
+      results,
+    };
   }
 
   export(name: string, callee: Callable): void {
-    this.exports.push({ name, kind: 0, index: callee.index });
+    this.exports.push({ name, callee });
   }
 
   /** The module's only table, filled from index 0. */
   table(elements: readonly Callable[]): void {
     this.tableElements = elements;
+  }
+
+  exportTable(name: string): void {
+    this.exports.push({ name, callee: undefined });
   }
 
   finish(): Uint8Array<ArrayBuffer> {
@@ -100,8 +111,8 @@ export class ModuleBuilder {
     section(7, (s) =>
       s.vector(this.exports, (e) => {
         s.name(e.name);
-        s.byte(e.kind);
-        s.u32(e.index);
+        s.byte(e.callee ? 0 : 1);
+        s.u32(e.callee?.index ?? 0);
       }),
     );
     if (elements)
@@ -118,8 +129,9 @@ export class ModuleBuilder {
   private names(sink: Sink): void {
     sink.name('name');
     const functions = new Sink();
+    let index = 0;
     functions.vector(this.functions, (f) => {
-      functions.u32(this.importedFunctions + this.functions.indexOf(f));
+      functions.u32(this.importedFunctions + index++);
       functions.name(f.name);
     });
     sink.byte(1);

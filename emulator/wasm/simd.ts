@@ -86,6 +86,7 @@ export const i8x16 = {
   swizzle: v128.binary(0x0e),
   splat: v128.splat<'i32'>(0x0f),
   extractU: v128.extract('i32', 0x16),
+  replace: v128.replace<'i32'>(0x17),
 };
 
 export const i16x8 = {
@@ -100,6 +101,7 @@ export const i16x8 = {
   extaddPairwiseU: v128.unary(0x7d),
   splat: v128.splat<'i32'>(0x10),
   extractU: v128.extract('i32', 0x19),
+  replace: v128.replace<'i32'>(0x1a),
 };
 
 export const i32x4 = {
@@ -187,6 +189,4 @@ export function shuffleLanes(a: V128, b: V128, lanes: readonly number[]): V128 {
 }
 
 /** The first lane from `low`, the others from `rest`. */
-export const withLow = (rest: V128, low: V128, lanes: 2 | 4): V128 =>
-  shuffleLanes(low, rest, lanes === 2 ? [0, 3] : [0, 5, 6, 7]);
-
+export const withLow = (rest: V128, low: V128, lanes: 2 | 4): V128 => shuffleLanes(low, rest, lanes === 2 ? [0, 3] : [0, 5, 6, 7]);

@@ -24,34 +24,6 @@ export class Sink {
     this.byte(rest);
   }
 
-  /** Signed LEB128. */
-  s32(value: number): void {
-    let rest = value | 0;
-    for (;;) {
-      const low = rest & 0x7f;
-      rest >>= 7;
-      if ((rest === 0 && low < 0x40) || (rest === -1 && low >= 0x40)) {
-        this.byte(low);
-        return;
-      }
-      this.byte(low | 0x80);
-    }
-  }
-
-  /** Signed LEB128 of 64 bits. */
-  s64(value: bigint): void {
-    let rest = BigInt.asIntN(64, value);
-    for (;;) {
-      const low = Number(rest & 0x7fn);
-      rest >>= 7n;
-      if ((rest === 0n && low < 0x40) || (rest === -1n && low >= 0x40)) {
-        this.byte(low);
-        return;
-      }
-      this.byte(low | 0x80);
-    }
-  }
-
   name(text: string): void {
     const encoded = new TextEncoder().encode(text);
     this.u32(encoded.length);
@@ -81,9 +53,36 @@ export class Sink {
   }
 }
 
-/** Bytes of a short encoding, for building constant fragments. */
-export function encoded(write: (sink: Sink) => void): readonly number[] {
-  const sink = new Sink();
-  write(sink);
-  return Array.from(sink.view());
+/** `code` with an unsigned LEB128 after it. */
+export function unsigned(code: number[], value: number): number[] {
+  let rest = value >>> 0;
+  while (rest > 0x7f) {
+    code.push((rest & 0x7f) | 0x80);
+    rest >>>= 7;
+  }
+  code.push(rest);
+  return code;
+}
+
+/** `code` with a signed LEB128 of 32 bits after it. */
+export function signed32(code: number[], value: number): number[] {
+  let rest = value | 0;
+  while (rest < -0x40 || rest >= 0x40) {
+    code.push((rest & 0x7f) | 0x80);
+    rest >>= 7;
+  }
+  code.push(rest & 0x7f);
+  return code;
+}
+
+/** `code` with a signed LEB128 of 64 bits after it. */
+export function signed64(code: number[], value: bigint): number[] {
+  if (value >= -0x80000000n && value < 0x80000000n) return signed32(code, Number(value));
+  let rest = BigInt.asIntN(64, value);
+  while (rest < -0x40n || rest >= 0x40n) {
+    code.push(Number(rest & 0x7fn) | 0x80);
+    rest >>= 7n;
+  }
+  code.push(Number(rest & 0x7fn));
+  return code;
 }

@@ -128,6 +128,8 @@ export const WATCHES = 0xc70; // u32: number of entries of WATCH_LIST
 export const MMIO_OFFSET = 0xc78; // u64: physical address of the last device access
 export const A20_MASK = 0xc80; // u64
 export const LINK_SLOT = 0xc88; // u32: link field to fill when the next block is found
+export const EXIT_BLOCK = 0xc8c; // u32: block of EXIT_RECORD, where compiled code gives up in its middle
+export const REGION_INSTRUCTIONS = 0xc98; // i64: instructions that compiled code has run
 
 // ── Structures ─────────────────────────────────────────────────────────────────────────────
 export const HELPER_DATA = 0x10000; // static data of the AssemblyScript helpers
@@ -167,6 +169,11 @@ export const WATCH_WRITES = 2;
 export const WATCH_PHYSICAL = 4;
 export const SINGLE_BLOCK = 0x1a000; // the block that is run one instruction at a time
 
+// What each compiled region was last entered for: {context u32, usable u32, base u64}.
+export const REGION_STATE = 0x140000;
+export const REGION_STATE_SIZE = 16;
+export const REGION_STATES = 16384;
+
 // One mechanism for all that is special about a page: flags by backing page (host address / 4096).
 export const PAGE_FLAGS = 0x200000; // u8 × 2^20
 export const CODE_MASK = 0x400000; // u32 × 2^20: bit i set where the i-th 128 bytes hold decoded code
@@ -182,6 +189,7 @@ export const PAGE_ROM = 8; // writes go to the bus, where they are lost but for 
 export const PAGE_WATCHED = 16; // holds a watched physical range
 export const PAGE_MMIO = 32; // a hole in RAM: accesses go to the bus
 export const PAGE_CACHED = 64; // the TLB may hold a write entry
+export const PAGE_REGION = 128; // compiled code was made from it
 
 /** Bits of a physical address (CPUID 8000_0008). */
 export const PHYSICAL_BITS = 46;
@@ -213,7 +221,9 @@ export const BLOCK_MODE = 12; // u32: DECODE_MODE it was decoded for
 export const BLOCK_LINK = 16; // u32: next block of the same page
 export const BLOCK_CROSSING = 20; // u32: address of a copy of the bytes where the block crosses a page: length, then bytes
 export const BLOCK_OFFSET = 24; // u32: page offset of the first instruction
-export const BLOCK_HEAT = 28; // u32: times entered, for the region tier
+export const BLOCK_HEAT = 28; // i32: above 0 entries left until it is compiled; below 0 HEAT_COMPILED, entry << 14, region
+export const HEAT_NEVER = 0x7fffffff;
+export const HEAT_COMPILED = -0x80000000; // i32
 
 export const REC_HANDLER = 0; // u16
 export const REC_A = 2; // u16: window address of register operand 0
@@ -227,7 +237,8 @@ export const REC_MEM = 15; // u8: bits 0–2 segment register, 3 memory operand 
 export const REC_DISP = 16; // i32
 export const REC_OFFSET = 20; // u16: page offset of the instruction, bits 0–11; length, bits 12–15
 export const REC_INDEX_IN_BLOCK = 22; // u8: instructions of the block before this one
-export const REC_SIZE = 23; // u8: log2 of operand size in bytes, bits 0–1; bits 2-3: REP prefix (1: F3, 2: F2); 4: LOCK
+export const REC_SIZE = 23; // u8: log2 of operand size in bytes, bits 0–1; bits 2-3: REP prefix (1: F3, 2: F2); 4: LOCK; 5: holds links
+export const SIZE_LINKS = 32;
 export const REC_IMM = 24; // i64
 // Direct branches use the memory fields for links to blocks of the same page.
 export const REC_LINK_TAKEN = 8; // u32

@@ -93,6 +93,8 @@ export interface Stage {
 
   flags(): FlagValues;
   setFlags(values: FlagValues): void;
+  /** The flags that were just set are those of a - b: conditions may be found from the operands. */
+  compare(a: I64, b: I64, size: Size): void;
   /** 1 where condition code 0–15 holds. */
   condition(code: number): I32;
 

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Exit, type EngineHost } from '../../emulator/engine/engine';
+import type { Tier } from '../../emulator/engine/engine';
+import { compileBinaries } from '../../emulator/engine/wasm-module';
 import { WasmEngine } from '../../emulator/engine/wasm-engine';
 import * as layout from '../../emulator/x86/layout';
 import { ACTIVE } from '../../emulator/x86/vcpu';
@@ -70,10 +72,10 @@ export class Subject {
     return new Subject(await Subject.machine());
   }
 
-  protected static async machine(): Promise<WasmEngine> {
-    const module = (name: string) => new WebAssembly.Module(readFileSync(join(process.env['GUEST_ENGINE'] ?? join(__dirname, '..', '..', 'dist'), name)));
-    const binaries = { helpers: module('helpers.wasm'), interpreter: module('engine.wasm') };
-    return WasmEngine.create({ ramBytes: 16 << 20, vcpus: 1, backings: [], host }, binaries);
+  protected static async machine(tier: Tier = 'auto'): Promise<WasmEngine> {
+    const file = (name: string) => new Uint8Array(readFileSync(join(process.env['GUEST_ENGINE'] ?? join(__dirname, '..', '..', 'dist'), name)));
+    const binaries = await compileBinaries(file('helpers.wasm'), file('engine.wasm'));
+    return WasmEngine.create({ ramBytes: 16 << 20, vcpus: 1, backings: [], host, tier }, binaries);
   }
 
   /** What DATA and STACK hold before each case from now on. */

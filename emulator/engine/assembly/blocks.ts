@@ -40,6 +40,13 @@ export function translateFetch(linear: u64): u32 {
   return host;
 }
 
+/** The decoded block at a host address, or 0; not one that crosses into another page. */
+export function lookup(host: u32, mode: u32): u32 {
+  let block = load<u32>(bucketOf(host, mode));
+  while (block && !(load<u32>(block + BLOCK_HOST) == host && load<u32>(block + BLOCK_MODE) == mode)) block = load<u32>(block + BLOCK_NEXT);
+  return block && !load<u32>(block + BLOCK_CROSSING) ? block : 0;
+}
+
 /** The block at a linear address, decoded if need be; 0: EXIT_REASON says why not. */
 export function find(linear: u64): u32 {
   const host = translateFetch(linear);

@@ -46,7 +46,8 @@ export function aggregate(length1: i32, length2: i32, control: i32): i32 {
           if (valid2 && value >= element(FIRST, i, words, signed) && value <= element(FIRST, i + 1, words, signed)) bit = true;
         }
         break;
-      case 2: { // equal each: both invalid are equal
+      case 2: {
+        // equal each: both invalid are equal
         const valid1 = j < length1;
         bit = valid1 && valid2 ? element(FIRST, j, words, signed) == element(SECOND, j, words, signed) : valid1 == valid2;
         break;

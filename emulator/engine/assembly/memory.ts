@@ -1,7 +1,8 @@
 // Data accesses that the inline TLB check did not take: misses, page crossings, devices, and pages whose
 // writes must be looked at. A pointer comes back; 0 means that the instruction is left (EXIT_REASON says why).
 import {
-  BLOCK_HOST, BLOCK_LINK, BLOCK_MODE, BLOCK_NEXT, CODE_HEAD, CODE_MASK, CPL, CR4, EXIT_REASON, LEAVE_RETRY, MODE_64, MODE_FLAT,
+  BLOCK_COUNT, BLOCK_LINK, BLOCK_MODE, BLOCK_OFFSET, CODE_HEAD, CODE_MASK, PAGE_REGION, REC_LINK_NEXT, REC_LINK_TAKEN, REC_OFFSET, REC_SIZE,
+  RECORD_SIZE, SIZE_LINKS, CPL, CR4, EXIT_REASON, LEAVE_RETRY, MODE_64, MODE_FLAT,
   DECODE_MODE, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, SCRATCH, SINGLE, WATCHES,
 } from '../../x86/layout';
 import { alignmentChecked, canonical, DEVICE, devicePhysical, FAULTED, flush, nextGeneration, nonCanonical, physicalOf, raise, translate, USER, WRITE } from './paging';
@@ -142,10 +143,7 @@ function writeNeeds(linear: u64, host: u32, size: i32, from: u32): i32 {
 
 function touchesCode(host: u32, size: i32): bool {
   const mask = load<u32>(CODE_MASK + ((host >> 12) << 2));
-  const low = (host & 0xfff) >> 7;
-  const high = ((host & 0xfff) + size - 1) >> 7;
-  const range = ((0xffffffff as u32) >> (31 - high)) & ((0xffffffff as u32) << low);
-  return (mask & range) != 0;
+  return (mask & granules(host & 0xfff, (host & 0xfff) + size)) != 0;
 }
 
 /** Whether a cached translation may depend on the old contents: present and accessed. */
@@ -167,24 +165,79 @@ function touchesTable(host: u32, size: i32, from: u32): bool {
 export function prepareWrite(host: u32, size: i32, from: u32): void {
   const at = PAGE_FLAGS + (host >> 12);
   const flags = load<u8>(at);
-  if (flags & PAGE_CODE && touchesCode(host, size)) dropCode(host >> 12);
+  if (flags & PAGE_CODE && touchesCode(host, size)) dropRange(host, size);
   if (flags & PAGE_TABLE && touchesTable(host, size, from)) flush();
   store<u8>(at, load<u8>(at) | PAGE_DIRTY);
 }
 
-/** Drops all blocks of a page. */
+@external("host", "dropRegions")
+declare function hostDropRegions(host: u32, size: u32): void;
+
+const DROPPED: u32 = 0xffffffff;
+
+/** Bytes that an instruction may have: what can't be decoded, or is a break mark, depends on all of them. */
+const LONGEST: u32 = 15;
+
+/** Page offset of the byte after a block's last instruction. */
+function endOf(block: u32): u32 {
+  const count = load<u32>(block + BLOCK_COUNT);
+  if (!count) return load<u32>(block + BLOCK_OFFSET) + LONGEST;
+  const last = load<u16>(block + count * RECORD_SIZE + REC_OFFSET) as u32;
+  const length = last >> 12;
+  return (last & 0xfff) + (length ? length : LONGEST);
+}
+
+/** Drops the blocks of a page. */
 export function dropCode(page: u32): void {
-  const headAt = CODE_HEAD + (page << 2);
-  let block = load<u32>(headAt);
-  while (block) {
-    unhash(block);
-    block = load<u32>(block + BLOCK_LINK);
+  dropRange(page << 12, 0x1000);
+}
+
+/** Drops the blocks that are made from some bytes of a page; links to them are taken out of the others. */
+function dropRange(host: u32, size: u32): void {
+  const page = host >> 12;
+  const first = host & 0xfff;
+  const end = first + size;
+  let dropped: bool = false;
+  let at = CODE_HEAD + (page << 2);
+  for (let block = load<u32>(at); block; ) {
+    const next = load<u32>(block + BLOCK_LINK);
+    if (load<u32>(block + BLOCK_OFFSET) < end && endOf(block) > first) {
+      unhash(block);
+      store<u32>(block + BLOCK_MODE, DROPPED);
+      store<u32>(at, next);
+      dropped = true;
+    } else at = block + BLOCK_LINK;
+    block = next;
   }
-  store<u32>(headAt, 0);
-  store<u32>(CODE_MASK + (page << 2), 0);
-  const at = PAGE_FLAGS + page;
-  store<u8>(at, load<u8>(at) & ~PAGE_CODE);
+  const flags = PAGE_FLAGS + page;
+  if (load<u8>(flags) & PAGE_REGION) hostDropRegions(host, size);
+  if (!dropped) return;
+  let mask: u32 = 0;
+  for (let block = load<u32>(CODE_HEAD + (page << 2)); block; block = load<u32>(block + BLOCK_LINK)) {
+    mask |= granules(load<u32>(block + BLOCK_OFFSET), endOf(block));
+    const last = block + load<u32>(block + BLOCK_COUNT) * RECORD_SIZE;
+    unlink(last);
+    unlink(last + RECORD_SIZE);
+  }
+  store<u32>(CODE_MASK + (page << 2), mask);
+  if (!mask) store<u8>(flags, load<u8>(flags) & ~PAGE_CODE);
   nextGeneration();
+}
+
+/** Bits of CODE_MASK for the bytes from `first` up to `end`. */
+@inline
+function granules(first: u32, end: u32): u32 {
+  const low = first >> 7;
+  const high = min<u32>(end - 1, 0xfff) >> 7;
+  return ((0xffffffff as u32) >> (31 - high)) & ((0xffffffff as u32) << low);
+}
+
+function unlink(record: u32): void {
+  if (!(load<u8>(record + REC_SIZE) & SIZE_LINKS)) return;
+  const taken = load<u32>(record + REC_LINK_TAKEN);
+  if (taken && load<u32>(taken + BLOCK_MODE) == DROPPED) store<u32>(record + REC_LINK_TAKEN, 0);
+  const next = load<u32>(record + REC_LINK_NEXT);
+  if (next && load<u32>(next + BLOCK_MODE) == DROPPED) store<u32>(record + REC_LINK_NEXT, 0);
 }
 
 /** Writes bytes of one page; both pages of a crossing are known to be writable. */

@@ -52,7 +52,11 @@ export function raise(vector: i32, code: u32): void {
   store<u32>(FAULT_HAS_CODE, 1);
 }
 
+/** A walk that only looks: no fault is raised, and accessed bits must be there already. */
+let probing: bool = false;
+
 function pageFault(linear: u64, access: i32, bits: i32): bool {
+  if (probing) return false;
   let code = bits | (access & (WRITE | USER));
   if (access & FETCH && (load<u64>(EFER) & EFER_NXE || load<u64>(CR4) & CR4_SMEP)) code |= FETCH;
   raise(PAGE_FAULT, code);
@@ -209,6 +213,7 @@ function walk(linear: u64, access: i32): bool {
   } else if (!user && userPage && cr4 & CR4_SMAP && !supervisorMayTouchUser(access)) allowed = false;
   if (!allowed) return pageFault(linear, access, 1);
 
+  if (probing && leaf && !((load<u32>(leaf) & (ACCESSED as u32)) != 0 && accessed(path0) && accessed(path1) && accessed(path2))) return false;
   if (path0 && !(load<u64>(path0) & ACCESSED)) touch(path0, ACCESSED);
   if (path1 && !(load<u64>(path1) & ACCESSED)) touch(path1, ACCESSED);
   if (path2 && !(load<u32>(path2) & (ACCESSED as u32))) touch(path2, ACCESSED);
@@ -222,6 +227,10 @@ function walk(linear: u64, access: i32): bool {
   walkedUser = userPage;
   walkedExecutable = executable && !(!user && userPage && cr4 & CR4_SMEP);
   return true;
+}
+
+function accessed(entry: u32): bool {
+  return !entry || (load<u32>(entry) & (ACCESSED as u32)) != 0;
 }
 
 /** Explicit supervisor accesses may touch user pages where EFLAGS.AC is set; implicit ones never. */
@@ -321,6 +330,18 @@ export function translate(linear: u64, access: i32): u32 {
     }
   }
   return (linear as u32) + addend;
+}
+
+/** Host address of code at a linear address if fetching it now would leave no trace, else 0. */
+export function probeFetch(linear: u64): u32 {
+  const access = FETCH | (load<u32>(CPL) == 3 ? USER : 0);
+  const entry = entryOf(setFor(access), linear);
+  const page = (linear & ~0xfff) as i64;
+  if (load<i64>(entry + TLB_FETCH) == page) return (linear as u32) + load<u32>(entry + TLB_ADDEND);
+  probing = true;
+  const found = walk(linear, access);
+  probing = false;
+  return found ? hostOf(walkedPhysical & load<u64>(A20_MASK)) : 0;
 }
 
 /** Forgets all translations. The guest can't tell. */

@@ -88,7 +88,13 @@ const subtracting =
   (s, a, b, size) => {
     const difference = i64.sub(a, b);
     const value = s.f.let(borrow ? i64.sub(difference, carryFlag(s)) : difference);
-    return { value, flags: () => flagsOfSub(s, a, b, value, size) };
+    return {
+      value,
+      flags: () => {
+        flagsOfSub(s, a, b, value, size);
+        if (!borrow) s.compare(a, b, size);
+      },
+    };
   };
 const logic =
   (f: (a: I64, b: I64) => I64): Operation =>

@@ -165,15 +165,7 @@ export function roundsUp(sign: u32, odd: bool, guard: u64, mode: Rounding): bool
  * Rounds a finite number to `precision` bits with the exponents emin..emax. Leaves the significand in hi,
  * left-justified, and the exponent field in biased (infinity: emax + 1). Tininess is detected after rounding.
  */
-export function round(
-  r: Real,
-  precision: u64,
-  emin: i32,
-  emax: i32,
-  mode: Rounding,
-  masks: u32,
-  flushToZero: bool,
-): void {
+export function round(r: Real, precision: u64, emin: i32, emax: i32, mode: Rounding, masks: u32, flushToZero: bool): void {
   const ulp: u64 = 1 << (64 - precision);
   let hi = r.hi;
   let lo = r.lo;
@@ -222,8 +214,7 @@ export function round(
     raise(OE);
     if (masks & OE) {
       raise(PE);
-      const infinite =
-        mode == Rounding.NEAREST || (mode != Rounding.ZERO && (mode == Rounding.UP) == (r.sign == 0));
+      const infinite = mode == Rounding.NEAREST || (mode != Rounding.ZERO && (mode == Rounding.UP) == (r.sign == 0));
       r.up = u32(infinite);
       exp = infinite ? emax + 1 : emax;
       hi = infinite ? INTEGER_BIT : 0 - ulp;

@@ -1,43 +1,14 @@
 /** Conversions between x87 registers and the memory formats. Returned flags and `control` are as in f80.ts. */
 import { resultSuppressed, roundToInteger } from './arithmetic';
-import {
-  A,
-  flags,
-  IE,
-  INTEGER_BIT,
-  Kind,
-  OE,
-  PE,
-  R,
-  raise,
-  Rounding,
-  setFlags,
-  setInteger,
-  UE,
-} from './core';
-import {
-  C1,
-  isNumber,
-  MAX_BIASED,
-  OPERAND_DENORMAL,
-  pack80,
-  roundingOf,
-  SIGN,
-  store80,
-  unpack80,
-} from './extended';
+import { A, flags, IE, INTEGER_BIT, Kind, OE, PE, R, raise, Rounding, setFlags, setInteger, UE } from './core';
+import { C1, isNumber, MAX_BIASED, OPERAND_DENORMAL, pack80, roundingOf, SIGN, store80, unpack80 } from './extended';
 import { defaultNaN, infinity, pack, precision, quiet, signBit, unpack } from './ieee';
 
 /** Widens exactly; NaNs keep their payload and stay signalling. True for a denormal. */
 function widen<T>(dst: usize, x: T): bool {
   unpack<T>(x, A, false);
   if (isNumber(A)) pack80(dst, A, 64, 0x3f);
-  else
-    store80(
-      dst,
-      x & signBit<T>() ? SIGN | MAX_BIASED : MAX_BIASED,
-      INTEGER_BIT | (u64(x) << (64 - precision<T>())),
-    );
+  else store80(dst, x & signBit<T>() ? SIGN | MAX_BIASED : MAX_BIASED, INTEGER_BIT | (u64(x) << (64 - precision<T>())));
   return A.denormal != 0;
 }
 

@@ -3,26 +3,7 @@
  * one rounded but for rare cases; hardware is within one unit of it.
  */
 import { add, resultSuppressed } from './arithmetic';
-import {
-  A,
-  B,
-  INTEGER_BIT,
-  Kind,
-  PE,
-  R,
-  raise,
-  Real,
-  Rounding,
-  S,
-  setFinite,
-  setInfinite,
-  setInteger,
-  setInvalid,
-  setZero,
-  T,
-  UE,
-  ZE,
-} from './core';
+import { A, B, INTEGER_BIT, Kind, PE, R, raise, Real, Rounding, S, setFinite, setInfinite, setInteger, setInvalid, setZero, T, UE, ZE } from './core';
 import { BIAS, deliver, operand, operands, propagate80 } from './extended';
 import { LN2_HI, LN2_LO, RECIPROCAL_FACTORIALS, RECIPROCAL_ODDS, TWO_LOG2E_HI, TWO_LOG2E_LO } from './tables';
 import { divideWide, multiplyWide, series } from './wide';

@@ -53,8 +53,7 @@ export function divideWide(a: Real, b: Real, r: Real): void {
 export function series(table: usize, stride: usize, terms: usize, z: Real, alternate: bool, r: Real): void {
   const shift = u64(-1 - z.exp);
   const zHi: u64 = shift < 64 ? z.hi >> shift : 0;
-  const zLo: u64 =
-    shift == 0 ? z.lo : shift < 64 ? (z.lo >> shift) | (z.hi << (64 - shift)) : shift < 128 ? z.hi >> (shift - 64) : 0;
+  const zLo: u64 = shift == 0 ? z.lo : shift < 64 ? (z.lo >> shift) | (z.hi << (64 - shift)) : shift < 128 ? z.hi >> (shift - 64) : 0;
   const step = stride * 16;
   let at = table + (terms - 1) * step;
   let hi = load<u64>(at);

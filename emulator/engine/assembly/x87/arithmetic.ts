@@ -1,8 +1,6 @@
 // x87 arithmetic and comparisons on the register stack.
 import { f80_from_i64, f80_widen_f32, f80_widen_f64 } from '../float/convert';
-import {
-  f80_add, f80_compare, f80_div, f80_divr, f80_examine, f80_mul, f80_round, f80_sqrt, f80_sub, f80_subr, f80_test,
-} from '../float/f80';
+import { f80_add, f80_compare, f80_div, f80_divr, f80_examine, f80_mul, f80_round, f80_sqrt, f80_sub, f80_subr, f80_test } from '../float/f80';
 import { IE } from '../float/core';
 import { C0, C1, C2, C3, isNumber80 } from '../float/extended';
 import { f80_rem } from '../float/remainder';

@@ -1,14 +1,10 @@
 // x87 loads, stores, exchanges and stack management. Stores come in two steps, as memory may fault in between.
 import { FLOAT_RESULT, FLOAT_STATUS } from '../../../x86/layout';
-import {
-  f80_from_i64, f80_load_bcd, f80_load_f32, f80_load_f64, f80_store_bcd, f80_store_f32, f80_store_f64, f80_store_int,
-} from '../float/convert';
+import { f80_from_i64, f80_load_bcd, f80_load_f32, f80_load_f64, f80_store_bcd, f80_store_f32, f80_store_f64, f80_store_int } from '../float/convert';
 import { DE, IE, OE, UE } from '../float/core';
 import { C1, SIGN, store80, storeDefaultNaN } from '../float/extended';
 import { f80_constant } from '../float/scale';
-import {
-  canPush, conclude, control, fill, free, isEmpty, note, operandNumber, pop, push, rotate, setIndefinite, st, stackFault, UNDERFLOW,
-} from './stack';
+import { canPush, conclude, control, fill, free, isEmpty, note, operandNumber, pop, push, rotate, setIndefinite, st, stackFault, UNDERFLOW } from './stack';
 
 /** Memory formats, as isa/x87-move.ts and isa/x87-arithmetic.ts number them. */
 export const enum Format {

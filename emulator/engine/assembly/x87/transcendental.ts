@@ -27,8 +27,7 @@ export function x87_function(record: u32, which: Function): void {
     return;
   }
   const top = st(0);
-  const result =
-    which == Function.POWER ? f80_2xm1(top, top, control()) : which == Function.SINE ? f80_sin(top, top, control()) : f80_cos(top, top, control());
+  const result = which == Function.POWER ? f80_2xm1(top, top, control()) : which == Function.SINE ? f80_sin(top, top, control()) : f80_cos(top, top, control());
   conclude(result, conditions);
 }
 
@@ -42,7 +41,11 @@ export function x87_function_pop(record: u32, which: Function): void {
     const a = st(0);
     const b = st(1);
     const result =
-      which == Function.ARC_TANGENT ? f80_patan(b, a, b, control()) : which == Function.LOGARITHM ? f80_yl2x(b, a, b, control()) : f80_yl2xp1(b, a, b, control());
+      which == Function.ARC_TANGENT
+        ? f80_patan(b, a, b, control())
+        : which == Function.LOGARITHM
+          ? f80_yl2x(b, a, b, control())
+          : f80_yl2xp1(b, a, b, control());
     conclude(result, C1);
     if (suppressed(result)) return;
   }

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EngineHost } from '../../../../emulator/engine/engine';
+import type { Tier } from '../../../../emulator/engine/engine';
+import { compileBinaries } from '../../../../emulator/engine/wasm-module';
 import { WasmEngine } from '../../../../emulator/engine/wasm-engine';
 import * as layout from '../../../../emulator/x86/layout';
 
@@ -11,8 +13,8 @@ export const DATA = 0x100000;
 const RAM = 32 << 20;
 const DIST = join(__dirname, '..', '..', '..', '..', 'dist');
 
-export async function bareEngine(hexCode: string, host: Partial<EngineHost> = {}): Promise<WasmEngine> {
-  const module = (name: string) => new WebAssembly.Module(readFileSync(join(DIST, name)));
+export async function bareEngine(hexCode: string, host: Partial<EngineHost> = {}, tier: Tier = 'auto'): Promise<WasmEngine> {
+  const file = (name: string) => new Uint8Array(readFileSync(join(DIST, name)));
   const nothing: EngineHost = {
     portRead: () => 0xffffffff,
     portWrite: () => undefined,
@@ -28,8 +30,8 @@ export async function bareEngine(hexCode: string, host: Partial<EngineHost> = {}
     timestamp: () => 0n,
   };
   const engine = await WasmEngine.create(
-    { ramBytes: RAM, vcpus: 1, backings: [], host: { ...nothing, ...host } },
-    { helpers: module('helpers.wasm'), interpreter: module('engine.wasm') },
+    { ramBytes: RAM, vcpus: 1, backings: [], host: { ...nothing, ...host }, tier },
+    await compileBinaries(file('helpers.wasm'), file('engine.wasm')),
   );
   const view = new DataView(engine.ram.buffer, engine.ram.byteOffset);
   view.setBigUint64(0x1000, 0x2007n, true);

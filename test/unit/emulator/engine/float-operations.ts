@@ -70,35 +70,20 @@ function x87(run: (call: Call) => number, size = 10, mask = 0x3f | C1, size2 = 0
 function sseOperations(f: Width): Record<string, Operation> {
   const size = f === 'f32' ? 4 : 8;
   const table: Record<string, Operation> = {};
-  const define = (
-    name: string,
-    run: (name: string, call: Call) => number | bigint,
-    bytes = size,
-    at: 0 | 1 = 0,
-  ): void => {
-    table[`${f}_${name}`] = sse(
-      bytes,
-      (call) => keep(call, at === 0 ? DST : DST2, run(`${f}_${name}`, call)),
-      at,
-    );
+  const define = (name: string, run: (name: string, call: Call) => number | bigint, bytes = size, at: 0 | 1 = 0): void => {
+    table[`${f}_${name}`] = sse(bytes, (call) => keep(call, at === 0 ? DST : DST2, run(`${f}_${name}`, call)), at);
   };
-  for (const name of ['add', 'sub', 'mul', 'div', 'min', 'max'])
-    define(name, (n, c) => c.helpers[n]!(argument(c, f, A), argument(c, f, B), c.control));
+  for (const name of ['add', 'sub', 'mul', 'div', 'min', 'max']) define(name, (n, c) => c.helpers[n]!(argument(c, f, A), argument(c, f, B), c.control));
   define('sqrt', (n, c) => c.helpers[n]!(argument(c, f, A), c.control));
   define('cmp', (n, c) => c.helpers[n]!(argument(c, f, A), argument(c, f, B), c.immediate % 8, c.control));
   define('round', (n, c) => c.helpers[n]!(argument(c, f, A), c.immediate % 13, c.control));
-  for (const name of ['to_i32', 'to_i32_truncate'])
-    define(name, (n, c) => c.helpers[n]!(argument(c, f, A), c.control), 4, 1);
-  for (const name of ['to_i64', 'to_i64_truncate'])
-    define(name, (n, c) => c.helpers[n]!(argument(c, f, A), c.control), 8, 1);
-  for (const name of ['from_i32', 'from_i64'] as const)
-    define(name, (n, c) => c.helpers[n]!(argument(c, name === 'from_i32' ? 'i32' : 'i64', A), c.control));
+  for (const name of ['to_i32', 'to_i32_truncate']) define(name, (n, c) => c.helpers[n]!(argument(c, f, A), c.control), 4, 1);
+  for (const name of ['to_i64', 'to_i64_truncate']) define(name, (n, c) => c.helpers[n]!(argument(c, f, A), c.control), 8, 1);
+  for (const name of ['from_i32', 'from_i64'] as const) define(name, (n, c) => c.helpers[n]!(argument(c, name === 'from_i32' ? 'i32' : 'i64', A), c.control));
   // EFLAGS of the host are in bits 16-23 of its flags.
   for (const name of ['comi', 'ucomi'])
     table[`${f}_${name}`] = {
-      ...sse(0, (c) =>
-        keep(c, DST2, c.helpers[`${f}_${name}`]!(argument(c, f, A), argument(c, f, B), c.control)),
-      ),
+      ...sse(0, (c) => keep(c, DST2, c.helpers[`${f}_${name}`]!(argument(c, f, A), argument(c, f, B), c.control))),
       mask: SSE_MASK | 0x450000,
     };
   return table;
@@ -209,12 +194,7 @@ function ulpsApart(a: DataView, at: number, b: DataView, bt: number): number {
 }
 
 /** Runs the helper on every record of the oracle; the report shows the first few differences. */
-export function compareWithHost(
-  name: string,
-  helpers: FloatModule,
-  wasmMemory: WebAssembly.Memory,
-  records: Buffer,
-): { differences: number; report: string } {
+export function compareWithHost(name: string, helpers: FloatModule, wasmMemory: WebAssembly.Memory, records: Buffer): { differences: number; report: string } {
   const operation = operations[name]!;
   const memory = new DataView(wasmMemory.buffer);
   const bytes = new Uint8Array(wasmMemory.buffer);
@@ -243,8 +223,7 @@ export function compareWithHost(
       // The host keeps its registers; we store nothing.
       stored = false;
       for (let i = 0; i < 32; i++) same &&= memory.getUint8(DST + i) === 0xcc;
-    }
-    else if (operation.ulps > 0 && ours & C2) {
+    } else if (operation.ulps > 0 && ours & C2) {
       // An angle out of range: nothing has been computed.
       stored = false;
       for (let i = 0; i < 32; i++) same &&= memory.getUint8(DST + i) === 0xcc;
@@ -256,8 +235,7 @@ export function compareWithHost(
       if (!stored || size === 0) continue;
       let equal = true;
       for (let i = 0; i < size; i++) if (host.getUint8(from + i) !== memory.getUint8(to + i)) equal = false;
-      if (!equal && !(operation.ulps > 0 && ulpsApart(host, from, memory, to) <= operation.ulps))
-        same = false;
+      if (!equal && !(operation.ulps > 0 && ulpsApart(host, from, memory, to) <= operation.ulps)) same = false;
     }
     if (same) continue;
     if (differences++ < 6)

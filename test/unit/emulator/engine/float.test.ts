@@ -34,9 +34,7 @@ describe('float helpers against the host CPU', function () {
       this.skip();
     }
     const wasm = join(folder, 'float.wasm');
-    const flags =
-      '--runtime stub --importMemory --sharedMemory --initialMemory 32 --maximumMemory 32 --enable threads ' +
-      '--memoryBase 65536 --noAssert -O3';
+    const flags = '--runtime stub --importMemory --sharedMemory --initialMemory 32 --maximumMemory 32 --enable threads ' + '--memoryBase 65536 --noAssert -O3';
     const asc = join(root, 'node_modules/assemblyscript/bin/asc.js');
     const source = 'emulator/engine/assembly/float/index.ts';
     assert(run(process.execPath, [asc, source, ...flags.split(' '), '-o', wasm]), 'asc failed');

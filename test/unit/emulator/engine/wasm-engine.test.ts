@@ -3,7 +3,12 @@ import { Exit, type Watch } from '../../../../emulator/engine/engine';
 import * as layout from '../../../../emulator/x86/layout';
 import { bareEngine, CODE, DATA } from './bare';
 
-const watch = (access: Watch['access'], address = DATA, length = 4, space: Watch['space'] = 'linear'): Watch => ({ space, access, address: BigInt(address), length });
+const watch = (access: Watch['access'], address = DATA, length = 4, space: Watch['space'] = 'linear'): Watch => ({
+  space,
+  access,
+  address: BigInt(address),
+  length,
+});
 
 describe('WasmEngine', () => {
   // L: inc rax; mov [rdi], eax; mov ebx, [rdi]; jmp L
@@ -86,7 +91,7 @@ describe('WasmEngine', () => {
     assert.equal(engine.count(), 41);
   });
 
-  it('raises the guest\'s own data breakpoint as a trap', async () => {
+  it("raises the guest's own data breakpoint as a trap", async () => {
     const engine = await bareEngine(loop);
     const { vcpu } = engine;
     vcpu.setGpr(7, BigInt(DATA));

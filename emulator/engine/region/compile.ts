@@ -1,0 +1,268 @@
+import { i32, i64, i64c, select, type I32, type I64 } from '../../wasm/expr';
+import type { Callable, FunctionBuilder, Label, Local } from '../../wasm/function';
+import type { ModuleBuilder } from '../../wasm/module';
+import * as layout from '../../x86/layout';
+import { emitMeaning } from '../meaning';
+import type { Handlers } from '../handlers';
+import type { Helpers } from '../helpers';
+import { REGION_LEFT, REGION_LOOKUP, REGION_RECORD, REGION_REFUSED, REGION_UNPREPARED } from '../interpreter';
+import { formOf, type RegionBlock } from './graph';
+import type { Plan } from './plan';
+import { RegionStage, type RegionContext } from './stage';
+import { RegionState } from './state';
+import { Structure, type Way } from './structure';
+
+const PAGE = 0x1000;
+const window32 = (address: number): I32 => i32.load(i32.const(address));
+
+/** What does not differ between regions. */
+export interface CompileContext {
+  readonly module: ModuleBuilder;
+  readonly helpers: Helpers;
+  readonly memory: DataView;
+  readonly handlers: Handlers;
+}
+
+/** Compiles one region: a function of the entry's number that returns how it was left (interpreter.ts). */
+export function compileRegion(context: CompileContext, plan: Plan, slot: number): Callable {
+  return context.module.function(`region ${slot}`, ['i32'], ['i32'], (f) => new RegionCompiler(f, context, plan, slot).build());
+}
+
+class RegionCompiler {
+  private readonly state: RegionState;
+  private readonly entry: Local<'i32'>;
+  private readonly base: Local<'i64'>;
+  private readonly budget: Local<'i32'>;
+  private readonly status: Local<'i32'>;
+  private readonly record: Local<'i32'>;
+  /** Place of the page of the instruction that the region is left at. */
+  private readonly page: Local<'i32'>;
+  private readonly next: Local<'i64'>;
+  private readonly region: RegionContext;
+  private exit!: Label;
+
+  constructor(
+    private readonly f: FunctionBuilder,
+    private readonly context: CompileContext,
+    private readonly plan: Plan,
+    private readonly slot: number,
+  ) {
+    this.state = new RegionState(f);
+    this.entry = f.param(0, 'i32');
+    this.base = f.lasting('i64');
+    this.budget = f.lasting('i32');
+    this.status = f.lasting('i32');
+    this.record = f.lasting('i32');
+    this.page = f.lasting('i32');
+    this.next = f.lasting('i64');
+    const compared = { a: f.lasting('i64'), b: f.lasting('i64'), size: undefined };
+    const { helpers, memory } = context;
+    this.region = { f, helpers, memory, state: this.state, base: f.get(this.base), tlbSet: plan.tlbSet, compared };
+  }
+
+  build(): void {
+    const { f, plan } = this;
+    this.enter();
+    const body = f.fragment(() =>
+      f.block((exit) => {
+        this.exit = exit;
+        new Structure(plan.edges, plan.switched, plan.loops).emit(f, (n, way) => (n === 0 ? this.root(way) : this.block(n, way)));
+      }),
+    );
+    this.state.enter();
+    f.append(body);
+    this.leave();
+  }
+
+  /** Refuses where the region doesn't fit; finds its base. */
+  private enter(): void {
+    const { f, plan } = this;
+    f.if(i32.ne(window32(layout.TLB_SET), i32.const(plan.tlbSet)), () => f.return(i32.const(REGION_REFUSED)));
+    f.set(this.budget, window32(layout.BUDGET));
+    f.if(i32.ltS(f.get(this.budget), i32.const(plan.longest)), () => f.return(i32.const(REGION_REFUSED)));
+    f.set(this.base, i64.sub(i64.load(i32.const(layout.CODE_PAGE)), this.entryPage()));
+    if (plan.pages.length > 1) {
+      const state = layout.REGION_STATE + this.slot * layout.REGION_STATE_SIZE;
+      const known = i32.and(i32.eq(window32(state), window32(layout.CONTEXT)), i64.eq(i64.load(i32.const(state + 8)), f.get(this.base)));
+      f.if(i32.eqz(known), () => f.return(i32.const(REGION_UNPREPARED)));
+      f.if(i32.eqz(window32(state + 4)), () => f.return(i32.const(REGION_REFUSED)));
+    }
+    f.set(this.entry, i32.and(f.get(this.entry), i32.const(0xff)));
+  }
+
+  /** Place of the page that `entry` lies in. */
+  private entryPage(): I64 {
+    const [first, ...others] = this.plan.entryPages;
+    const index = i32.shrU(this.f.get(this.entry), i32.const(8));
+    return others.reduce<I64>((rest, place, i) => select(i32.eq(index, i32.const(i + 1)), i64c(place), rest), i64c(first!));
+  }
+
+  /** The common way out. */
+  private leave(): void {
+    const { f } = this;
+    this.state.spill();
+    const before = window32(layout.BUDGET);
+    const ran = f.let(i64.extendI32S(i32.sub(before, f.get(this.budget))));
+    const total = i32.const(layout.REGION_INSTRUCTIONS);
+    f.store('i64', total, 0, i64.add(i64.load(total), ran));
+    f.store('i32', i32.const(layout.BUDGET), 0, f.get(this.budget));
+    f.if(
+      i32.eq(f.get(this.status), i32.const(REGION_LOOKUP)),
+      () => f.store('i64', i32.const(layout.NEXT_LINEAR), 0, f.get(this.next)),
+      () => {
+        const index = i32.load8U(f.get(this.record), layout.REC_INDEX_IN_BLOCK);
+        const header = i32.sub(f.get(this.record), i32.shl(i32.add(index, i32.const(1)), i32.const(5)));
+        f.store('i32', i32.const(layout.EXIT_RECORD), 0, f.get(this.record));
+        f.store('i32', i32.const(layout.EXIT_BLOCK), 0, header);
+        f.store('i64', i32.const(layout.CODE_PAGE), 0, this.masked(i64.add(f.get(this.base), i64.extendI32S(f.get(this.page)))));
+      },
+    );
+    f.return(f.get(this.status));
+  }
+
+  private masked(linear: I64): I64 {
+    return this.plan.mode64 ? linear : i64.and(linear, i64c(0xffffffffn));
+  }
+  private linear(place: number): I64 {
+    return this.masked(i64.add(this.f.get(this.base), i64c(place)));
+  }
+
+  private leaveFor(next: I64): void {
+    const { f } = this;
+    f.set(this.next, next);
+    f.set(this.status, i32.const(REGION_LOOKUP));
+    f.br(this.exit);
+  }
+  private leaveAt(record: number, page: number, status: number): void {
+    const { f } = this;
+    f.set(this.record, i32.const(record));
+    f.set(this.page, i32.const(page));
+    f.set(this.status, i32.const(status));
+    f.br(this.exit);
+  }
+
+  /** Node 0: control comes in, from outside or by an indirect jump. */
+  private root(way: Way): void {
+    const { f, plan } = this;
+    const targets = plan.dispatch(0);
+    if (new Set(targets.values()).size === 1 && targets.size === 1) way.go([...targets.values()][0]!);
+    else this.dispatch(targets, way, () => f.unreachable());
+  }
+
+  private dispatch(targets: ReadonlyMap<number, number>, way: Way, otherwise: () => void): void {
+    const { f } = this;
+    f.block((none) => {
+      const last = Math.max(...targets.keys());
+      const labels = Array.from({ length: last + 1 }, (_, n) => (targets.has(n) ? way.label(targets.get(n)!) : none));
+      f.brTable(f.get(this.entry), labels, none);
+    });
+    otherwise();
+  }
+
+  private block(node: number, way: Way): void {
+    const { f, plan } = this;
+    const block = plan.blockOf(node);
+    const page = block.place - (block.place & (PAGE - 1));
+    const through = plan.dispatch(node);
+    if (through.size)
+      f.if(f.get(this.entry), () => {
+        // Branches out of an `if` are as good as any.
+        this.dispatch(through, way, () => f.set(this.entry, i32.const(0)));
+      });
+    else if (plan.passed.has(node)) f.set(this.entry, i32.const(0));
+    const cost = plan.cost(node);
+    if (cost !== undefined) f.if(i32.ltS(f.get(this.budget), i32.const(cost)), () => this.leaveFor(this.linear(block.place)));
+    if (block.count) f.set(this.budget, i32.sub(f.get(this.budget), i32.const(block.count)));
+    this.region.compared.size = undefined;
+    if (plan.pages.length > 1 && this.usesFloatingPoint(block)) f.store('i64', i32.const(layout.CODE_PAGE), 0, this.linear(page));
+
+    const go = (place: number): void => {
+      const to = plan.nodeAt(place);
+      if (to === undefined) this.leaveFor(this.linear(place));
+      else this.follow(node, to, way);
+    };
+    const { terminator: t } = block;
+    for (let i = 0; i < block.compiled; i++) {
+      const record = block.header + layout.RECORD_SIZE * (i + 1);
+      const form = formOf(this.context, record)!;
+      // A checked address is computed by a helper, from the window.
+      if (form.addressing === 'checked')
+        for (const field of [layout.REC_BASE, layout.REC_INDEX]) this.state.spillRegister(this.context.memory.getUint16(record + field, true));
+      const stage = new RegionStage(
+        this.region,
+        form,
+        {
+          record,
+          page,
+          retreat: () => this.leaveAt(record, page, REGION_RECORD),
+          leave: () => this.leaveAt(record, page, REGION_LEFT),
+          branch: (taken) => {
+            if (t.kind !== 'branch') throw new TypeError('a branch in the middle of a block');
+            f.if(taken, () => go(t.taken));
+            go(t.next);
+          },
+          jumpDirect: () => {
+            if (t.kind !== 'jump' && t.kind !== 'call') throw new TypeError('a jump in the middle of a block');
+            go(t.target);
+          },
+          jumpTo: (linear) => this.jumpTo(node, linear, way),
+        },
+        this.record,
+      );
+      emitMeaning(stage, form);
+    }
+    if (t.kind === 'leave') {
+      if (block.compiled < block.count || t.next === undefined) this.leaveAt(block.header + layout.RECORD_SIZE * (block.compiled + 1), page, REGION_RECORD);
+    } else if (t.kind === 'jump' && !this.endsItself(block)) go(t.target);
+  }
+
+  /** Whether the last compiled instruction is the jump itself, not the end mark after it. */
+  private endsItself(block: RegionBlock): boolean {
+    if (!block.compiled) return false;
+    return formOf(this.context, block.header + layout.RECORD_SIZE * block.compiled)!.attributes.has('ends');
+  }
+  private usesFloatingPoint(block: RegionBlock): boolean {
+    for (let i = 1; i <= block.compiled; i++) {
+      const { feature } = formOf(this.context, block.header + layout.RECORD_SIZE * i)!.definition;
+      if (feature === 'x87' || feature === 'mmx') return true;
+    }
+    return false;
+  }
+
+  private follow(from: number, to: number, way: Way): void {
+    const edge = this.plan.route(from, to);
+    if (edge.entry !== undefined) this.f.set(this.entry, i32.const(edge.entry));
+    way.go(edge.to);
+  }
+
+  /** A return or an indirect jump. */
+  private jumpTo(node: number, target: I64, way: Way): void {
+    const { f, plan } = this;
+    const linear = f.let(target);
+    for (const site of plan.returnSites(node)) {
+      f.if(i64.eq(linear, this.linear(plan.blockOf(site).place)), () => this.follow(node, site, way));
+    }
+    if (plan.dispatches(node)) this.dispatchTo(linear, way);
+    this.leaveFor(linear);
+  }
+
+  /** Looks in the jump cache: where the target is an entry of this region, control stays in it. */
+  private dispatchTo(linear: I64, way: Way): void {
+    const { f, plan } = this;
+    const hash = i32.xor(i32.wrap(linear), i32.wrap(i64.shrU(linear, i64c(13))));
+    const slot = f.let(i32.shl(i32.and(hash, i32.const(layout.JUMP_CACHE_ENTRIES - 1)), i32.const(4)));
+    const found = i32.and(i64.eq(i64.load(slot, layout.JUMP_CACHE), linear), i32.eq(i32.load(slot, layout.JUMP_CACHE + 8), window32(layout.CONTEXT)));
+    f.if(i32.and(found, i32.geS(f.get(this.budget), i32.const(plan.longest))), () => {
+      const heat = f.let(i32.load(i32.load(slot, layout.JUMP_CACHE + 12), layout.BLOCK_HEAT));
+      const own = i32.eq(i32.and(heat, i32.const(layout.HEAT_COMPILED | (layout.REGION_STATES - 1))), i32.const(layout.HEAT_COMPILED | this.slot));
+      f.if(own, () => {
+        f.set(this.entry, i32.and(i32.shrU(heat, i32.const(14)), i32.const(0xffff)));
+        const base = i64.sub(i64.and(linear, i64c(~0xfffn)), this.entryPage());
+        f.if(i64.eq(base, f.get(this.base)), () => {
+          f.set(this.entry, i32.and(f.get(this.entry), i32.const(0xff)));
+          way.go(0);
+        });
+      });
+    });
+  }
+}

@@ -1,0 +1,151 @@
+import * as layout from '../../x86/layout';
+import type { Form } from '../../x86/forms';
+import { SPECIAL, type Handlers } from '../handlers';
+
+/** Blocks of one region at most; guest pages that it may span. */
+const MAX_BLOCKS = 96;
+const MAX_INSTRUCTIONS = 1200;
+const MAX_PAGES = 8;
+const PAGE = 0x1000;
+const LONGEST = 15;
+const END = SPECIAL.indexOf('end');
+
+/** How a block ends. Places are linear, relative to the region's first page. */
+export type Terminator =
+  | { readonly kind: 'jump'; readonly target: number }
+  | { readonly kind: 'branch'; readonly taken: number; readonly next: number }
+  | { readonly kind: 'call'; readonly target: number; readonly next: number }
+  /** JMP and CALL through a register or memory; `next` follows a call. */
+  | { readonly kind: 'indirect'; readonly next?: number }
+  | { readonly kind: 'return' }
+  /** The last record is the interpreter's; it goes on at `next`, if anywhere known. */
+  | { readonly kind: 'leave'; readonly next?: number };
+
+/** A decoded block as a node of a region. */
+export interface RegionBlock {
+  /** Address of the block's header. */
+  readonly header: number;
+  /** Where it starts, relative to the region's first page. */
+  readonly place: number;
+  /** Bytes of all its instructions. */
+  readonly bytes: number;
+  /** Instructions that are charged when it is entered. */
+  readonly count: number;
+  /** Instructions that are compiled; the one after them, if any, is the interpreter's. */
+  readonly compiled: number;
+  readonly terminator: Terminator;
+}
+
+/** What the builder asks of the engine. */
+export interface RegionSource {
+  readonly memory: DataView;
+  readonly handlers: Handlers;
+  /** The decoded block at a place relative to the region's first page, or 0. */
+  find(place: number): number;
+}
+
+export function formOf(source: Pick<RegionSource, 'memory' | 'handlers'>, record: number): Form | undefined {
+  return source.handlers.ordered[source.memory.getUint16(record + layout.REC_HANDLER, true) - SPECIAL.length];
+}
+
+/** Instructions that only the interpreter runs: host functions, strings, and those that change what the TLB's set is. */
+const APART: ReadonlySet<string> = new Set(['clac', 'stac']);
+const CONDITIONAL = /^(j.{1,2}|loop|loope|loopne|jcxz)$/;
+
+function isApart(form: Form): boolean {
+  if (form.kind === 'segmented' || form.attributes.has('string') || APART.has(form.definition.name)) return true;
+  // A near branch of 16 bits cuts its target: rare enough for the interpreter.
+  return form.attributes.has('ends') && (!form.attributes.has('near') || form.size === 16);
+}
+
+/** Reads a decoded block. */
+export function readBlock(source: RegionSource, header: number, place: number): RegionBlock {
+  const { memory } = source;
+  const count = memory.getUint32(header + layout.BLOCK_COUNT, true);
+  const page = place - (place & (PAGE - 1));
+  const bytes = bytesOf(memory, header, count, place & (PAGE - 1));
+  for (let i = 0; i < count; i++) {
+    const record = header + layout.RECORD_SIZE * (i + 1);
+    const form = formOf(source, record);
+    const field = memory.getUint16(record + layout.REC_OFFSET, true);
+    const next = page + (field & (PAGE - 1)) + (field >> 12);
+    if (!form || isApart(form)) return { header, place, bytes, count, compiled: i, terminator: { kind: 'leave', ...(form && { next }) } };
+    if (form.attributes.has('ends')) {
+      const target = page + Number(memory.getBigInt64(record + layout.REC_IMM, true));
+      return { header, place, bytes, count, compiled: i + 1, terminator: terminatorOf(form, target, next) };
+    }
+  }
+  const last = header + layout.RECORD_SIZE * (count + 1);
+  if (memory.getUint16(last + layout.REC_HANDLER, true) !== END) return { header, place, bytes, count, compiled: count, terminator: { kind: 'leave' } };
+  const target = page + Number(memory.getBigInt64(last + layout.REC_IMM, true));
+  return { header, place, bytes, count, compiled: count, terminator: { kind: 'jump', target } };
+}
+
+/** What can't be decoded depends on all the bytes that it might have. */
+function bytesOf(memory: DataView, header: number, count: number, start: number): number {
+  if (!count) return LONGEST;
+  const field = memory.getUint16(header + layout.RECORD_SIZE * count + layout.REC_OFFSET, true);
+  return (field & (PAGE - 1)) - start + (field >> 12 || LONGEST);
+}
+
+function terminatorOf(form: Form, target: number, next: number): Terminator {
+  const { name } = form.definition;
+  const direct = form.operands.some((o) => o.kind === 'relative');
+  switch (name) {
+    case 'jmp':
+      return { kind: 'jump', target };
+    case 'call':
+      return { kind: 'call', target, next };
+    case 'calli':
+      return { kind: 'indirect', next };
+    case 'ret':
+      return { kind: 'return' };
+    default:
+      return direct && CONDITIONAL.test(name) ? { kind: 'branch', taken: target, next } : { kind: 'indirect' };
+  }
+}
+
+/** Places that a block leads to by itself, likeliest first. */
+export function placesAfter({ terminator: t }: RegionBlock): readonly number[] {
+  switch (t.kind) {
+    case 'jump':
+      return [t.target];
+    case 'branch':
+      return [t.taken, t.next];
+    case 'call':
+      return [t.target, t.next];
+    case 'indirect':
+    case 'leave':
+      return t.next === undefined ? [] : [t.next];
+    case 'return':
+      return [];
+  }
+}
+
+/**
+ * The blocks that are reached from a hot one, by breadth. `near` are more places to try, such as the targets of
+ * a jump table.
+ */
+export function collect(source: RegionSource, header: number, place: number, near: (block: RegionBlock) => readonly number[]): RegionBlock[] {
+  const blocks: RegionBlock[] = [];
+  const seen = new Set<number>([place]);
+  const pages = new Set<number>([place & ~(PAGE - 1)]);
+  const queue: { place: number; header: number }[] = [{ place, header }];
+  let instructions = 0;
+  for (let item = queue.shift(); item && blocks.length < MAX_BLOCKS && instructions < MAX_INSTRUCTIONS; item = queue.shift()) {
+    const block = readBlock(source, item.header, item.place);
+    blocks.push(block);
+    instructions += block.compiled;
+    for (const next of [...placesAfter(block), ...near(block)]) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      const page = next & ~(PAGE - 1);
+      if (!pages.has(page) && pages.size === MAX_PAGES) continue;
+      const found = source.find(next);
+      if (!found) continue;
+      pages.add(page);
+      queue.push({ place: next, header: found });
+    }
+  }
+  return blocks;
+}

@@ -1,0 +1,188 @@
+import { i32, i64, i64c, type I32, type I64, type V128 } from '../../wasm/expr';
+import type { FunctionBuilder, Local } from '../../wasm/function';
+import type { FlagValues } from '../../x86/flags';
+import type { Form } from '../../x86/forms';
+import * as layout from '../../x86/layout';
+import type { Operand, Size } from '../../x86/stage';
+import { GenericStage, type DisplacedOperand } from '../generic-stage';
+import type { Helpers } from '../helpers';
+import type { RegionState } from './state';
+
+/** What a stage needs to know of the region that it emits for. */
+export interface RegionContext {
+  readonly f: FunctionBuilder;
+  readonly helpers: Helpers;
+  readonly memory: DataView;
+  readonly state: RegionState;
+  /** Linear address of the region's first page. */
+  readonly base: I64;
+  /** Address of the TLB set that the region is compiled for. */
+  readonly tlbSet: number;
+  /** The operands of the last comparison; `size` as long as the flags are its. */
+  readonly compared: { readonly a: Local<'i64'>; readonly b: Local<'i64'>; size: Size | undefined };
+}
+
+/** One instruction's place in the region, and where control goes from it. */
+export interface RegionInstruction {
+  readonly record: number;
+  /** The start of its page, relative to the region's first page. */
+  readonly page: number;
+  /** Gives the instruction to the interpreter; nothing of it has happened. */
+  retreat(): void;
+  /** The instruction is left: EXIT_REASON says why. */
+  leave(): void;
+  branch(taken: I32): void;
+  jumpDirect(): void;
+  jumpTo(linear: I64): void;
+}
+
+/**
+ * The stage of compiled code: operands are known from the decoded record, registers and flags are locals.
+ * The meanings are the interpreter's. What needs more than a hit in the TLB is left to the interpreter.
+ */
+export class RegionStage extends GenericStage {
+  constructor(
+    private readonly region: RegionContext,
+    form: Form,
+    private readonly instruction: RegionInstruction,
+    record: Local<'i32'>,
+  ) {
+    super(
+      region.f,
+      record,
+      form,
+      region.helpers,
+      {
+        leave: () => instruction.leave(),
+        goto: (linear) => instruction.jumpTo(linear),
+        host: () => {
+          throw new TypeError('host functions end a region');
+        },
+      },
+      () => {
+        throw new TypeError('host functions end a region');
+      },
+    );
+  }
+
+  override record(): I32 {
+    return i32.const(this.instruction.record);
+  }
+  protected override field8(offset: number): I32 {
+    return i32.const(this.region.memory.getUint8(this.instruction.record + offset));
+  }
+  protected override field16(offset: number): I32 {
+    return i32.const(this.region.memory.getUint16(this.instruction.record + offset, true));
+  }
+  protected override displacement(): I64 {
+    return i64c(this.region.memory.getInt32(this.instruction.record + layout.REC_DISP, true));
+  }
+  protected override immediate(): I64 {
+    return i64c(this.region.memory.getBigInt64(this.instruction.record + layout.REC_IMM, true));
+  }
+  protected override loadWindow(bits: number, address: I32): I64 {
+    const at = Number(address.value);
+    if (at === layout.ZERO) return i64c(0);
+    if (at === layout.CODE_PAGE) return i64.add(this.region.base, i64c(this.instruction.page));
+    return this.region.state.load(bits, at) ?? super.loadWindow(bits, address);
+  }
+  protected override storeWindow(bits: number, address: I32, value: I64): void {
+    if (!this.region.state.store(bits, Number(address.value), value)) super.storeWindow(bits, address, value);
+  }
+
+  override readVector(o: Operand): V128 {
+    return o.kind === 'vector' ? this.region.state.getVector(Number(this.place(o).value)) : super.readVector(o);
+  }
+  override writeVector(o: Operand, value: V128): void {
+    if (o.kind === 'vector') this.region.state.setVector(Number(this.place(o).value), value);
+    else super.writeVector(o, value);
+  }
+  override getVector(register: number): V128 {
+    return this.region.state.getVector(layout.XMM + register * 16);
+  }
+  override setVector(register: number, value: V128): void {
+    this.region.state.setVector(layout.XMM + register * 16, value);
+  }
+
+  // ── Memory ───────────────────────────────────────────────────────────────────────────────
+
+  protected override tlbSet(): { readonly base: I32; readonly offset: number } {
+    return { base: i32.const(0), offset: this.region.tlbSet };
+  }
+  protected override translated(known: I32, hit: () => void, _: () => void, restore?: DisplacedOperand['restore']): void {
+    this.f.if(i32.eqz(known), () => {
+      this.restore(restore);
+      this.instruction.retreat();
+    });
+    hit();
+  }
+  protected override update(_: Local<'i32'>, __: () => void, quick: () => void): void {
+    quick();
+  }
+
+  // ── Faults, flags and control ────────────────────────────────────────────────────────────
+
+  override faultIf(cond: I32): void {
+    this.f.if(cond, () => this.instruction.retreat());
+  }
+  override branchRelative(taken: I32): void {
+    this.instruction.branch(taken);
+  }
+  override jumpRelative(): void {
+    this.instruction.jumpDirect();
+  }
+
+  override setFlags(values: FlagValues): void {
+    this.region.compared.size = undefined;
+    super.setFlags(values);
+  }
+  override compare(a: I64, b: I64, size: Size): void {
+    const { compared } = this.region;
+    this.f.set(compared.a, extended(a, size));
+    this.f.set(compared.b, extended(b, size));
+    compared.size = size;
+  }
+  override condition(code: number): I32 {
+    if (this.region.compared.size === undefined) return super.condition(code);
+    const { compared } = this.region;
+    const [a, b] = [this.f.get(compared.a), this.f.get(compared.b)];
+    // Sign-extended operands compare as unsigned ones too.
+    switch (code) {
+      case 2:
+        return i64.ltU(a, b);
+      case 3:
+        return i64.geU(a, b);
+      case 4:
+        return i64.eq(a, b);
+      case 5:
+        return i64.ne(a, b);
+      case 6:
+        return i64.leU(a, b);
+      case 7:
+        return i64.gtU(a, b);
+      case 12:
+        return i64.ltS(a, b);
+      case 13:
+        return i64.geS(a, b);
+      case 14:
+        return i64.leS(a, b);
+      case 15:
+        return i64.gtS(a, b);
+      default:
+        return super.condition(code);
+    }
+  }
+}
+
+function extended(value: I64, size: Size): I64 {
+  switch (size) {
+    case 8:
+      return i64.extend8S(value);
+    case 16:
+      return i64.extend16S(value);
+    case 32:
+      return i64.extend32S(value);
+    default:
+      return value;
+  }
+}

@@ -1,0 +1,127 @@
+import { i32, i64, i64c, v128, type I64, type V128 } from '../../wasm/expr';
+import type { FunctionBuilder, Local } from '../../wasm/function';
+import { i16x8, i32x4, i64x2, i8x16 } from '../../wasm/simd';
+import * as layout from '../../x86/layout';
+
+const GENERAL_END = layout.GPR + 16 * 8;
+const VECTOR_END = layout.XMM + 16 * 16;
+
+interface Place {
+  readonly base: number;
+  readonly shift: number;
+}
+
+/** The window address that a local stands for, if one does; `shift` is 8 for AH, CH, DH and BH. */
+function placeOf(address: number): Place | undefined {
+  if (address >= layout.GPR && address < GENERAL_END) return { base: address & ~7, shift: (address & 7) * 8 };
+  if (address === layout.FLAG_RESULT || address === layout.FLAG_CARRIES) return { base: address, shift: 0 };
+  return undefined;
+}
+
+/**
+ * Guest registers and lazy flags in WebAssembly locals: loaded where a region is entered, stored where it is left.
+ * Only those that the region uses are.
+ */
+export class RegionState {
+  private readonly integers = new Map<number, Local<'i64'>>();
+  private readonly vectors = new Map<number, Local<'v128'>>();
+  private readonly written = new Set<number>();
+
+  constructor(private readonly f: FunctionBuilder) {}
+
+  /** Loads everything that the code built so far uses: to be emitted before it. */
+  enter(): void {
+    for (const [address, local] of this.integers) this.f.set(local, i64.load(i32.const(address)));
+    for (const [address, local] of this.vectors) this.f.set(local, v128.load(i32.const(address)));
+  }
+  /** Everything back into the window, as helpers and the interpreter expect it. */
+  spill(): void {
+    for (const [address, local] of this.integers) if (this.written.has(address)) this.f.store('i64', i32.const(address), 0, this.f.get(local));
+    for (const [address, local] of this.vectors) if (this.written.has(address)) this.f.store('v128', i32.const(address), 0, this.f.get(local));
+  }
+
+  /** One register into the window, for a helper that looks at it. */
+  spillRegister(address: number): void {
+    if (placeOf(address)) this.f.store('i64', i32.const(address), 0, this.f.get(this.integer(address)));
+  }
+
+  /** A value of `bits`, zero-extended; undefined where it is not in a local. */
+  load(bits: number, address: number): I64 | undefined {
+    const vector = this.vectorAt(address);
+    if (vector) return extractLane(this.f.get(vector.local), bits, vector.offset);
+    const place = placeOf(address);
+    if (!place) return undefined;
+    const value = i64.shrU(this.f.get(this.integer(place.base)), i64c(place.shift));
+    return bits === 64 ? value : i64.and(value, i64c((1n << BigInt(bits)) - 1n));
+  }
+
+  store(bits: number, address: number, value: I64): boolean {
+    const vector = this.vectorAt(address);
+    if (vector) {
+      this.setVector(address - vector.offset, replaceLane(this.f.get(vector.local), bits, vector.offset, value));
+      return true;
+    }
+    const place = placeOf(address);
+    if (!place) return false;
+    const local = this.integer(place.base);
+    if (bits === 64) this.f.set(local, value);
+    else {
+      const mask = ((1n << BigInt(bits)) - 1n) << BigInt(place.shift);
+      const moved = i64.and(i64.shl(value, i64c(place.shift)), i64c(mask));
+      this.f.set(local, i64.or(i64.and(this.f.get(local), i64c(~mask)), moved));
+    }
+    this.written.add(place.base);
+    return true;
+  }
+
+  getVector(address: number): V128 {
+    return this.f.get(this.vectorAt(address)!.local);
+  }
+  setVector(address: number, value: V128): void {
+    this.f.set(this.vectorAt(address)!.local, value);
+    this.written.add(address);
+  }
+
+  private integer(base: number): Local<'i64'> {
+    return take(this.integers, base, () => this.f.lasting('i64'));
+  }
+  private vectorAt(address: number): { local: Local<'v128'>; offset: number } | undefined {
+    if (address < layout.XMM || address >= VECTOR_END) return undefined;
+    const offset = (address - layout.XMM) & 15;
+    return { local: take(this.vectors, address - offset, () => this.f.lasting('v128')), offset };
+  }
+}
+
+function take<V>(map: Map<number, V>, key: number, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+function extractLane(v: V128, bits: number, offset: number): I64 {
+  switch (bits) {
+    case 8:
+      return i64.extendI32U(i8x16.extractU(v, offset));
+    case 16:
+      return i64.extendI32U(i16x8.extractU(v, offset >> 1));
+    case 32:
+      return i64.extendI32U(i32x4.extract(v, offset >> 2));
+    default:
+      return i64x2.extract(v, offset >> 3);
+  }
+}
+
+function replaceLane(v: V128, bits: number, offset: number, value: I64): V128 {
+  switch (bits) {
+    case 8:
+      return i8x16.replace(v, offset, i32.wrap(value));
+    case 16:
+      return i16x8.replace(v, offset >> 1, i32.wrap(value));
+    case 32:
+      return i32x4.replace(v, offset >> 2, i32.wrap(value));
+    default:
+      return i64x2.replace(v, offset >> 3, value);
+  }
+}
