@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Exit } from '../../../../emulator/engine/engine';
+import { compileBinaries } from '../../../../emulator/engine/wasm-module';
 import { WasmEngine } from '../../../../emulator/engine/wasm-engine';
 import * as layout from '../../../../emulator/x86/layout';
 import { ACTIVE } from '../../../../emulator/x86/vcpu';
@@ -12,7 +13,7 @@ const ROM = 0xfffe0000;
 
 /** A machine with 128 KB of ROM below 4 GiB, and again below 1 MiB; it starts at its reset vector. */
 async function romEngine(code: string, at: number) {
-  const module = (name: string) => new WebAssembly.Module(readFileSync(join(DIST, name)));
+  const file = (name: string) => new Uint8Array(readFileSync(join(DIST, name)));
   const writes: string[] = [];
   const engine = await WasmEngine.create(
     {
@@ -37,7 +38,7 @@ async function romEngine(code: string, at: number) {
         timestamp: () => 0n,
       },
     },
-    { helpers: module('helpers.wasm'), interpreter: module('engine.wasm') },
+    await compileBinaries(file('helpers.wasm'), file('engine.wasm')),
   );
   const { bytes } = engine.backing('rom');
   bytes.fill(0x90);
