@@ -84,6 +84,9 @@ export interface Backing {
   readonly bytes: Uint8Array;
 }
 
+/** What answers at addresses of RAM: all of it, RAM that writes don't reach, or whatever else lies there. */
+export type Shadow = 'ram' | 'read-only' | 'hole';
+
 export interface Mapping {
   /** Moves the window; null takes it off the bus. */
   move(address: number | null): void;

@@ -1,8 +1,8 @@
 /**
- * ACPI fixed hardware: PM1a event and control blocks and the SMI command port, at bhyve's addresses.
+ * ACPI fixed hardware: PM1a event and control blocks and the SMI command port, at bhyve's addresses unless moved.
  * ACPI Specification 6.4, 4.8.3. The PM timer is a chip of its own.
  */
-import type { Bus, Device, DeviceContext, Line, Nanoseconds } from '../bus/device';
+import type { Bus, Device, DeviceContext, Line, Mapping, Nanoseconds } from '../bus/device';
 import { bit, bits, fields, initial, reset, time, u16 } from '../bus/fields';
 import { BytePorts } from './byteports';
 
@@ -44,7 +44,13 @@ export interface AcpiPmOptions {
   readonly powerOff: () => void;
   /** The PM timer, whose carries set TMR_STS. */
   readonly timer?: { nextCarry(after: Nanoseconds): Nanoseconds };
+  /** A chip set whose firmware says where the blocks lie: nowhere at first. */
+  readonly movable?: boolean;
 }
+
+/** Control block and PM timer, from the start of the event block. */
+export const PM_CONTROL = 4;
+export const PM_TIMER = 8;
 
 export class AcpiPm extends BytePorts implements Device<typeof table> {
   readonly name: string;
@@ -52,6 +58,8 @@ export class AcpiPm extends BytePorts implements Device<typeof table> {
   readonly version = 1;
   readonly table = table;
   readonly state = initial(table);
+  private base: number = ACPI_PORTS.event;
+  private blocks: readonly Mapping[] = [];
 
   constructor(
     private readonly context: DeviceContext,
@@ -64,8 +72,14 @@ export class AcpiPm extends BytePorts implements Device<typeof table> {
 
   attach(bus: Bus): void {
     bus.addPorts(ACPI_PORTS.smiCommand, 1, this, this.name);
-    bus.addPorts(ACPI_PORTS.event, 4, this, this.name);
-    bus.addPorts(ACPI_PORTS.control, 2, this, this.name);
+    this.blocks = [bus.addPorts(this.base, 4, this, this.name), bus.addPorts(this.base + PM_CONTROL, 2, this, this.name)];
+    if (this.options.movable) this.place(null);
+  }
+
+  /** Where the event block lies, as the chip set's registers say; the control block follows. */
+  place(base: number | null): void {
+    if (base !== null) this.base = base;
+    this.blocks.forEach((block, index) => block.move(base === null ? null : base + index * PM_CONTROL));
   }
 
   reset(): void {
@@ -99,7 +113,8 @@ export class AcpiPm extends BytePorts implements Device<typeof table> {
   protected readByte(port: number): number {
     this.expire(this.context.now());
     const { status, enable, control } = this.state;
-    const { event, control: controlPort } = ACPI_PORTS;
+    const event = this.base;
+    const controlPort = event + PM_CONTROL;
     switch (port) {
       case event:
       case event + 1:
@@ -120,7 +135,8 @@ export class AcpiPm extends BytePorts implements Device<typeof table> {
   protected writeByte(port: number, value: number): void {
     this.expire(this.context.now());
     const state = this.state;
-    const { event, control } = ACPI_PORTS;
+    const event = this.base;
+    const control = event + PM_CONTROL;
     switch (port) {
       case event:
       case event + 1:

@@ -1,10 +1,11 @@
 import type { Device, DeviceContext } from '../bus/device';
 import { bytes, fields, group, initial, reset, u8 } from '../bus/fields';
+import { Pam, type SetShadow } from './pam';
 import { PciFunction, pciHeader, type ConfigRegisters } from './pcifunction';
 
 const table = fields({
   config: group('PCI configuration header', pciHeader),
-  pam: bytes(7, 'PAM0-PAM6: shadowing of 0xC0000-0xFFFFF (82441FX 3.2.18); kept, but RAM is always there'),
+  pam: bytes(7, 'PAM0-PAM6: shadowing of 0xC0000-0xFFFFF (82441FX 3.2.18)'),
   smram: u8('SMRAM: System Management RAM Control (82441FX 3.2.20)', undefined, 0x02),
 });
 
@@ -18,7 +19,7 @@ const IDENTITY = {
 const PAM = 0x59;
 const SMRAM = 0x72;
 
-/** The root of the PCI bus. It does nothing but say who it is. */
+/** The root of the PCI bus. bhyve's does nothing but say who it is; there, RAM is always at 0xC0000-0xFFFFF. */
 export class HostBridge implements Device<typeof table>, ConfigRegisters {
   readonly name: string;
   readonly kind = 'hostbridge';
@@ -26,11 +27,13 @@ export class HostBridge implements Device<typeof table>, ConfigRegisters {
   readonly table = table;
   readonly state = initial(table);
   readonly pci: PciFunction;
+  readonly pam: Pam;
 
   constructor(
     _context: DeviceContext,
-    private readonly options: { readonly name?: string; readonly model?: HostBridgeModel } = {},
+    private readonly options: { readonly name?: string; readonly model?: HostBridgeModel; readonly shadow?: SetShadow } = {},
   ) {
+    this.pam = new Pam(() => this.state.pam, options.shadow);
     this.name = options.name ?? 'hostbridge';
     this.pci = new PciFunction(
       { ...IDENTITY[options.model ?? 'bhyve'], classCode: 0x060000, registers: this },
@@ -40,11 +43,12 @@ export class HostBridge implements Device<typeof table>, ConfigRegisters {
 
   reset(): void {
     reset(table, this.state);
-    this.pci.update();
+    this.restored();
   }
 
   restored(): void {
     this.pci.update();
+    if (this.options.model === 'i440fx') this.pam.apply();
   }
 
   readConfig(register: number): number {
@@ -63,6 +67,7 @@ export class HostBridge implements Device<typeof table>, ConfigRegisters {
       // D_LCK makes the rest read-only until reset.
       else if (at === SMRAM && !(this.state.smram & 0x10)) this.state.smram = (byte & 0x78) | 0x02;
     }
+    this.pam.apply();
   }
 
   private byte(at: number): number {

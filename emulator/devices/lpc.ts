@@ -26,6 +26,10 @@ export interface LpcOptions {
   readonly pic: readonly Line[];
   /** Inputs of the I/O APIC for PIRQA to PIRQH. */
   readonly ioApic: readonly Line[];
+  /** 82371SB (PIIX3) unless told. */
+  readonly identity?: { readonly device: number; readonly revision?: number };
+  /** What else is in this function's configuration space. */
+  readonly others?: ConfigRegisters;
 }
 
 /** PCI to ISA bridge with the identity of the 82371SB, and eight PIRQ lines as ICH bridges have. */
@@ -46,7 +50,7 @@ export class Lpc implements Device<typeof table>, ConfigRegisters {
   ) {
     this.name = options.name ?? 'lpc';
     this.pci = new PciFunction(
-      { vendor: 0x8086, device: 0x7000, classCode: 0x060100, registers: this },
+      { vendor: 0x8086, ...(options.identity ?? { device: 0x7000 }), classCode: 0x060100, registers: this },
       () => this.state.config,
     );
   }
@@ -76,7 +80,7 @@ export class Lpc implements Device<typeof table>, ConfigRegisters {
 
   readConfig(register: number): number {
     const first = routeIndex(register);
-    if (first === undefined) return 0;
+    if (first === undefined) return this.options.others?.readConfig(register) ?? 0;
     const routes = this.state.pirq;
     return (
       (routes[first]! |
@@ -89,7 +93,7 @@ export class Lpc implements Device<typeof table>, ConfigRegisters {
 
   writeConfig(register: number, value: number, mask: number): void {
     const first = routeIndex(register);
-    if (first === undefined) return;
+    if (first === undefined) return this.options.others?.writeConfig(register, value, mask);
     for (let i = 0; i < 4; i++) {
       if ((mask >>> (8 * i)) & 0xff) this.state.pirq[first + i] = (value >>> (8 * i)) & 0x8f;
     }

@@ -2,7 +2,7 @@
  * PCI configuration mechanism #1 (PCI Local Bus Specification 3.0, 3.2.2.3.2), optional memory-mapped
  * configuration (PCI Express 7.2.2), and the routing of interrupt pins. One bus, number 0.
  */
-import type { AccessSize, Bus, Device, DeviceContext, MmioHandler, PortHandler } from '../bus/device';
+import type { AccessSize, Bus, Device, DeviceContext, Mapping, MmioHandler, PortHandler } from '../bus/device';
 import { bit, bits, fields, initial, reset, u32 } from '../bus/fields';
 import type { PciFunction } from './pcifunction';
 
@@ -14,6 +14,8 @@ const ENABLE = 0x80000000;
 /** Bit 7 of Header Type, in the doubleword at 0x0C. */
 const MULTIFUNCTION = 0x00800000;
 export const PIRQS = 8;
+/** Bytes of memory-mapped configuration of one bus. */
+const ECAM_BUS = 0x100000;
 
 const openBus = (size: AccessSize): number => (size === 4 ? 0xffffffff : size === 2 ? 0xffff : 0xff);
 const lanes = (size: AccessSize, at: number): number => (openBus(size) << (8 * at)) >>> 0;
@@ -34,8 +36,10 @@ export interface PciHostOptions {
   readonly resetControl?: PortHandler;
   /** One of the PIRQ lines (0 is PIRQA) changes: the LPC bridge routes it on. */
   readonly pirq: (index: number, level: boolean) => void;
-  /** Address of memory-mapped configuration (1 MiB for bus 0). */
+  /** Address of memory-mapped configuration (1 MiB for bus 0), where it doesn't move. */
   readonly ecam?: number;
+  /** How the board wires interrupt pins; neighbours get different PIRQs unless told. */
+  readonly pirqOf?: (device: number, pin: number) => number;
 }
 
 /** The PIRQ of an interrupt pin: neighbours get different ones. The ACPI _PRT says the same. */
@@ -51,6 +55,7 @@ export class PciHost implements Device<typeof table>, PortHandler, MmioHandler {
   /** Wired-OR of the pins on each PIRQ; follows the functions' status bits. */
   private readonly asserted = Array.from({ length: PIRQS }, () => new Set<number>());
   private bus: Bus | undefined;
+  private ecam: Mapping | undefined;
 
   constructor(
     _context: DeviceContext,
@@ -62,7 +67,13 @@ export class PciHost implements Device<typeof table>, PortHandler, MmioHandler {
   attach(bus: Bus): void {
     this.bus = bus;
     bus.addPorts(CONFIG_ADDRESS, 8, this, this.name);
-    if (this.options.ecam !== undefined) bus.addMmio(this.options.ecam, 0x100000, this, `${this.name} ECAM`);
+    if (this.options.ecam !== undefined) this.placeEcam(this.options.ecam);
+  }
+
+  /** Memory-mapped configuration is moved by the host bridge; null: there is none. Call after `attach`. */
+  placeEcam(address: number | null): void {
+    if (this.ecam) this.ecam.move(address);
+    else if (address !== null) this.ecam = this.bus!.addMmio(address, ECAM_BUS, this, `${this.name} ECAM`);
   }
 
   /** Puts a function at device:function of bus 0. Call after `attach`. */
@@ -72,7 +83,7 @@ export class PciHost implements Device<typeof table>, PortHandler, MmioHandler {
     pciFunction.attach({
       bus: this.bus!,
       owner,
-      interrupt: (pin, level) => this.interrupt(key, pirqOf(device, pin), level),
+      interrupt: (pin, level) => this.interrupt(key, (this.options.pirqOf ?? pirqOf)(device, pin), level),
     });
   }
 

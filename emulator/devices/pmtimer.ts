@@ -1,4 +1,4 @@
-import type { AccessSize, Bus, Device, DeviceContext, Nanoseconds, PortHandler } from '../bus/device';
+import type { AccessSize, Bus, Device, DeviceContext, Mapping, Nanoseconds, PortHandler } from '../bus/device';
 import { fields, initial } from '../bus/fields';
 import { Frequency } from './frequency';
 
@@ -11,6 +11,8 @@ export interface PmTimerOptions {
   readonly name?: string;
   /** Its port, a multiple of 4: 0x408 as in bhyve unless told. */
   readonly base?: number;
+  /** A chip set whose firmware says where it lies: nowhere at first. */
+  readonly movable?: boolean;
   /** 24 or 32 bits; the FADT's TMR_VAL_EXT says which. */
   readonly width?: 24 | 32;
 }
@@ -23,6 +25,7 @@ export class PmTimer implements Device<typeof table>, PortHandler {
   readonly state = initial(table);
   private readonly clock = new Frequency(3579545);
   private readonly modulus: number;
+  private port: Mapping | undefined;
 
   constructor(
     private readonly context: DeviceContext,
@@ -33,7 +36,13 @@ export class PmTimer implements Device<typeof table>, PortHandler {
   }
 
   attach(bus: Bus): void {
-    bus.addPorts(this.options.base ?? 0x408, 4, this, this.name);
+    this.port = bus.addPorts(this.options.base ?? 0x408, 4, this, this.name);
+    if (this.options.movable) this.place(null);
+  }
+
+  /** Moves the port, as the chip set's registers say. */
+  place(port: number | null): void {
+    this.port?.move(port);
   }
 
   reset(): void {}

@@ -147,9 +147,9 @@ export class PostPort extends BytePorts implements Device<typeof postTable> {
 
 const consoleTable = fields({ last: u8('The last byte written') });
 
-/** Port 0xE9 of Bochs: every byte written is debug output; reading 0xE9 says that it is there. */
+/** Port 0xE9 of Bochs, and 0x402 for firmware: every byte written is debug output; reading 0xE9 says that it is there. */
 export class DebugConsole extends BytePorts implements Device<typeof consoleTable> {
-  readonly name = 'debugcon';
+  readonly name: string;
   readonly kind = 'debugconsole';
   readonly version = 1;
   readonly table = consoleTable;
@@ -159,8 +159,10 @@ export class DebugConsole extends BytePorts implements Device<typeof consoleTabl
     _context: DeviceContext,
     private readonly transmit: (byte: number) => void,
     private readonly port = 0xe9,
+    name = 'debugcon',
   ) {
     super();
+    this.name = name;
   }
 
   attach(bus: Bus): void {

@@ -1,4 +1,4 @@
-import type { Backing } from '../bus/device';
+import type { Backing, Shadow } from '../bus/device';
 
 /** Why `run` came back. Values are shared with the generated code. */
 export const enum Exit {
@@ -64,8 +64,6 @@ export interface BackingPlan {
   readonly of?: { readonly name: string; readonly offset: number };
 }
 
-/** What answers at addresses of RAM: all of it, RAM that writes don't reach, or whatever else lies there. */
-export type Shadow = 'ram' | 'read-only' | 'hole';
 
 /** Runs guest code: one vCPU at a time, exactly. Implemented by the WebAssembly engine. */
 export interface Engine {
@@ -74,7 +72,7 @@ export interface Engine {
   backing(name: string): Backing;
   /** Maps a backing at a physical address (page-aligned), or takes it away. */
   mapBacking(name: string, address: number | null): void;
-  /** Changes what a backing holds, as its chip does: also where the guest can't write. */
+  /** Changes what a backing, or `ram`, holds, as its chip does: also where the guest can't write. */
   writeBacking(name: string, offset: number, from: Uint8Array): void;
   /** Says what answers at some pages of RAM below 1 MiB. */
   shadow(address: number, length: number, shadow: Shadow): void;

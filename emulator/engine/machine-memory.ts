@@ -1,6 +1,6 @@
-import type { Backing } from '../bus/device';
+import type { Backing, Shadow } from '../bus/device';
 import { internalError } from '../errors';
-import type { BackingPlan, Shadow } from './engine';
+import type { BackingPlan } from './engine';
 import * as layout from '../x86/layout';
 import type { HelperExports } from './wasm-module';
 
@@ -35,7 +35,7 @@ export class MachineMemory {
     this.ram = this.bytes.subarray(layout.RAM, layout.RAM + ramBytes);
     this.flags = new Uint32Array(memory.buffer, layout.PAGE_FLAGS, 1 << 18);
     let host = layout.RAM + ramBytes;
-    const placed: Placed[] = [];
+    const placed: Placed[] = [{ name: 'ram', length: ramBytes, writable: true, host: layout.RAM, bytes: this.ram, address: null }];
     for (const { name, length, writable, of } of backings) {
       const start = of ? placed.find((other) => other.name === of.name)!.host + of.offset : host;
       placed.push({ name, length, writable, host: start, bytes: this.bytes.subarray(start, start + length), address: null });

@@ -1,4 +1,4 @@
-import type { Backing } from '../bus/device';
+import type { Backing, Shadow } from '../bus/device';
 import { guestError, internalError, type EmulatorError } from '../errors';
 import { IF, RF, TF } from '../x86/flags';
 import * as layout from '../x86/layout';
@@ -9,7 +9,7 @@ import { portDenied } from '../x86/system/io';
 import { systemInstructions } from '../x86/system';
 import { ACTIVE, CR0_EM, CR0_TS, HALTED, SHUTDOWN, Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
 import { BlockDecoder } from './blocks';
-import { Exit, type Engine, type EngineOptions, type Shadow, type Watch, type WatchHit } from './engine';
+import { Exit, type Engine, type EngineOptions, type Watch, type WatchHit } from './engine';
 import { EngineContext } from './context';
 import { numberHandlers, type Handlers } from './handlers';
 import { hostName } from './host';

@@ -11,6 +11,20 @@ export { isTier, TIERS, type Tier };
 export interface MachineConfig {
   /** Linux bzImage, ELF (multiboot 1 or 2, PVH) or flat binary: a path. */
   readonly kernel?: string;
+  /** UEFI firmware in flash, run from the reset vector; it starts `kernel` if there is one. */
+  readonly firmware?: string;
+  /** Variable store of the firmware: what the guest changes is written back. */
+  readonly vars?: string;
+  /** A BIOS in ROM, run from the reset vector. */
+  readonly bios?: string;
+  /** Option ROM of the VGA. */
+  readonly vgaBios?: string;
+  /** The board: that of firmware is an i440fx or q35, without one it is bhyve's. */
+  readonly chipset?: 'i440fx' | 'q35';
+  /** Display device: bhyve's fbuf, or with firmware the VGA of Bochs or a framebuffer in RAM. */
+  readonly display?: 'fbuf' | 'vga' | 'ramfb';
+  /** Items for firmware and guest, as `opt/org.example/name`, and what they hold. */
+  readonly fwCfg?: Readonly<Record<string, string>>;
   readonly initrd?: string;
   readonly append?: string;
   /** For a flat binary: where it is loaded and in which mode it starts. */

@@ -12,6 +12,10 @@ import { HPET_ADDRESS, SERIAL } from './wiring';
 /** The files that a configuration names, read by whoever makes the machine. */
 export interface Images {
   readonly kernel?: NamedFile;
+  readonly firmware?: NamedFile;
+  readonly vars?: NamedFile;
+  readonly bios?: NamedFile;
+  readonly vgaBios?: NamedFile;
   readonly initrd?: NamedFile;
   readonly modules?: readonly (NamedFile & { readonly commandLine?: string })[];
 }
@@ -29,12 +33,15 @@ export function topologyOf(config: MachineConfig, hpetId: number): AcpiTopology 
 
 export interface BootPlan {
   readonly segments: readonly Segment[];
-  readonly entry: EntryState;
+  /** Undefined: the reset vector. */
+  readonly entry?: EntryState;
   readonly symbols: LoadPlan['symbols'];
 }
 
 /** What lies in memory, and where the boot processor starts. Throws EmulatorError with blame `user`. */
 export function planBoot(config: MachineConfig, images: Images, framebuffer: BootFramebuffer | undefined, hpetId: number): BootPlan {
+  // Firmware finds everything by itself.
+  if (images.firmware ?? images.bios) return { segments: [], symbols: undefined };
   if (!images.kernel) throw userError('no-kernel', 'the configuration names no kernel to start');
   const tables = buildAcpiTables(topologyOf(config, hpetId), DEFAULT_RSDP);
   const plan = loadImage(images.kernel, {

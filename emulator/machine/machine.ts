@@ -133,7 +133,7 @@ export class Machine {
     for (const { address, bytes } of boot.segments) engine.physicalWrite(address, bytes);
     for (let number = 0; number < this.config.cpus; number++) resetState(this.vcpus.at(number), number === 0);
     engine.select(0);
-    enter(this.vcpus.at(0), boot.entry);
+    if (boot.entry) enter(this.vcpus.at(0), boot.entry);
     engine.flush();
     this.turn = { vcpu: 0, end: this.position };
     this.off = false;

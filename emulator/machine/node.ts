@@ -24,14 +24,18 @@ async function file(what: string, name: string): Promise<NamedFile> {
   }
 }
 
+const FILES = ['kernel', 'initrd', 'firmware', 'vars', 'bios', 'vgaBios'] as const;
+/** What messages call them, where that isn't the attribute's name. */
+const WORDS: Readonly<Partial<Record<(typeof FILES)[number], string>>> = { vars: 'variable store', bios: 'BIOS', vgaBios: 'VGA BIOS' };
+
 /** Reads the files that a configuration names. Throws EmulatorError with blame `user`. */
 export async function readImages(config: MachineConfig): Promise<Images> {
-  const [kernel, initrd, modules] = await Promise.all([
-    config.kernel === undefined ? undefined : file('kernel', config.kernel),
-    config.initrd === undefined ? undefined : file('initrd', config.initrd),
-    Promise.all((config.modules ?? []).map(module)),
-  ]);
-  return { ...(kernel && { kernel }), ...(initrd && { initrd }), ...(modules.length > 0 && { modules }) };
+  const named = async (key: (typeof FILES)[number]): Promise<Partial<Images>> => {
+    const path = config[key];
+    return path === undefined ? {} : { [key]: await file(WORDS[key] ?? key, path) };
+  };
+  const [modules, ...files] = await Promise.all([Promise.all((config.modules ?? []).map(module)), ...FILES.map(named)]);
+  return { ...Object.assign({}, ...files), ...(modules.length > 0 && { modules }) } as Images;
 }
 
 /** A path, and after a space the module's command line. */

@@ -32,14 +32,14 @@ const processors = ({ processors }: AcpiTopology): Aml =>
   ]);
 
 function hostBridge(topology: AcpiTopology): Aml {
-  const { mem32, mem64, pirqOf, pirqGsi } = topology.pci;
+  const { mem32, moreMem32, mem64, express, pirqOf, pirqGsi } = topology.pci;
   const routes = (entry: (device: number, pin: number) => Aml): Aml =>
     aml.pack(...Array.from({ length: PCI_DEVICES * PINS }, (_, i) => entry(Math.floor(i / PINS), i % PINS)));
   const route = (device: number, pin: number, source: aml.Value, index: number): Aml =>
     aml.pack(device * 0x10000 + 0xffff, pin, source, index);
   return aml.device(
     'PC00',
-    aml.define('_HID', aml.eisaId('PNP0A03')),
+    ...(express ? [aml.define('_HID', aml.eisaId('PNP0A08')), aml.define('_CID', aml.eisaId('PNP0A03'))] : [aml.define('_HID', aml.eisaId('PNP0A03'))]),
     aml.define('_UID', 0),
     aml.define('_BBN', 0),
     aml.define(
@@ -51,6 +51,7 @@ function hostBridge(topology: AcpiTopology): Aml {
         resource.portWindow(0x0d00, 0xffff),
         resource.memoryWindow(0xa0000, 0xbffff),
         resource.memoryWindow(...mem32),
+        ...(moreMem32 ?? []).map((window) => resource.memoryWindow(...window)),
         ...(mem64 ? [resource.memoryWindow(...mem64)] : []),
       ),
     ),

@@ -8,6 +8,10 @@ export interface AcpiTopology {
     /** Windows for BARs, first and last address. */
     readonly mem32: readonly [first: number, last: number];
     readonly mem64?: readonly [first: number, last: number];
+    /** More of them, around configuration space. */
+    readonly moreMem32?: readonly (readonly [first: number, last: number])[];
+    /** The bus is PCI Express. */
+    readonly express?: boolean;
     /** PIRQ (0 to 7) of pin 1 to 4 of a device. */
     readonly pirqOf: (device: number, pin: number) => number;
     /** First GSI of the eight PIRQ lines. */

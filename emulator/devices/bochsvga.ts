@@ -1,0 +1,131 @@
+/**
+ * The VGA of Bochs and QEMU, 1234:1111, whose modes stock firmware sets through the Bochs VBE interface: by ports
+ * 0x1CE and 0x1CF, or by BAR2. BAR0 is the linear framebuffer. The registers of VGA itself are `legacy`'s.
+ */
+import type { AccessSize, Backing, Bus, Device, DeviceContext, MmioHandler, PortHandler } from '../bus/device';
+import { fields, group, initial, reset, u16 } from '../bus/fields';
+import { Dispi, dispiGroup, type DispiMode } from './dispi';
+import { PciFunction, pciHeader } from './pcifunction';
+
+const INDEX_PORT = 0x1ce;
+const DATA_PORT = 0x1cf;
+/** Where the data register is on machines that need words aligned. */
+const DATA_PORT_ALIGNED = 0x1d0;
+export const VGA_MEMORY = 16 << 20;
+
+/** BAR2: VGA's ports from 0x3C0 on, the VBE registers, and QEMU's extension (docs/specs/standard-vga.rst there). */
+const WINDOW = { VGA: 0x400, VGA_END: 0x420, DISPI: 0x500, DISPI_END: 0x516, EXTENSION: 0x600 } as const;
+const WINDOW_LENGTH = 0x1000;
+const VGA_PORTS = 0x3c0;
+const EXTENSION_LENGTH = 8;
+const LITTLE_ENDIAN = 0x1e1e1e1e;
+const CLEAR_PIECE = 0x10000;
+
+const table = fields({
+  config: group('PCI configuration header', pciHeader),
+  index: u16('VBE register that is selected'),
+  dispi: dispiGroup,
+});
+
+export interface BochsVgaOptions {
+  readonly name?: string;
+  readonly backing: Backing;
+  /** Changes video memory: marks its pages as written. */
+  readonly store: (offset: number, from: Uint8Array) => void;
+  /** Option ROM with a BIOS for it. */
+  readonly rom?: Backing;
+  /** VGA's own registers, at ports 0x3C0-0x3DF. */
+  readonly legacy?: PortHandler;
+}
+
+export class BochsVga implements Device<typeof table>, PortHandler, MmioHandler {
+  readonly name: string;
+  readonly kind = 'bochsvga';
+  readonly version = 1;
+  readonly table = table;
+  readonly state = initial(table);
+  readonly pci: PciFunction;
+  readonly backing: Backing;
+  private readonly dispi: Dispi;
+
+  constructor(
+    _context: DeviceContext,
+    private readonly options: BochsVgaOptions,
+  ) {
+    this.name = options.name ?? 'vga';
+    this.backing = options.backing;
+    this.dispi = new Dispi(
+      () => this.state.dispi,
+      options.backing.length,
+      (length) => this.clear(length),
+    );
+    this.pci = new PciFunction(
+      {
+        vendor: 0x1234,
+        device: 0x1111,
+        revision: 0x02,
+        classCode: 0x030000,
+        subsystemVendor: 0x1af4,
+        subsystem: 0x1100,
+        bars: {
+          0: { kind: 'mem32', size: options.backing.length, prefetchable: true, handler: options.backing },
+          2: { kind: 'mem32', size: WINDOW_LENGTH, handler: this },
+        },
+        ...(options.rom && { rom: options.rom }),
+      },
+      () => this.state.config,
+    );
+  }
+
+  attach(bus: Bus): void {
+    bus.addPorts(INDEX_PORT, 3, this, this.name);
+    if (this.options.legacy) bus.addPorts(VGA_PORTS, 0x20, this.options.legacy, this.name);
+  }
+
+  reset(): void {
+    reset(table, this.state);
+    this.pci.update();
+  }
+
+  restored(): void {
+    this.pci.update();
+  }
+
+  mode(): DispiMode | undefined {
+    return this.dispi.mode();
+  }
+
+  portRead(port: number, size: AccessSize): number {
+    if (size !== 2) return 0xff;
+    return port === INDEX_PORT ? this.state.index : this.dispi.read(this.state.index);
+  }
+
+  portWrite(port: number, size: AccessSize, value: number): void {
+    if (size !== 2) return;
+    if (port === INDEX_PORT) this.state.index = value;
+    else if (port === DATA_PORT || port === DATA_PORT_ALIGNED) this.dispi.write(this.state.index, value);
+  }
+
+  mmioRead(offset: number, size: AccessSize): number {
+    if (offset >= WINDOW.VGA && offset < WINDOW.VGA_END) return this.options.legacy?.portRead(offset - WINDOW.VGA + VGA_PORTS, size) ?? 0xff;
+    if (offset >= WINDOW.DISPI && offset < WINDOW.DISPI_END) {
+      const [low, high] = [this.dispi.read((offset - WINDOW.DISPI) >> 1), this.dispi.read(((offset - WINDOW.DISPI) >> 1) + 1)];
+      return ((low | (high << 16)) >>> (8 * (offset & 1))) >>> 0;
+    }
+    if (offset === WINDOW.EXTENSION) return EXTENSION_LENGTH;
+    return offset === WINDOW.EXTENSION + 4 ? LITTLE_ENDIAN : 0;
+  }
+
+  mmioWrite(offset: number, size: AccessSize, value: number): void {
+    if (offset >= WINDOW.VGA && offset < WINDOW.VGA_END) this.options.legacy?.portWrite(offset - WINDOW.VGA + VGA_PORTS, size, value);
+    else if (offset >= WINDOW.DISPI && offset < WINDOW.DISPI_END && (offset & 1) === 0 && size >= 2) {
+      this.dispi.write((offset - WINDOW.DISPI) >> 1, value & 0xffff);
+      if (size === 4) this.dispi.write(((offset - WINDOW.DISPI) >> 1) + 1, value >>> 16);
+    }
+  }
+
+  private clear(length: number): void {
+    const zeros = new Uint8Array(CLEAR_PIECE);
+    for (let at = 0; at < length; at += CLEAR_PIECE) this.options.store(at, zeros.subarray(0, Math.min(CLEAR_PIECE, length - at)));
+  }
+}
