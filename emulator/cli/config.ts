@@ -39,6 +39,10 @@ const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (
   program: (value, name, path) => ({ kernel: path(text(value, name) as string) }),
   kernel: (value, name, path) => ({ kernel: path(text(value, name) as string) }),
   initrd: (value, name, path) => ({ initrd: path(text(value, name) as string) }),
+  firmware: (value, name, path) => ({ firmware: path(text(value, name) as string) }),
+  vars: (value, name, path) => ({ vars: path(text(value, name) as string) }),
+  bios: (value, name, path) => ({ bios: path(text(value, name) as string) }),
+  vgaBios: (value, name, path) => ({ vgaBios: path(text(value, name) as string) }),
   append: (value, name) => ({ append: text(value, name) as string }),
   modules: (value, name, path) =>
     Array.isArray(value) ? { modules: value.map((item) => path(text(item, name) as string)) } : wrong(name, value, 'no list of strings'),
@@ -48,7 +52,9 @@ const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (
   memory: (value, name) => ({ memory: parseSize(name, value as string | number) }),
   cpus: (value, name) => ({ cpus: number(value, name) as number }),
   startTime: (value, name) => ({ startTime: value === 'now' ? Date.now() : parseTime(name, value) }),
-  display: (value, name) => ({ framebuffer: parseDisplay(name, value) }),
+  display: (value, name) => parseScreen(name, value),
+  chipset: (value, name) => ({ chipset: parseChipset(name, value) }),
+  fwCfg: (value, name) => ({ fwCfg: items(value, name) }),
   historyMegabytes: (value, name) => ({ historyBytes: (number(value, name) as number) * 2 ** 20 }),
   tier: (value, name) => ({ tier: parseTier(name, value) }),
   checkpointEvery: (value, name) => ({ checkpointEvery: number(value, name) as number }),
@@ -77,6 +83,43 @@ export function parseDisplay(name: string, value: unknown): MachineConfig['frame
 }
 
 export const parseTier = (name: string, value: unknown): Tier => (isTier(value) ? value : wrong(name, value, `none of ${TIERS.join(', ')}`));
+
+const DISPLAYS = ['fbuf', 'vga', 'ramfb'] as const;
+
+/** `fbuf`, `vga` or `ramfb`, perhaps with `,w=1280,h=800`; or only a resolution, or false. */
+export function parseScreen(name: string, value: unknown): Pick<MachineConfig, 'framebuffer' | 'display'> {
+  const [device, ...sizes] = typeof value === 'string' ? value.split(',') : [];
+  const display = DISPLAYS.find((known) => known === device);
+  if (!display) return { framebuffer: parseDisplay(name, value) };
+  const { framebuffer } = DEFAULTS;
+  const size = { w: 1024, h: 768, ...(framebuffer && { w: framebuffer.width, h: framebuffer.height }) };
+  for (const text of sizes) {
+    const match = /^([wh])=(\d+)$/.exec(text);
+    if (!match) return wrong(name, value, 'no display: after the device come w= and h=');
+    size[match[1] as 'w' | 'h'] = Number(match[2]);
+  }
+  return { display, framebuffer: parseDisplay(name, `${size.w}x${size.h}`) };
+}
+
+function items(value: unknown, name: string): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null || Object.values(value).some((item) => typeof item !== 'string')) return wrong(name, value, 'no object of strings');
+  return value as Record<string, string>;
+}
+
+/** `opt/org.example/name=text`, as often as wanted. */
+export function parseItems(name: string, texts: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf('=');
+      if (at < 1) throw userError('option', `${name}: '${text}' is no NAME=TEXT`);
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}
+
+export function parseChipset(name: string, value: unknown): 'i440fx' | 'q35' {
+  return value === 'i440fx' || value === 'q35' ? value : wrong(name, value, 'neither i440fx nor q35');
+}
 
 export const DEFAULTS: MachineConfig = {
   memory: 512 * 2 ** 20,

@@ -1,7 +1,7 @@
 /** The `guest` command. Exit status: 0 the wanted stop was reached, 1 not, 2 bad usage or input. */
 import { Command, CommanderError } from 'commander';
 import { EmulatorError } from '../errors';
-import { DEFAULTS, parseCount, parseDisplay, parseSize, parseTier, readConfig } from './config';
+import { DEFAULTS, parseChipset, parseCount, parseItems, parseScreen, parseSize, parseTier, readConfig } from './config';
 import { runGuest, type RunOptions } from './run';
 
 interface Given {
@@ -30,14 +30,18 @@ function toOptions(given: Given): RunOptions {
       ...part('loadMode', text('loadMode') as 'real' | undefined),
       ...part('memory', read('memory', parseSize, '--memory')),
       ...part('cpus', read('cpus', parseCount, '--cpus')),
-      ...part(
-        'framebuffer',
-        read('display', (what, value) => parseDisplay(what, value === 'none' ? false : value), '--display'),
-      ),
+      ...part('firmware', text('firmware')),
+      ...part('vars', text('vars')),
+      ...part('bios', text('bios')),
+      ...part('vgaBios', text('vgaBios')),
+      ...part('chipset', read('chipset', parseChipset, '--chipset')),
+      ...part('fwCfg', given['fwCfg'] === undefined ? undefined : parseItems('--fw-cfg', given['fwCfg'] as string[])),
+      ...read('display', (what, value) => parseScreen(what, value === 'none' ? false : value), '--display'),
       ...part('tier', read('tier', parseTier, '--tier')),
       ...(given['history'] === false && { historyBytes: 0 }),
     },
     serial: text('serial') ?? 'stdio',
+    ...part('debugConsole', text('debugConsole')),
     ...part('typeSerial', text('typeSerial')),
     ...part('typeAfter', text('typeAfter')),
     ...part('untilSerial', text('untilSerial')),
@@ -67,8 +71,15 @@ program
   .option('--load-mode <mode>', 'real, protected or long: how a flat binary starts')
   .option('--memory <size>', 'RAM, 16M to 3G', '512M')
   .option('--cpus <n>', 'virtual processors', '1')
-  .option('--display <WxH>', 'resolution of the framebuffer, or none')
+  .option('--firmware <file>', 'UEFI firmware, run from the reset vector')
+  .option('--vars <file>', 'variable store of the firmware; changes are written back')
+  .option('--bios <file>', 'BIOS, run from the reset vector')
+  .option('--vga-bios <file>', 'option ROM of the VGA')
+  .option('--chipset <board>', 'i440fx or q35, for firmware')
+  .option('--fw-cfg <name=text...>', 'items for firmware and guest, as opt/org.example/name=text')
+  .option('--display <display>', 'fbuf, vga or ramfb, with ,w=,h=; or a resolution as 1024x768; or none')
   .option('--serial <where>', 'first serial line: stdio, none or file:PATH', 'stdio')
+  .option('--debug-console <where>', 'output of ports 0xE9 and 0x402: stdio or file:PATH')
   .option('--type-serial <text>', 'type this, and Enter, when the guest waits for input')
   .option('--type-after <text>', 'serial output to type after, instead of a usual prompt')
   .option('--until-serial <text>', 'stop when the first serial line has sent this')

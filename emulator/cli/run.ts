@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { PNG } from 'pngjs';
 import { userError } from '../errors';
-import type { Guest, MachineConfig, RunLimits, Stop, StopReason } from '../machine/api';
+import { DEBUG_CONSOLE, type Guest, type MachineConfig, type RunLimits, type Stop, type StopReason } from '../machine/api';
 import { createGuest } from '../machine/client';
 import { Meter, writeReport } from './report';
 import { connectInput, Progress, SerialSink, typed, unescape } from './terminal';
@@ -9,6 +9,7 @@ import { connectInput, Progress, SerialSink, typed, unescape } from './terminal'
 export interface RunOptions {
   readonly config: MachineConfig;
   readonly serial: string;
+  readonly debugConsole?: string;
   /** Typed once the guest waits for input. */
   readonly typeSerial?: string;
   /** Serial output after which to type. */
@@ -27,11 +28,13 @@ const PROMPTS = ['GUEST-USERLAND-READY', 'login: ', '/ # ', '~ # ', ':~# ', ':/#
 /** Runs a guest to one of its ends. The answer is whether that is the one that was wanted. */
 export async function runGuest(options: RunOptions): Promise<boolean> {
   const sink = new SerialSink(options.serial);
+  const debugSink = options.debugConsole === undefined ? undefined : new SerialSink(options.debugConsole);
   const guest = await createGuest(options.config);
   const meter = new Meter();
   guest.on((event) => {
     meter.heard(event);
     if (event.event === 'serial' && event.port === 0) sink.write(event.bytes);
+    if (event.event === 'serial' && event.port === DEBUG_CONSOLE) debugSink?.write(event.bytes);
     if (event.event === 'log') process.stderr.write(`${event.text}\n`);
   });
 
@@ -64,6 +67,7 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
     process.off('SIGINT', interrupt);
     await guest.close();
     await sink.end();
+    await debugSink?.end();
   }
 }
 

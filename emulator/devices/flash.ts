@@ -17,7 +17,7 @@ const COMMAND = {
   PROGRAM: 0x10, BLOCK_ERASE: 0x20, PROGRAM_ALTERNATE: 0x40, CLEAR_STATUS: 0x50, LOCK_SETUP: 0x60, READ_STATUS: 0x70,
   READ_ID: 0x90, CFI_QUERY: 0x98, SUSPEND: 0xb0, CONFIRM: 0xd0, WRITE_BUFFER: 0xe8, READ_ARRAY: 0xff,
 } as const; // prettier-ignore
-const STATUS = { READY: 0x80, ERASE_ERROR: 0x20, PROGRAM_ERROR: 0x10 } as const;
+const STATUS = { READY: 0x80, ERASE_ERROR: 0x20, PROGRAM_ERROR: 0x10, PROTECTED: 0x02 } as const;
 /** What a command leaves in the status register where it takes no part. */
 const SEQUENCE_ERROR = STATUS.ERASE_ERROR | STATUS.PROGRAM_ERROR;
 
@@ -44,6 +44,8 @@ export interface FlashOptions {
   readonly backing: Backing;
   /** Changes contents: marks pages as written and drops code. */
   readonly store: (offset: number, from: Uint8Array) => void;
+  /** Firmware's code: its blocks are locked for good. */
+  readonly locked?: boolean;
 }
 
 export class Flash implements Device<typeof table>, MmioHandler {
@@ -169,14 +171,22 @@ export class Flash implements Device<typeof table>, MmioHandler {
 
   /** Programming clears bits; only erasing sets them. */
   private program(offset: number, data: readonly number[]): void {
-    const { backing, store } = this.options;
+    const { backing, store, locked } = this.options;
     const { bytes } = backing;
+    if (locked) {
+      this.state.status |= STATUS.PROGRAM_ERROR | STATUS.PROTECTED;
+      return;
+    }
     const fitting = data.slice(0, Math.max(0, backing.length - offset));
     store(offset, Uint8Array.from(fitting, (byte, i) => byte & bytes[offset + i]!));
     this.state.writes = (this.state.writes + 1) >>> 0;
   }
 
   private erase(offset: number): void {
+    if (this.options.locked) {
+      this.state.status |= STATUS.ERASE_ERROR | STATUS.PROTECTED;
+      return;
+    }
     const start = offset - (offset % FLASH_BLOCK);
     this.options.store(start, new Uint8Array(Math.min(FLASH_BLOCK, this.options.backing.length - start)).fill(ERASED));
     this.state.writes = (this.state.writes + 1) >>> 0;

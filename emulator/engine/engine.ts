@@ -50,6 +50,8 @@ export interface EngineOptions {
   readonly vcpus: number;
   /** Memory beside RAM (framebuffer, ROM), by length; reachable once mapped. */
   readonly backings: readonly BackingPlan[];
+  /** Bits of a physical address. */
+  readonly physicalBits?: number;
   readonly host: EngineHost;
   /** Which code is compiled; 'auto' unless told otherwise. The guest can't tell. */
   readonly tier?: Tier;

@@ -129,6 +129,7 @@ export class WasmEngine implements Engine {
     engine.table = table;
     helpers.initialise();
     const { view } = engine.store;
+    view.setUint32(layout.PHYSICAL_WIDTH, options.physicalBits ?? layout.PHYSICAL_BITS, true);
     view.setBigUint64(layout.MASK16, 0xffffn, true);
     view.setBigUint64(layout.MASK32, 0xffffffffn, true);
     view.setBigUint64(layout.MASK64, (1n << 64n) - 1n, true);

@@ -147,6 +147,9 @@ export interface Frame {
   readonly rgba: Uint8Array;
 }
 
+/** Index in `serial` events, after COM1 and COM2, of what goes to the debug ports 0xE9 and 0x402. */
+export const DEBUG_CONSOLE = 2;
+
 export interface RunLimits {
   /** Stop (reason `limit`) when this position is reached. */
   readonly position?: Position;

@@ -88,8 +88,8 @@ const ECAM_SPACE = 0x10000000;
 /** Where firmware puts configuration space, until it has. */
 const ECAM_USUAL = 0xe0000000;
 const ECAM_LIMIT = 0xfe000000;
-/** Firmware puts 64-bit BARs above this, and below the end of physical addresses. */
-const MEM64 = [0x800000000, 2 ** 46 - 1] as const;
+/** Firmware puts 64-bit BARs above this, and below the end of its 40-bit addresses. */
+const MEM64 = [0x800000000, 2 ** 40 - 1] as const;
 
 /** What the tables say of a board that firmware has set up, now. */
 export function movedTopology(base: AcpiTopology, parts: ChipsetParts, memory: number, vga: boolean): AcpiTopology {

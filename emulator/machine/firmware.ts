@@ -40,6 +40,7 @@ export function firmwareData(config: MachineConfig, images: Images, topology: ()
       // Of the sleep states S3, S4 and S5 there is S5 alone; its SLP_TYP is what \_S5 says.
       { name: 'etc/system-states', contents: Uint8Array.of(0, 0, 0, 0, 0, 0x80 | topology().pm.sleepTypeS5) },
       ...acpiFiles(topology),
+      ...Object.entries(config.fwCfg ?? {}).map(([name, text]) => ({ name, contents: ascii(text) })),
     ],
   };
 }

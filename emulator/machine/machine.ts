@@ -1,9 +1,8 @@
-import type { Device, DeviceContext, PhysicalMemory } from '../bus/device';
+import type { Backing, Device, DeviceContext, PhysicalMemory } from '../bus/device';
 import type { EngineBinaries } from '../engine/wasm-module';
 import type { Engine } from '../engine/engine';
 import { WasmEngine } from '../engine/wasm-engine';
 import { resetState } from '../engine/reset';
-import { FBUF_DEFAULT_LENGTH } from '../devices/fbuf';
 import { userError } from '../errors';
 import type { BootFramebuffer } from '../firmware/plan';
 import * as layout from '../x86/layout';
@@ -13,12 +12,12 @@ import { MachineBus } from './bus';
 import { Clock } from './clock';
 import { MachineHost, type HostListener } from './enginehost';
 import { Journal } from './journal';
+import { BACKING, platformOf, type Platform } from './platform';
 import { WrittenPages } from './pages';
 import { Vcpus } from './vcpus';
 import { Board } from './wiring';
 
 export const MAX_VCPUS = 16;
-const FRAMEBUFFER = 'framebuffer';
 const PAGE = 4096;
 const A20 = 1n << 20n;
 const ALL_ADDRESS_LINES = (1n << 64n) - 1n;
@@ -50,6 +49,7 @@ export class Machine {
   private constructor(
     readonly config: MachineConfig,
     images: Images,
+    readonly platform: Platform,
     engine: Engine,
     readonly host: MachineHost,
     readonly listener: MachineListener,
@@ -58,10 +58,12 @@ export class Machine {
     this.clock = new Clock(() => engine.count());
     this.vcpus = new Vcpus(engine, config.cpus);
     this.pages = new WrittenPages(engine);
-    const framebuffer = config.framebuffer ? engine.backing(FRAMEBUFFER) : undefined;
+    const names = new Map<Backing, string>(platform.backings.map(({ name }) => [engine.backing(name), name]));
     this.bus = new MachineBus((backing, address) => {
-      if (backing === framebuffer) engine.mapBacking(FRAMEBUFFER, address);
+      const name = names.get(backing);
+      if (name !== undefined) engine.mapBacking(name, address);
     });
+    this.fill();
     const memory: PhysicalMemory = {
       read: (address, into) => engine.physicalRead(address, into),
       write: (address, from) => engine.physicalWrite(address, from),
@@ -82,8 +84,12 @@ export class Machine {
         powerOff: () => host.request({ kind: 'power-off' }),
         reset: () => host.request({ kind: 'reset' }),
         exit: (code) => host.request({ kind: 'exit', code }),
+        backing: (name) => engine.backing(name),
+        store: (name, offset, from) => engine.writeBacking(name, offset, from),
+        shadow: (address, length, shadow) => engine.shadow(address, length, shadow),
       },
-      framebuffer,
+      platform,
+      images,
     );
     host.attach(engine, this.board, this.bus, this.clock);
     this.board.reset();
@@ -100,12 +106,13 @@ export class Machine {
       throw userError('memory-size', `memory of ${config.memory} bytes: whole megabytes from 16 MB to 3072 MB are possible`);
     }
     const host = new MachineHost(traps);
-    const backings = config.framebuffer ? [{ name: FRAMEBUFFER, length: FBUF_DEFAULT_LENGTH, writable: true }] : [];
+    const platform = platformOf(config, images);
+    const { backings, physicalBits } = platform;
     const engine = await WasmEngine.create(
-      { ramBytes: config.memory, vcpus: config.cpus, backings, host, ...(config.tier && { tier: config.tier }) },
+      { ramBytes: config.memory, vcpus: config.cpus, backings, host, ...(physicalBits && { physicalBits }), ...(config.tier && { tier: config.tier }) },
       binaries,
     );
-    return new Machine(config, images, engine, host, listener);
+    return new Machine(config, images, platform, engine, host, listener);
   }
 
   get position(): number {
@@ -115,16 +122,24 @@ export class Machine {
     return this.board.devices;
   }
 
-  /** Hardware reset: all chips and processors, and memory as the loader leaves it. Position and time go on. */
+  /** Hardware reset: all chips and processors, and memory as the loader leaves it; flash stays. Position and time go on. */
   reset(): void {
-    const zeros = new Uint8Array(PAGE);
-    for (const page of this.pages.all()) {
-      const address = page * PAGE - layout.RAM;
-      if (address < this.config.memory) this.engine.physicalWrite(address, zeros);
-      else this.engine.backing(FRAMEBUFFER).bytes.fill(0, address - this.config.memory, address - this.config.memory + PAGE);
-    }
+    const memory = new Uint8Array(this.engine.memory.buffer);
+    const lasting = this.platform.backings.filter(({ writable }) => !writable).map(({ name }) => this.engine.backing(name).bytes);
+    const pages = [...this.pages.all()].filter((page) => lasting.every(({ byteOffset, length }) => page * PAGE < byteOffset || page * PAGE >= byteOffset + length));
+    for (const page of pages) memory.fill(0, page * PAGE, (page + 1) * PAGE);
+    this.pages.mark(pages);
     this.board.reset();
     this.start();
+  }
+
+  /** What ROM and flash hold at power-on. The variable store is marked as written, so that its contents at power-on are in the history. */
+  private fill(): void {
+    const { engine, platform } = this;
+    const { flash, rom, vgaBios } = platform;
+    for (const { backing, bytes } of [...flash, ...(rom ? [rom] : [])]) engine.backing(backing).bytes.set(bytes);
+    if (vgaBios) engine.backing(BACKING.vgaBios).bytes.set(vgaBios);
+    for (const { backing, bytes } of flash) if (backing === BACKING.vars) engine.writeBacking(backing, 0, bytes);
   }
 
   /** The segments in memory, the boot processor at its entry, the others waiting. */

@@ -22,6 +22,12 @@ const LOW_BIOS = 128 << 10;
 export const LOW_BIOS_END = 1 << 20;
 const MOST_OPTION_ROM = 16 << 20;
 
+/** Firmware maps all of it, in pages of 2 MB: more would take minutes and hundreds of megabytes. As much as stock QEMU has. */
+const FIRMWARE_PHYSICAL_BITS = 40;
+
+/** Items beside `opt/` that firmware looks for. */
+const FIRMWARE_NAMES = ['bootorder', 'etc/boot-menu-wait', 'etc/boot-fail-wait', 'etc/show-boot-menu'];
+
 /** Contents of flash or ROM, and where they lie. */
 export interface RomPlan {
   readonly backing: string;
@@ -39,6 +45,7 @@ export interface Platform {
   readonly lowBios: number;
   readonly vgaBios?: Uint8Array;
   readonly backings: readonly BackingPlan[];
+  readonly physicalBits?: number;
 }
 
 /** Throws EmulatorError with blame `user`. */
@@ -53,6 +60,10 @@ export function platformOf(config: MachineConfig, images: Images): Platform {
     if (config.display === 'vga' || config.display === 'ramfb') throw userError('no-firmware', `display '${config.display}' needs firmware that sets it up`);
   }
   if (bios && images.kernel) throw userError('bios-kernel', `${bios.name}: a BIOS starts no kernel files; it boots disks, and firmware starts kernels`);
+  for (const name of Object.keys(config.fwCfg ?? {}))
+    if (!/^(opt\/)[\x21-\x7e]{1,51}$/.test(name) && !FIRMWARE_NAMES.includes(name)) {
+      throw userError('fw-cfg', `firmware item '${name}': names begin with opt/ and have up to 55 characters; or are ${FIRMWARE_NAMES.join(', ')}`);
+    }
   const display = config.framebuffer ? (config.display ?? (starts ? 'vga' : 'fbuf')) : 'none';
   const flash: RomPlan[] = [];
   if (firmware) {
@@ -74,6 +85,7 @@ export function platformOf(config: MachineConfig, images: Images): Platform {
     flash,
     ...(rom && { rom }),
     lowBios,
+    ...(starts && { physicalBits: FIRMWARE_PHYSICAL_BITS }),
     ...(option && { vgaBios: option }),
     backings: [
       ...(display === 'fbuf' ? [{ name: BACKING.fbuf, length: FBUF_DEFAULT_LENGTH, writable: true }] : []),

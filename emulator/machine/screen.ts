@@ -1,21 +1,28 @@
 import type { Frame } from './api';
 import type { Board } from './wiring';
 
-/** The picture of the framebuffer device, as it is now; undefined where there is none. */
+/** The picture of the display device, as it is now; undefined where there is none. */
 export function readFrame(board: Board): Frame | undefined {
-  const { fbuf } = board;
-  const mode = fbuf?.mode();
-  if (!fbuf || !mode) return undefined;
-  const { width, height, depth, stride } = mode;
-  const { bytes } = fbuf.backing;
+  const picture = board.picture();
+  // Palettes are VGA's.
+  if (!picture || picture.mode.depth < 15) return undefined;
+  const { width, height, depth, stride } = picture.mode;
+  const { bytes } = picture;
   const rgba = new Uint8Array(width * height * 4);
   const from = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let to = 0;
   for (let y = 0; y < height; y++) {
     let at = y * stride;
-    for (let x = 0; x < width; x++, at += depth >> 3, to += 4) {
-      if (depth === 16) {
-        // R5 G6 B5; the top bits fill the low ones so that white stays white.
+    for (let x = 0; x < width; x++, at += (depth + 1) >> 3, to += 4) {
+      if (depth === 15) {
+        // R5 G5 B5; the top bits fill the low ones so that white stays white.
+        const pixel = from.getUint16(at, true);
+        for (let i = 0; i < 3; i++) {
+          const colour = (pixel >> (10 - 5 * i)) & 0x1f;
+          rgba[to + i] = (colour << 3) | (colour >> 2);
+        }
+      } else if (depth === 16) {
+        // R5 G6 B5.
         const pixel = from.getUint16(at, true);
         const red = pixel >> 11;
         const green = (pixel >> 5) & 0x3f;

@@ -1,8 +1,10 @@
-import type { Backing, Device, DeviceContext, Line, Nanoseconds } from '../bus/device';
-import { AcpiPm } from '../devices/acpipm';
+import type { Backing, Device, DeviceContext, Line, Nanoseconds, Shadow } from '../bus/device';
+import { AcpiPm, PM_TIMER } from '../devices/acpipm';
 import { ApicBus } from '../devices/apicbus';
+import { BochsVga } from '../devices/bochsvga';
 import { Fbuf } from '../devices/fbuf';
-import { HostBridge } from '../devices/hostbridge';
+import { Flash } from '../devices/flash';
+import { FwCfg } from '../devices/fwcfg';
 import { Hpet } from '../devices/hpet';
 import { IoApic } from '../devices/ioapic';
 import { Lapic } from '../devices/lapic';
@@ -16,23 +18,26 @@ import { A20Gate, DebugConsole, DebugExit, PostPort, ResetControl, SystemControl
 import { Ps2Controller } from '../devices/ps2controller';
 import { Ps2Keyboard } from '../devices/ps2keyboard';
 import { Ps2Mouse } from '../devices/ps2mouse';
+import { Ramfb } from '../devices/ramfb';
 import { Rtc146818 } from '../devices/rtc146818';
 import { Uart16550 } from '../devices/uart16550';
 import { DEFAULT_TOPOLOGY } from '../firmware/acpi/topology';
-import type { MachineConfig } from './api';
+import { DEBUG_CONSOLE, type MachineConfig } from './api';
+import { topologyOf, type Images } from './boot';
 import type { MachineBus } from './bus';
+import { chipsetParts, movedTopology, ShadowWrites, type ChipsetParts } from './chipset';
+import { firmwareData } from './firmware';
+import { BACKING, LOW_BIOS_END, type Platform } from './platform';
 
 /** COM1 and COM2. */
 export const SERIAL = [
   { name: 'com1', base: 0x3f8, irq: 4 },
   { name: 'com2', base: 0x2f8, irq: 3 },
 ] as const;
-/** Index in `serial` events of the debug console at port 0xE9. */
-export const DEBUG_CONSOLE = SERIAL.length;
 /** ISA interrupts that PIRQA to PIRQH are routed to for guests that use the PIC. */
 const PIRQ_ROUTES = [10, 11, 10, 11, 10, 11, 10, 11] as const;
-const LPC_SLOT = 31;
-const FBUF_SLOT = 2;
+/** Where firmware writes its log. */
+const FIRMWARE_LOG = 0x402;
 export const HPET_ADDRESS = 0xfed00000;
 /** I/O windows of BARs, above the ports of the chips. */
 const PCI_IO = [0xc000, 0xdfff] as const;
@@ -51,9 +56,14 @@ export interface Surroundings {
   powerOff(): void;
   reset(kind: ResetKind): void;
   exit(status: number): void;
+  /** Memory beside RAM. */
+  backing(name: string): Backing;
+  /** Changes what a backing, or `ram`, holds. */
+  store(name: string, offset: number, from: Uint8Array): void;
+  shadow(address: number, length: number, shadow: Shadow): void;
 }
 
-/** All chips of the machine, wired as on the board that bhyve models. */
+/** All chips of the machine, wired as on the board that bhyve models, or as stock firmware expects of an i440fx or q35. */
 export class Board {
   readonly devices: readonly Device[];
   readonly lapics: readonly Lapic[];
@@ -61,15 +71,30 @@ export class Board {
   readonly serial: readonly Uart16550[];
   readonly keyboard: Ps2Keyboard;
   readonly mouse: Ps2Mouse;
+  readonly acpi: AcpiPm;
   readonly fbuf: Fbuf | undefined;
+  readonly vga: BochsVga | undefined;
+  readonly ramfb: Ramfb | undefined;
+  readonly flash: readonly Flash[];
   readonly hpet: Hpet;
   private readonly lpc: Lpc;
   private readonly host: PciHost;
+  private readonly chipset: ChipsetParts;
   /** Those that have deadlines. */
   private readonly timed: readonly Device[];
 
-  constructor(config: MachineConfig, bus: MachineBus, around: Surroundings, framebuffer: Backing | undefined) {
+  constructor(config: MachineConfig, bus: MachineBus, around: Surroundings, platform: Platform, images: Images) {
     const { context } = around;
+    const chipset = chipsetParts(platform.chipset, context, {
+      shadow: (address, length, shadow) => around.shadow(address, length, shadow),
+      ecam: (address) => this.host.placeEcam(address),
+      placePm: (base) => {
+        this.acpi.place(base);
+        pmTimer.place(base === null ? null : base + PM_TIMER);
+      },
+    });
+    this.chipset = chipset;
+    const { movable } = chipset;
     const apicBus = new ApicBus();
     this.lapics = Array.from({ length: config.cpus }, (_, id) => {
       const lapic = new Lapic(context, {
@@ -110,12 +135,14 @@ export class Board {
       startTime: config.startTime,
       memory: { below4g: config.memory, above4g: 0 },
     });
-    const pmTimer = new PmTimer(context);
-    const acpi = new AcpiPm(context, { sci: isa[DEFAULT_TOPOLOGY.pm.sci]!, powerOff: () => around.powerOff(), timer: pmTimer });
+    const pmTimer = new PmTimer(context, { movable });
+    const acpi = new AcpiPm(context, { sci: isa[DEFAULT_TOPOLOGY.pm.sci]!, powerOff: () => around.powerOff(), timer: pmTimer, movable });
+    this.acpi = acpi;
     this.serial = SERIAL.map(
       ({ name, base, irq }, port) => new Uart16550(context, { name, base, irq: isa[irq]!, transmit: (byte) => around.transmit(port, byte) }),
     );
     const debugConsole = new DebugConsole(context, (byte) => around.transmit(DEBUG_CONSOLE, byte));
+    const firmwareLog = movable ? new DebugConsole(context, (byte) => around.transmit(DEBUG_CONSOLE, byte), FIRMWARE_LOG, 'firmwarelog') : undefined;
     const a20 = new A20Gate((enabled) => around.a20(enabled));
     this.keyboard = new Ps2Keyboard(context);
     this.mouse = new Ps2Mouse(context);
@@ -133,35 +160,84 @@ export class Board {
     const resetControl = new ResetControl(context, (kind) => around.reset(kind));
 
     this.lpc = new Lpc(context, {
+      ...chipset.lpc,
       pic: Array.from({ length: 16 }, (_, irq) => pic.line(irq)),
       ioApic: Array.from({ length: PIRQS }, (_, index) => ioApic.line(DEFAULT_TOPOLOGY.pci.pirqGsi + index)),
     });
-    this.host = new PciHost(context, { resetControl, pirq: (index, level) => this.lpc.setPirq(index, level) });
-    const hostBridge = new HostBridge(context);
-    this.fbuf = config.framebuffer && framebuffer ? new Fbuf(context, { backing: framebuffer, ...config.framebuffer }) : undefined;
+    this.host = new PciHost(context, { resetControl, pirq: (index, level) => this.lpc.setPirq(index, level), pirqOf: chipset.pirqOf });
+    const { hostBridge } = chipset;
+    const { display } = platform;
+    this.fbuf = display === 'fbuf' && config.framebuffer ? new Fbuf(context, { backing: around.backing(BACKING.fbuf), ...config.framebuffer }) : undefined;
+    this.vga =
+      display === 'vga'
+        ? new BochsVga(context, {
+            backing: around.backing(BACKING.vga),
+            store: (offset, from) => around.store(BACKING.vga, offset, from),
+            ...(platform.vgaBios && { rom: around.backing(BACKING.vgaBios) }),
+          })
+        : undefined;
+    this.ramfb = display === 'ramfb' ? new Ramfb(context) : undefined;
+    this.flash = platform.flash.map(
+      ({ backing, address }) =>
+        new Flash(context, {
+          name: backing,
+          address,
+          backing: around.backing(backing),
+          store: (offset, from) => around.store(backing, offset, from),
+          locked: backing === BACKING.code,
+        }),
+    );
+    const fwCfg = movable ? this.firmwareConfiguration(config, context, images) : undefined;
 
     // What was put on the bus first answers where windows overlap: chips at fixed addresses come before BARs.
     apicBus.attachWindow(bus, () => this.lapics[around.current()]!);
-    for (const chip of [ioApic, this.hpet, pic, pit, rtc, pmTimer, acpi, ...this.serial, debugConsole, ps2, portA, post, exit]) chip?.attach(bus);
+    const fixed = [ioApic, this.hpet, pic, pit, rtc, pmTimer, acpi, ...this.serial, debugConsole, ps2, portA, post, exit];
+    for (const chip of [...fixed, firmwareLog, fwCfg, ...this.flash, this.vga]) chip?.attach(bus);
+    if (platform.rom) bus.addBacking(platform.rom.address, around.backing(platform.rom.backing), platform.rom.backing);
+    if (platform.lowBios > 0) bus.addBacking(LOW_BIOS_END - platform.lowBios, around.backing(BACKING.low), BACKING.low);
+    if (chipset.pam) {
+      const writes = new ShadowWrites(chipset.pam, (address, from) => around.store('ram', address, from));
+      bus.addMmio(ShadowWrites.ADDRESS, ShadowWrites.LENGTH, writes, 'shadow RAM');
+    }
     this.host.attach(bus);
     this.host.add(0, 0, hostBridge.pci, hostBridge.name);
-    if (this.fbuf) this.host.add(FBUF_SLOT, 0, this.fbuf.pci, this.fbuf.name);
-    this.host.add(LPC_SLOT, 0, this.lpc.pci, this.lpc.name);
+    for (const shown of [this.fbuf, this.vga]) if (shown) this.host.add(chipset.displaySlot, 0, shown.pci, shown.name);
+    this.host.add(chipset.lpcSlot, 0, this.lpc.pci, this.lpc.name);
+    if (chipset.pmFunction) this.host.add(chipset.lpcSlot, chipset.pmFunction.fn, chipset.pmFunction.pci, chipset.pm!.name);
 
     const all: (Device | undefined)[] = [
       ...this.lapics, ioApic, pic, pit, rtc, this.hpet, pmTimer, acpi, ...this.serial, debugConsole, this.keyboard, this.mouse, ps2,
-      portA, post, exit, resetControl, this.host, hostBridge, this.lpc, this.fbuf,
+      portA, post, exit, resetControl, this.host, hostBridge, this.lpc, this.fbuf, this.vga, this.ramfb, chipset.pm, firmwareLog, fwCfg, ...this.flash,
     ]; // prettier-ignore
     this.devices = all.filter((device) => device !== undefined);
     this.timed = this.devices.filter((device) => device.deadline !== undefined);
   }
 
-  /** Hardware reset of every chip, then what firmware would set up. */
+  private firmwareConfiguration(config: MachineConfig, context: DeviceContext, images: Images): FwCfg {
+    const { chipset, hpet, vga, ramfb } = this;
+    const base = topologyOf(config, hpet.mmioRead(0, 4));
+    const { items, files } = firmwareData(config, images, () => movedTopology(base, chipset, config.memory, vga !== undefined));
+    return new FwCfg(context, { items, files: [...files, ...(ramfb ? [ramfb.file] : [])] });
+  }
+
+  /** Hardware reset of every chip, then what firmware would set up where there is none. */
   reset(): void {
     for (const device of this.devices) device.reset();
+    this.lapics[0]!.virtualWire();
+    if (this.chipset.movable) return;
     PIRQ_ROUTES.forEach((irq, index) => this.lpc.route(index, irq));
     assignPci(this.host, { io: PCI_IO, mem32: DEFAULT_TOPOLOGY.pci.mem32 }, (pirq) => PIRQ_ROUTES[pirq]!);
-    this.lapics[0]!.virtualWire();
+  }
+
+  /** What is shown: the mode, and the bytes of video memory from its first row on. */
+  picture(): { readonly mode: { readonly width: number; readonly height: number; readonly depth: number; readonly stride: number }; readonly bytes: Uint8Array } | undefined {
+    const { fbuf, vga, ramfb } = this;
+    const linear = fbuf?.mode();
+    if (fbuf && linear) return { mode: linear, bytes: fbuf.backing.bytes };
+    const mode = vga?.mode();
+    if (vga && mode) return { mode, bytes: vga.backing.bytes.subarray(mode.start) };
+    const inRam = ramfb?.mode();
+    return ramfb && inRam && { mode: inRam, bytes: ramfb.read(inRam) };
   }
 
   /** Where the picture lies now. */

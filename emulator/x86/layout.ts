@@ -129,6 +129,7 @@ export const MMIO_OFFSET = 0xc78; // u64: physical address of the last device ac
 export const A20_MASK = 0xc80; // u64
 export const LINK_SLOT = 0xc88; // u32: link field to fill when the next block is found
 export const EXIT_BLOCK = 0xc8c; // u32: block of EXIT_RECORD, where compiled code gives up in its middle
+export const PHYSICAL_WIDTH = 0xc90; // u32: bits of a physical address, as CPUID says
 export const REGION_INSTRUCTIONS = 0xc98; // i64: instructions that compiled code has run
 
 // ── Structures ─────────────────────────────────────────────────────────────────────────────
@@ -191,7 +192,7 @@ export const PAGE_MMIO = 32; // a hole in RAM: accesses go to the bus
 export const PAGE_CACHED = 64; // the TLB may hold a write entry
 export const PAGE_REGION = 128; // compiled code was made from it
 
-/** Bits of a physical address (CPUID 8000_0008). */
+/** Bits of a physical address (CPUID 8000_0008), unless the machine has others: PHYSICAL_WIDTH. */
 export const PHYSICAL_BITS = 46;
 
 // DECODE_MODE bits: what decoding depends on.

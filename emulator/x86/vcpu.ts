@@ -63,6 +63,11 @@ export class Vcpu {
     this.view = new DataView(buffer, base - layout.WINDOW);
   }
 
+  /** Bits of a physical address: the machine's, whichever vCPU this is. */
+  get physicalBits(): number {
+    return new DataView(this.view.buffer).getUint32(layout.PHYSICAL_WIDTH, true) || layout.PHYSICAL_BITS;
+  }
+
   u64(address: number): bigint {
     return this.view.getBigUint64(address, true);
   }

@@ -5,7 +5,7 @@
 import {
   A20_MASK, CPL, CR0, CR3, CR4, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR,
   CODE_MASK, CONTEXT, DECODE_MODE, GENERATION, LEAVE_FAULT, PAGE_CACHED, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_MMIO,
-  PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PHYSICAL_BITS, PT_COUNT, PT_LIST, RAM, RAM_SIZE, REGIONS, REGION_COUNT,
+  PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PHYSICAL_WIDTH, PT_COUNT, PT_LIST, RAM, RAM_SIZE, REGIONS, REGION_COUNT,
   REGION_SIZE, STAT_FLUSHES, STAT_TLB_MISSES, TLB, TLB_ADDEND, TLB_CHECKED, TLB_ENTRIES, TLB_ENTRY, TLB_FETCH, TLB_FILLS,
   TLB_FILL_LIST, TLB_READ, TLB_SET, TLB_SET_SIZE, TLB_WRITE, WATCHES,
 } from '../../x86/layout';
@@ -143,7 +143,8 @@ function walk(linear: u64, access: i32): bool {
   let leaf: u32 = 0;
 
   if (cr4 & CR4_PAE) {
-    const reserved: u64 = ((((1 as u64) << (52 - PHYSICAL_BITS)) - 1) << PHYSICAL_BITS) | (nxe ? 0 : NO_EXECUTE);
+    const width = load<u32>(PHYSICAL_WIDTH) as u64;
+    const reserved: u64 = ((((1 as u64) << (52 - width)) - 1) << width) | (nxe ? 0 : NO_EXECUTE);
     let table = load<u64>(CR3) & (long ? 0x000ffffffffff000 : 0xffffffe0);
     let shift: i32 = long ? 39 : 30;
     for (;;) {

@@ -68,7 +68,7 @@ export function writeCr0(ctx: SystemContext, value: bigint): void {
 
 export function writeCr3(ctx: SystemContext, value: bigint): void {
   const { vcpu } = ctx;
-  if (vcpu.longMode && value >> BigInt(layout.PHYSICAL_BITS)) throw generalProtection();
+  if (vcpu.longMode && value >> BigInt(vcpu.physicalBits)) throw generalProtection();
   if (value === vcpu.u64(layout.CR3)) return;
   vcpu.setU64(layout.CR3, value);
   if (vcpu.cr0 & CR0_PG) ctx.flushTlb();

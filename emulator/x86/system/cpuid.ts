@@ -1,4 +1,3 @@
-import * as layout from '../layout';
 import type { SystemContext, SystemFunction } from './context';
 import { XCR0_SUPPORTED } from './xsave';
 
@@ -109,7 +108,7 @@ export function cpuidLeaf(ctx: SystemContext, leaf: number, subleaf: number): Re
     case 0x80000007:
       return [0, 0, 0, bits(8)]; // invariant TSC
     case 0x80000008:
-      return [layout.PHYSICAL_BITS | (48 << 8), 0, 0, 0];
+      return [ctx.vcpu.physicalBits | (48 << 8), 0, 0, 0];
     default:
       return leaf > MAX_BASIC && (leaf < 0x80000000 || leaf > MAX_EXTENDED) ? cpuidLeaf(ctx, MAX_BASIC, subleaf) : NONE;
   }

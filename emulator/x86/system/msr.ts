@@ -76,12 +76,12 @@ const mtrrDefault = (_: SystemContext, value: bigint): void => {
   reserved(value, 0xcffn);
   if (!MTRR_TYPES.has(Number(value & 0xffn))) throw generalProtection();
 };
-const physicalMask = (1n << BigInt(layout.PHYSICAL_BITS)) - 1n;
-const mtrrBase = (_: SystemContext, value: bigint): void => {
-  reserved(value, (physicalMask & ~0xfffn) | 0xffn);
+const physicalMask = ({ vcpu }: SystemContext): bigint => (1n << BigInt(vcpu.physicalBits)) - 1n;
+const mtrrBase = (ctx: SystemContext, value: bigint): void => {
+  reserved(value, (physicalMask(ctx) & ~0xfffn) | 0xffn);
   if (!MTRR_TYPES.has(Number(value & 0xffn))) throw generalProtection();
 };
-const mtrrMask = (_: SystemContext, value: bigint): void => reserved(value, (physicalMask & ~0xfffn) | 0x800n);
+const mtrrMask = (ctx: SystemContext, value: bigint): void => reserved(value, (physicalMask(ctx) & ~0xfffn) | 0x800n);
 
 const VARIABLE_MTRRS = 8;
 const FIXED_MTRRS = [0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f];
