@@ -172,9 +172,9 @@ export class BlockDecoder {
     return d.encoding.attributes.has('ends');
   }
 
-  /** Strings end their block, as they pay for themselves, and go on after it. */
+  /** Some end their block and go on after it: strings pay for themselves, others want an exact count. */
   private follows(d: Decoded): boolean {
-    return !this.ends(d) || d.encoding.attributes.has('string');
+    return !this.ends(d) || d.encoding.attributes.has('string') || d.encoding.attributes.has('apart');
   }
 
   private special(record: number, handler: number, offset: number, index: number): void {

@@ -66,7 +66,6 @@ export interface BackingPlan {
   readonly of?: { readonly name: string; readonly offset: number };
 }
 
-
 /** Runs guest code: one vCPU at a time, exactly. Implemented by the WebAssembly engine. */
 export interface Engine {
   readonly memory: WebAssembly.Memory;

@@ -596,6 +596,10 @@ export class GenericStage implements Stage {
     this.f.if(status, () => this.flow.leave());
   }
 
+  resume(): void {
+    this.flow.goto(i64.load(i32.const(layout.RIP)));
+  }
+
   host(name: string): void {
     void this.hostIndex;
     this.flow.host(name);

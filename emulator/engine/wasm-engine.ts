@@ -30,6 +30,11 @@ const CONTINUE = 2;
 const FAULTED = 1;
 const LEFT = 3;
 
+/** The same as bits of EFLAGS' low half. */
+const TRAP = Number(TF);
+const INTERRUPTIBLE = Number(IF);
+const RESUME = Number(RF);
+
 /** Instructions that enter a handler with TF clear. */
 const SWALLOWS_TRAP: ReadonlySet<string> = new Set(['int', 'int3', 'int1', 'into', 'syscall', 'sysenter']);
 
@@ -120,6 +125,10 @@ export class WasmEngine implements Engine {
       },
       decode: (linear, code) => engine.decode(BigInt.asUintN(64, linear), code >>> 0),
       instruction: (index, record) => engine.instruction(index, record >>> 0),
+      timestamp: () => Number(host.timestamp()),
+      interruptible: () => {
+        if (host.interruptPending(engine.selected)) engine.kick();
+      },
       hot: (block) => engine.tier.hot(block >>> 0),
       prepareRegion: (slot, entry) => (engine.tier.prepare(slot, entry) ? 1 : 0),
       dropRegions: (address, size) => engine.tier.drop(address >>> 0, size),
@@ -438,7 +447,7 @@ export class WasmEngine implements Engine {
   private instruction(index: number, record: number): number {
     const { view, vcpu } = this;
     const system = systemInstructions[hostName(index)];
-    const trapping = vcpu.systemFlags & TF;
+    const trapping = view.getUint32(layout.EFLAGS, true) & TRAP;
     try {
       if (!system) throw internalError('no-instruction', `'${hostName(index)}' is not implemented`);
       system(this.context, this.insn.at(record));
@@ -451,18 +460,22 @@ export class WasmEngine implements Engine {
       view.setUint32(layout.EXIT_REASON, layout.LEAVE_RETRY, true);
       return FAULTED;
     }
-    this.trapSwallowed = trapping !== 0n && !(vcpu.systemFlags & TF) && SWALLOWS_TRAP.has(hostName(index));
+    const flags = view.getUint32(layout.EFLAGS, true);
+    this.trapSwallowed = trapping !== 0 && !(flags & TRAP) && SWALLOWS_TRAP.has(hostName(index));
     // RF holds for one instruction; it matters only where the guest has execution breakpoints.
-    if (vcpu.systemFlags & RF) {
+    if (flags & RESUME) {
       if (this.watches.anyExecution) this.kick();
       else vcpu.systemFlags &= ~RF;
     }
     view.setBigUint64(layout.NEXT_LINEAR, this.linearOf(vcpu.rip), true);
-    if (vcpu.u32(layout.ACTIVITY) !== ACTIVE || view.getBigInt64(layout.SHADOW_COUNT, true) === BigInt(this.count())) {
+    const due = (flags & TRAP) !== 0 || ((flags & INTERRUPTIBLE) !== 0 && this.host.interruptPending(this.selected));
+    const shadow = view.getUint32(layout.SHADOW_COUNT, true) === this.count() >>> 0;
+    // Behind STI and MOV SS comes one instruction alone, if there is anything to hold back until after it.
+    if (vcpu.u32(layout.ACTIVITY) !== ACTIVE || (shadow && (due || vcpu.u32(layout.NMI_PENDING) || vcpu.u32(layout.PENDING_DEBUG)))) {
       view.setUint32(layout.EXIT_REASON, layout.LEAVE_HOST, true);
       return LEFT;
     }
-    if (vcpu.systemFlags & (IF | TF) && (vcpu.systemFlags & TF || this.host.interruptPending(this.selected))) this.kick();
+    if (due) this.kick();
     return CONTINUE;
   }
 

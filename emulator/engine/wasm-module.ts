@@ -30,6 +30,8 @@ export interface EngineImports {
   watch(index: number, address: bigint, size: number, write: number): void;
   decode(linear: bigint, host: number): number;
   instruction(index: number, record: number): number;
+  timestamp(): number;
+  interruptible(): void;
   hot(block: number): number;
   prepareRegion(slot: number, entry: number): number;
   dropRegions(host: number, size: number): void;

@@ -22,7 +22,8 @@ export type Meaning = (s: Stage, ...operands: Operand[]) => void;
  *
  * Attributes: o64 (64-bit operands without REX.W in 64-bit mode), i64 (invalid in 64-bit mode),
  * only64, v (has forms of 16, 32, 64 bits though no operand shows it), lock (LOCK is allowed with
- * a memory destination), rep (REP prefixes are part of it), ends (ends a block), kind (code or stack: one
+ * a memory destination), rep (REP prefixes are part of it), ends (ends a block), apart (what follows it begins a block: it
+ * wants exact counts), kind (code or stack: one
  * form for each CodeKind), mod3 / mem (ModRM.mod is 3 / is not 3).
  */
 export interface Definition {

@@ -125,6 +125,8 @@ export interface Stage {
   leaveIf(status: I32): void;
   /** The decoded record, for helpers that read operands themselves (strings). */
   record(): I32;
+  /** Goes on where RIP says, in 64-bit mode: after a helper that has left the straight line. */
+  resume(): void;
   /** Work of an ordinary TypeScript function (x86/system): ends the block. */
   host(name: string): void;
 }

@@ -53,7 +53,7 @@ const APART: ReadonlySet<string> = new Set(['clac', 'stac']);
 const CONDITIONAL = /^(j.{1,2}|loop|loope|loopne|jcxz)$/;
 
 function isApart(form: Form): boolean {
-  if (form.kind === 'segmented' || form.attributes.has('string') || APART.has(form.definition.name)) return true;
+  if (form.kind === 'segmented' || form.attributes.has('string') || form.attributes.has('apart') || APART.has(form.definition.name)) return true;
   // A near branch of 16 bits cuts its target: rare enough for the interpreter.
   return form.attributes.has('ends') && (!form.attributes.has('near') || form.size === 16);
 }

@@ -72,6 +72,12 @@ const writeBase =
     s.setState('u64', baseOf(number), value);
   };
 
+/** IRET: the usual return in 64-bit mode is a helper's, all else an ordinary function's. */
+const iret: Meaning = (s) => {
+  if (s.size === 64) s.f.if(s.helper('quickReturn'), () => s.resume());
+  s.host('iret');
+};
+
 /** Flags, control and debug registers, segments, far transfers, interrupts. */
 export const systemControl: readonly Definition[] = [
   define('cli', ['FA'], cli),
@@ -141,7 +147,7 @@ export const systemControl: readonly Definition[] = [
   system('int3', ['CC']),
   system('int1', ['F1']),
   system('into', ['CE : i64']),
-  system('iret', ['CF : v']),
+  define('iret', ['CF : v ends'], iret),
   system('ud', ['0F 0B', '0F B9 /r Gv,Ev', '0F FF /r Gv,Ev']),
   system('syscall', ['0F 05']),
   system('sysret', ['0F 07 : v']),

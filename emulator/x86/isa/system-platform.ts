@@ -1,12 +1,31 @@
-import { system, type Definition } from '../definition';
+import { i32, i64, i64c } from '../../wasm/expr';
+import { define, system, type Definition, type Meaning } from '../definition';
+import { CPL, CR4, MSR_TSC_AUX } from '../layout';
+import { RAX, RCX, RDX, type Stage } from '../stage';
+
+const GP = 13;
+const TSD = 4n;
+
+/** RDTSC: for the operating system alone where CR4.TSD is set. */
+function readTimestamp(s: Stage): void {
+  const forbidden = i64.ne(i64.and(s.getState('u64', CR4), i64c(TSD)), i64c(0));
+  s.faultIf(i32.and(forbidden, i64.ne(s.getState('u32', CPL), i64c(0))), GP, 0);
+  const value = s.f.let(s.helper64('timestamp'));
+  s.setRegister(RAX, 32, value);
+  s.setRegister(RDX, 32, i64.shrU(value, i64c(32)));
+}
+const rdtscp: Meaning = (s) => {
+  readTimestamp(s);
+  s.setRegister(RCX, 32, s.getState('u32', MSR_TSC_AUX));
+};
 
 /** Identification, model-specific registers, ports, extended state, and what only old code uses. */
 export const systemPlatform: readonly Definition[] = [
   system('cpuid', ['0F A2']),
   system('rdmsr', ['0F 32']),
   system('wrmsr', ['0F 30']),
-  system('rdtsc', ['0F 31']),
-  system('rdtscp', ['0F 01 F9']),
+  define('rdtsc', ['0F 31 : ends apart'], (s) => readTimestamp(s)),
+  define('rdtscp', ['0F 01 F9 : ends apart'], rdtscp),
   system('rdpmc', ['0F 33']),
 
   system('inimm', ['E4 AL,Ib', 'E5 rAX,Ib']),

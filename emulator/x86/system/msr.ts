@@ -150,20 +150,6 @@ const wrmsr: SystemFunction = (ctx) => {
   msr.write(ctx, ((ctx.vcpu.gpr(2) & 0xffffffffn) << 32n) | (ctx.vcpu.gpr(0) & 0xffffffffn));
 };
 
-const CR4_TSD = 1n << 2n;
-const timestampAllowed = (ctx: SystemContext): void => {
-  if (ctx.vcpu.cr4 & CR4_TSD && ctx.vcpu.cpl !== 0) throw generalProtection();
-};
-
-const rdtsc: SystemFunction = (ctx) => {
-  timestampAllowed(ctx);
-  pair(ctx, timestamp(ctx));
-};
-const rdtscp: SystemFunction = (ctx) => {
-  timestampAllowed(ctx);
-  pair(ctx, timestamp(ctx));
-  ctx.vcpu.setGpr(1, ctx.vcpu.u64(layout.MSR_TSC_AUX) & 0xffffffffn);
-};
 /** There are no performance counters: every index is out of range. */
 const rdpmc: SystemFunction = () => {
   throw generalProtection();
@@ -171,4 +157,4 @@ const rdpmc: SystemFunction = () => {
 
 /** Numbers and names, for those who show them. */
 export const msrNames: ReadonlyMap<number, string> = new Map([...TABLE].map(([index, { name }]) => [index, name]));
-export const msrInstructions: Readonly<Record<string, SystemFunction>> = { rdmsr, wrmsr, rdtsc, rdtscp, rdpmc };
+export const msrInstructions: Readonly<Record<string, SystemFunction>> = { rdmsr, wrmsr, rdpmc };
