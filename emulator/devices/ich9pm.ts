@@ -1,8 +1,9 @@
 /** Registers of the ICH9's LPC bridge beside its interrupt routing (I/O Controller Hub 9 datasheet, 13.1): power management and RCBA. */
-import type { Device, DeviceContext } from '../bus/device';
+import type { Bus, Device, DeviceContext } from '../bus/device';
 import { bit, bits, fields, initial, reset, u16, u32, u8 } from '../bus/fields';
 import type { ConfigRegisters } from './pcifunction';
 import type { PmFunctionOptions } from './piix4pm';
+import { ApmStatus, SmiEnable } from './smistub';
 
 const PMBASE = 0x40;
 const ACPI_CNTL = 0x44;
@@ -15,6 +16,7 @@ const table = fields({
   pmbase: u32('ACPI Base Address', { BASE: bits(15, 7, 'I/O ports') }, 1),
   acpiCntl: u8('ACPI Control', { SCI_IRQ_SEL: bits(2, 0, 'Interrupt of the SCI', { 0: 'IRQ 9' }), ACPI_EN: bit(7, 'The ports decode') }),
   genPmcon1: u16('General PM Configuration 1', { SMI_LOCK: bit(4, 'SMI_EN is locked') }),
+  apms: u8('APM Status port, 0xB3'),
   rcba: u32('Root Complex Base Address; kept, but nothing is mapped there', { ENABLE: bit(0, 'Enable'), ADDRESS: bits(31, 14, 'Address') }),
 });
 
@@ -24,6 +26,9 @@ export class Ich9Pm implements Device<typeof table>, ConfigRegisters {
   readonly version = 1;
   readonly table = table;
   readonly state = initial(table);
+
+  private readonly apm = new ApmStatus(this.state);
+  private readonly smi = new SmiEnable();
 
   constructor(
     _context: DeviceContext,
@@ -38,7 +43,17 @@ export class Ich9Pm implements Device<typeof table>, ConfigRegisters {
   }
 
   restored(): void {
+    this.place();
+  }
+
+  attach(bus: Bus): void {
+    this.apm.attach(bus, this.name);
+    this.smi.attach(bus, this.name);
+  }
+
+  private place(): void {
     this.options.place(this.base);
+    this.smi.place(this.base);
   }
 
   /** First port of the blocks; null while they are off. */
@@ -70,6 +85,6 @@ export class Ich9Pm implements Device<typeof table>, ConfigRegisters {
     else if (register === GEN_PMCON_1) state.genPmcon1 = merge(state.genPmcon1, state.genPmcon1 & 0x10 ? 0x06e7 : 0x06f7);
     else if (register === RCBA) state.rcba = merge(state.rcba, 0xffffc001);
     else return;
-    this.options.place(this.base);
+    this.place();
   }
 }

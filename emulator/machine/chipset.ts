@@ -26,7 +26,7 @@ export interface ChipsetParts {
   readonly displaySlot: number;
   readonly lpc: Pick<LpcOptions, 'identity' | 'others'>;
   readonly pirqOf: (device: number, pin: number) => number;
-  readonly pm?: Device;
+  readonly pm?: Piix4Pm | Ich9Pm;
   /** Where it is a function of its own: beside the LPC bridge. */
   readonly pmFunction?: { readonly fn: number; readonly pci: PciFunction };
   readonly pam?: Pam;

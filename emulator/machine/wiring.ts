@@ -192,7 +192,7 @@ export class Board {
     // What was put on the bus first answers where windows overlap: chips at fixed addresses come before BARs.
     apicBus.attachWindow(bus, () => this.lapics[around.current()]!);
     const fixed = [ioApic, this.hpet, pic, pit, rtc, pmTimer, acpi, ...this.serial, debugConsole, ps2, portA, post, exit];
-    for (const chip of [...fixed, firmwareLog, fwCfg, ...this.flash, this.vga]) chip?.attach(bus);
+    for (const chip of [...fixed, firmwareLog, fwCfg, ...this.flash, this.vga, chipset.pm]) chip?.attach(bus);
     if (platform.rom) bus.addBacking(platform.rom.address, around.backing(platform.rom.backing), platform.rom.backing);
     if (platform.lowBios > 0) bus.addBacking(LOW_BIOS_END - platform.lowBios, around.backing(BACKING.low), BACKING.low);
     if (chipset.pam) {
