@@ -84,6 +84,10 @@ export class Flash implements Device<typeof table>, MmioHandler {
     this.show();
   }
 
+  get contents(): Uint8Array {
+    return this.options.backing.bytes;
+  }
+
   /** The array is on the bus only while it is what reads give. */
   private show(): void {
     const visible = this.state.mode === 'array';
@@ -143,7 +147,8 @@ export class Flash implements Device<typeof table>, MmioHandler {
         state.mode = 'erase';
         break;
       case COMMAND.CLEAR_STATUS:
-        state.status = STATUS.READY;
+        // UEFI's driver knows this flash by the ready bit being cleared with the others until the next operation, as QEMU has it.
+        state.status = 0;
         state.mode = 'array';
         break;
       case COMMAND.LOCK_SETUP:
@@ -173,6 +178,7 @@ export class Flash implements Device<typeof table>, MmioHandler {
   private program(offset: number, data: readonly number[]): void {
     const { backing, store, locked } = this.options;
     const { bytes } = backing;
+    this.state.status |= STATUS.READY;
     if (locked) {
       this.state.status |= STATUS.PROGRAM_ERROR | STATUS.PROTECTED;
       return;
@@ -183,6 +189,7 @@ export class Flash implements Device<typeof table>, MmioHandler {
   }
 
   private erase(offset: number): void {
+    this.state.status |= STATUS.READY;
     if (this.options.locked) {
       this.state.status |= STATUS.ERASE_ERROR | STATUS.PROTECTED;
       return;

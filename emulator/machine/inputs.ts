@@ -11,7 +11,9 @@ export function applyInput(machine: Machine, input: Input): void {
       board.serial[input.port]?.receive(input.bytes);
       return;
     case 'key':
-      board.keyboard.key(input.code, input.down);
+      // The power button is no key of the keyboard: ACPI has it.
+      if (input.code !== 'Power') board.keyboard.key(input.code, input.down);
+      else if (input.down) board.acpi.pressPowerButton();
       return;
     case 'pointer':
       board.mouse.input(input);

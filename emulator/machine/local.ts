@@ -18,6 +18,7 @@ import { readFrame } from './screen';
 import { StateHash } from './state';
 import { Stepping } from './stepping';
 import { Triggers } from './triggers';
+import { VariableStore } from './varstore';
 
 /** Longest read or write of memory in one message. */
 const MEMORY_MESSAGE = 64 << 20;
@@ -31,6 +32,8 @@ export interface LocalOptions {
   readonly begin?: (machine: Machine) => void;
   /** Writes a snapshot of the machine. */
   readonly save?: (machine: Machine, path: string) => Promise<void>;
+  /** Writes firmware's variable store back. */
+  readonly keepVars?: (bytes: Uint8Array) => Promise<void>;
 }
 
 /** A guest that runs in this thread, in slices of a few milliseconds. */
@@ -42,6 +45,7 @@ export class LocalGuest implements Guest {
   private readonly stepping: Stepping;
   private readonly hash: StateHash;
   private readonly history: History | undefined;
+  private readonly vars: VariableStore | undefined;
   private motion: Promise<void> | undefined;
   private interrupted = false;
   private closed = false;
@@ -69,6 +73,7 @@ export class LocalGuest implements Guest {
     const interrupted = (): boolean => this.interrupted;
     const slice = (): number => this.slices.instructions;
     this.stepping = new Stepping(machine, this.loop, triggers, { slice, yield: yielding, interrupted, moved: () => this.moved() });
+    if (options.keepVars) this.vars = new VariableStore(machine, options.keepVars, (text) => output.emit({ event: 'log', text }));
     if (this.config.historyBytes > 0 && options.history) {
       const context = {
         machine, loop: this.loop, triggers, yield: yielding, interrupted, slice,
@@ -125,7 +130,8 @@ export class LocalGuest implements Guest {
     this.output.emit({ event: 'running' });
     this.motion = run()
       .catch((error: unknown): { reason: StopReason } => ({ reason: errorReason(error) }))
-      .then(({ reason, vcpu }: { reason: StopReason; vcpu?: number }) => {
+      .then(async ({ reason, vcpu }: { reason: StopReason; vcpu?: number }) => {
+        await this.vars?.keep();
         this.triggers.setMode('run');
         this.output.await([]);
         this.output.flush();
@@ -145,6 +151,7 @@ export class LocalGuest implements Guest {
   private moved(): void {
     this.output.flush();
     this.history?.visit();
+    this.vars?.look(this.options.pace.now());
   }
 
   resume(limits: RunLimits = {}): Promise<void> {
@@ -378,6 +385,7 @@ export class LocalGuest implements Guest {
   async close(): Promise<void> {
     await this.pause();
     this.closed = true;
+    await this.vars?.keep();
   }
 }
 

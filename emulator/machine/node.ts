@@ -1,6 +1,7 @@
 /** What Node gives the machine: files, compiled binaries, and a clock for slices. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { open, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { internalError, userError } from '../errors';
 import { compileBinaries, type EngineBinaries } from '../engine/wasm-module';
@@ -43,6 +44,26 @@ async function module(text: string): Promise<NamedFile & { commandLine?: string 
   const space = text.indexOf(' ');
   if (space < 0 || existsSync(text)) return file('module', text);
   return { ...(await file('module', text.slice(0, space))), commandLine: text.slice(space + 1) };
+}
+
+/** The file is there whole, as it was or as it is to be. */
+export async function writeVars(path: string, bytes: Uint8Array): Promise<void> {
+  // A link stays one.
+  const target = await realpath(path).catch(() => path);
+  const fresh = `${target}.${randomUUID()}`;
+  try {
+    const handle = await open(fresh, 'wx');
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(fresh, target);
+  } catch (error) {
+    await rm(fresh, { force: true });
+    throw userError('vars-write', `variable store '${path}' can not be written: ${error instanceof Error ? error.message : String(error)}`, error);
+  }
 }
 
 const HELPERS = 'helpers.wasm';

@@ -1,7 +1,7 @@
 import type { Guest, MachineConfig } from './api';
 import { features } from './features';
 import { LocalGuest } from './local';
-import { nodePace, readBinaries, readImages } from './node';
+import { nodePace, readBinaries, readImages, writeVars } from './node';
 import { userError } from '../errors';
 
 export interface OpenOptions {
@@ -23,5 +23,6 @@ export async function openGuest(config: MachineConfig | undefined, { snapshot }:
     pace: nodePace,
     ...(features.history && { history: features.history }),
     ...(features.save && { save: features.save }),
+    ...(config.vars !== undefined && { keepVars: (bytes) => writeVars(config.vars!, bytes) }),
   });
 }
