@@ -96,6 +96,7 @@ export class WasmEngine implements Engine {
         table: () => this.table,
         probe: (linear) => this.helpers.probeFetch(linear) >>> 0,
         count: () => this.count(),
+        comeBack: (instructions) => this.endAt(Math.min(this.end, this.count() + instructions)),
         dropAll: () => this.dropBlocks(),
       },
       options.tier ?? 'auto',
@@ -278,8 +279,8 @@ export class WasmEngine implements Engine {
     this.requested = false;
     this.walking = false;
     let alone = false;
-    this.tier.breathe();
     for (;;) {
+      this.tier.breathe();
       const count = this.count();
       if (this.failure) return Exit.Unimplemented;
       if (this.requested) return Exit.Request;

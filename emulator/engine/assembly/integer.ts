@@ -1,21 +1,6 @@
-// 128-bit products and quotients.
+// 128-bit quotients.
 let quotient: u64 = 0;
 let remainder: u64 = 0;
-
-export function mulHighUnsigned(a: u64, b: u64): u64 {
-  const al = a & 0xffffffff;
-  const ah = a >> 32;
-  const bl = b & 0xffffffff;
-  const bh = b >> 32;
-  const low = al * bl;
-  const middle = ah * bl + (low >> 32);
-  const other = al * bh + (middle & 0xffffffff);
-  return ah * bh + (middle >> 32) + (other >> 32);
-}
-
-export function mulHighSigned(a: i64, b: i64): i64 {
-  return (mulHighUnsigned(a as u64, b as u64) as i64) - ((a >> 63) & b) - ((b >> 63) & a);
-}
 
 /** Quotient and remainder of high:low by divisor; 1 where the quotient needs more than 64 bits. */
 export function divideUnsigned128(high: u64, low: u64, divisor: u64): i32 {

@@ -43,8 +43,11 @@ export interface Plan {
   dispatches(node: number): boolean;
 }
 
-/** @param blocks the region's blocks, the one that it begins with first */
-export function planRegion(blocks: readonly RegionBlock[], mode: number, tlbSet: number): Plan {
+/**
+ * @param blocks the region's blocks, the one that it begins with first
+ * @param wanted headers of blocks that are to be entries too
+ */
+export function planRegion(blocks: readonly RegionBlock[], mode: number, tlbSet: number, wanted: ReadonlySet<number> = new Set()): Plan {
   const nodes = new Map(blocks.map((b, i) => [b.place, i + 1]));
   const nodeAt = (place: number) => nodes.get(place);
   const blockOf = (node: number) => blocks[node - 1]!;
@@ -56,6 +59,7 @@ export function planRegion(blocks: readonly RegionBlock[], mode: number, tlbSet:
   blocks.forEach((block, i) => {
     const t = block.terminator;
     if (t.kind === 'call' || t.kind === 'indirect' || t.kind === 'leave') for (const n of known(t.next)) entries.add(n);
+    if (wanted.has(block.header)) entries.add(i + 1);
     // Reached by nothing else: the targets of a jump table.
     if (!blocks.some((other) => directPlaces(other).includes(block.place))) entries.add(i + 1);
   });

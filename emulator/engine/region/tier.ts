@@ -30,6 +30,8 @@ export interface TierHost {
   /** Host address that code at a linear address has now, without side effects; 0 if unknown. */
   probe(linear: bigint): number;
   count(): number;
+  /** The driver is to call `breathe` after so many instructions. */
+  comeBack(instructions: number): void;
   /** Forgets all decoded and compiled code. */
   dropAll(): void;
 }
@@ -39,6 +41,13 @@ interface Region {
   readonly plan: Plan;
   /** Host addresses of the pages of `plan.pages`. */
   readonly hosts: readonly number[];
+}
+
+/** A block that is worth compiling, where it lies, and the privilege that it runs at. */
+interface Candidate {
+  readonly header: number;
+  readonly linear: bigint;
+  readonly tlbSet: number;
 }
 
 export interface TierStatistics {
@@ -56,7 +65,7 @@ export class RegionTier {
   private readonly byPage = new Map<number, Set<number>>();
   private readonly free: number[] = [];
   private nextSlot = 0;
-  private queue: { readonly header: number; readonly linear: bigint; readonly tlbSet: number }[] = [];
+  private queue: Candidate[] = [];
   private queuedAt = 0;
   private bytes = 0;
 
@@ -75,7 +84,10 @@ export class RegionTier {
     if (this.tier === 'generic') return this.heat(header, layout.HEAT_NEVER);
     this.heat(header, layout.HEAT_NEVER);
     const linear = view.getBigUint64(layout.CODE_PAGE, true) + BigInt(view.getUint32(header + layout.BLOCK_OFFSET, true));
-    if (!this.queue.length) this.queuedAt = this.host.count();
+    if (!this.queue.length) {
+      this.queuedAt = this.host.count();
+      this.host.comeBack(PATIENCE);
+    }
     this.queue.push({ header, linear, tlbSet: view.getUint32(layout.TLB_SET, true) });
     if (this.tier === 'region' || this.queue.length >= BATCH) this.compileQueue();
     return view.getInt32(header + layout.BLOCK_HEAT, true);
@@ -92,7 +104,7 @@ export class RegionTier {
   /** To be called now and then between runs. */
   breathe(): void {
     if (this.full) this.host.dropAll();
-    else if (this.queue.length && this.host.count() - this.queuedAt > PATIENCE) this.compileQueue();
+    else if (this.queue.length && this.host.count() - this.queuedAt >= PATIENCE) this.compileQueue();
   }
 
   /** Whether a region's pages are where they were when it was compiled, for the address space of now. */
@@ -161,9 +173,10 @@ export class RegionTier {
     const helpers = importUsedHelpers(module, this.host.signatures);
     const made: Region[] = [];
     const { handlers, view } = this.host;
+    const wanted = new Set(queue.map(({ header }) => header));
     for (const item of queue) {
       if (view.getUint32(item.header + layout.BLOCK_MODE, true) === 0xffffffff || view.getInt32(item.header + layout.BLOCK_HEAT, true) < 0) continue;
-      const region = this.plan(item);
+      const region = this.plan(item, wanted);
       if (!region) continue;
       module.export(`${region.slot}`, compileRegion({ module, helpers, memory: view, handlers }, region.plan, region.slot));
       made.push(region);
@@ -187,7 +200,7 @@ export class RegionTier {
     this.statistics.regions += made.length;
   }
 
-  private plan({ header, linear, tlbSet }: { header: number; linear: bigint; tlbSet: number }): Region | undefined {
+  private plan({ header, linear, tlbSet }: Candidate, wanted: ReadonlySet<number>): Region | undefined {
     const { view, handlers } = this.host;
     const mode = view.getUint32(header + layout.BLOCK_MODE, true);
     const mode64 = (mode & layout.MODE_64) !== 0;
@@ -201,7 +214,8 @@ export class RegionTier {
       hosts.set(page, found);
       return found;
     };
-    const warm = this.threshold - (this.threshold >> 2);
+    // Blocks that have run a little are taken along: they will run again.
+    const warm = this.threshold - (this.threshold >> 5);
     const source: RegionSource = {
       memory: view,
       handlers,
@@ -215,12 +229,13 @@ export class RegionTier {
     };
     const blocks = collect(source, header, Number(linear & 0xfffn), (block) => this.near(block, hostOf, mode));
     if (blocks.length === 1 && blocks[0]!.compiled === 0) return undefined;
-    const plan = planRegion(blocks, mode, tlbSet);
+    const plan = planRegion(blocks, mode, tlbSet, wanted);
     const slot = this.free.pop() ?? this.nextSlot++;
     return { slot, plan, hosts: plan.pages.map((page) => hostOf(page)) };
   }
+  /** It waits to be compiled itself, and its heat goes down from HEAT_NEVER. */
   private queued(block: number): boolean {
-    return this.host.view.getInt32(block + layout.BLOCK_HEAT, true) === layout.HEAT_NEVER;
+    return this.host.view.getInt32(block + layout.BLOCK_HEAT, true) > this.threshold;
   }
 
   /** Blocks of the same page that an indirect jump may lead to. */

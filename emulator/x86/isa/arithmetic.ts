@@ -148,6 +148,21 @@ function flagsOfMultiply(s: Stage, low: I64, overflowed: I64, size: Size): void 
   s.setFlags({ result: signed(low, size), carries: i64.shl(overflowed, i64c(63)) });
 }
 
+const low32 = (value: I64): I64 => i64.and(value, i64c(0xffffffffn));
+const high32 = (value: I64): I64 => i64.shrU(value, i64c(32));
+
+/** The upper half of a product of 128 bits; without a call, so that it costs nothing where nobody looks at it. */
+function multiplyHigh(s: Stage, a: I64, b: I64, isSigned: boolean): I64 {
+  const { f } = s;
+  const [al, ah, bl, bh] = [low32(a), high32(a), low32(b), high32(b)].map((part) => f.let(part)) as [I64, I64, I64, I64];
+  const middle = f.let(i64.add(i64.mul(ah, bl), high32(i64.mul(al, bl))));
+  const other = i64.add(i64.mul(al, bh), low32(middle));
+  const high = i64.add(i64.add(i64.mul(ah, bh), high32(middle)), high32(other));
+  if (!isSigned) return f.let(high);
+  const correction = i64.add(i64.and(i64.shrS(a, i64c(63)), b), i64.and(i64.shrS(b, i64c(63)), a));
+  return f.let(i64.sub(high, correction));
+}
+
 const multiplyWide =
   (isSigned: boolean): Meaning =>
   (s, from) => {
@@ -156,7 +171,7 @@ const multiplyWide =
     const a = s.f.let(s.getRegister(RAX, size));
     if (size === 64) {
       const low = s.f.let(i64.mul(a, b));
-      const high = s.f.let(s.helper64(isSigned ? 'mulHighSigned' : 'mulHighUnsigned', a, b));
+      const high = multiplyHigh(s, a, b, isSigned);
       s.setRegister(RAX, 64, low);
       s.setRegister(RDX, 64, high);
       const expected = isSigned ? i64.shrS(low, i64c(63)) : i64c(0);
@@ -180,7 +195,7 @@ function multiplyInto(s: Stage, to: Operand, a: I64, b: I64): void {
     const x = s.f.let(a);
     const y = s.f.let(b);
     const low = s.f.let(i64.mul(x, y));
-    const high = s.f.let(s.helper64('mulHighSigned', x, y));
+    const high = multiplyHigh(s, x, y, true);
     s.write(to, low);
     flagsOfMultiply(s, low, i64.extendI32U(i64.ne(high, i64.shrS(low, i64c(63)))), size);
     return;
