@@ -119,11 +119,22 @@ class Attributes {
     return Object.entries(value).map(([from, to]) => [from, typeof to === 'string' ? to : refuse(`${name}["${from}"]`, `${shown(to)} is no string`)]);
   }
 
-  display(name: AttributeName): MachineConfig['framebuffer'] {
+  items(name: AttributeName): Record<string, string> | undefined {
+    return this.raw(name) === undefined ? undefined : Object.fromEntries(this.map(name));
+  }
+
+  display(name: AttributeName): Pick<MachineConfig, 'framebuffer' | 'display'> {
     const value = this.raw(name);
-    if (value === false) return false;
+    if (value === false) return { framebuffer: false };
+    const device = /^(fbuf|vga|ramfb)((?:,[wh]=\d+)*)$/.exec(typeof value === 'string' ? value : '');
+    if (!device) return { framebuffer: this.resolution(name, value) };
+    const size = (letter: string, otherwise: number): string => new RegExp(`${letter}=(\\d+)`).exec(device[2]!)?.[1] ?? String(otherwise);
+    return { display: device[1] as NonNullable<MachineConfig['display']>, framebuffer: this.resolution(name, `${size('w', 1024)}x${size('h', 768)}`) };
+  }
+
+  private resolution(name: AttributeName, value: unknown): MachineConfig['framebuffer'] {
     const match = /^(\d+)x(\d+)$/.exec(typeof value === 'string' ? value : '');
-    if (!match) return refuse(name, `${shown(value)} is neither a resolution such as "1024x768" nor false`);
+    if (!match) return refuse(name, `${shown(value)} is neither a resolution such as "1024x768", nor fbuf, vga or ramfb, nor false`);
     const [width, height] = [Number(match[1]), Number(match[2])];
     if (width < 160 || width > 3840 || height < 100 || height > 2160) {
       return refuse(name, `${shown(value)} is not between 160x100 and 3840x2160`);
@@ -165,7 +176,8 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
   const kernel = get.path('kernel') ?? program;
   if (program !== undefined && kernel !== program) refuse('kernel', "is the same as 'program' under another name; give one of them");
   const snapshot = get.path('snapshot');
-  if (kernel === undefined && snapshot === undefined) {
+  const [firmware, bios] = [get.path('firmware'), get.path('bios')];
+  if ((kernel ?? snapshot ?? firmware ?? bios) === undefined) {
     throw userError('launch-attribute-missing', "launch attribute 'program' is missing: the guest to boot");
   }
   const loadAddress = get.address('loadAddress');
@@ -176,19 +188,25 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
       kernel,
       initrd: get.path('initrd'),
       append: get.text('append'),
+      firmware,
+      vars: get.path('vars'),
+      bios,
+      vgaBios: get.path('vgaBios'),
+      chipset: get.text('chipset') as MachineConfig['chipset'],
+      fwCfg: get.items('fwCfg'),
       loadAddress: loadAddress === undefined ? undefined : Number(loadAddress),
       loadMode: get.text('loadMode') as MachineConfig['loadMode'],
       modules: get.strings('modules'),
       memory: get.size('memory'),
       cpus: get.integer('cpus')!,
       startTime: get.time('startTime', now),
-      framebuffer: get.display('display'),
+      ...get.display('display'),
       historyBytes: get.integer('historyMegabytes')! * 2 ** 20,
       checkpointEvery: get.integer('checkpointEvery')!,
       debugExitPort: get.port('debugExitPort'),
     }) as MachineConfig,
     snapshot,
-    suspendFile: get.path('suspendFile') ?? `${kernel ?? snapshot}.suspended`,
+    suspendFile: get.path('suspendFile') ?? `${kernel ?? snapshot ?? firmware ?? bios}.suspended`,
     stopOnEntry: get.flag('stopOnEntry'),
     stopOnExit: get.flag('stopOnExit'),
     symbols: get.symbols('symbols'),

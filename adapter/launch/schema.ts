@@ -49,7 +49,7 @@ function shape(attribute: AttributeType): JsonObject {
     case 'map':
       return { type: 'object', additionalProperties: { type: 'string' } };
     case 'display':
-      return { anyOf: [{ type: 'string', pattern: '^[0-9]+x[0-9]+$' }, { const: false }] };
+      return { anyOf: [{ type: 'string', pattern: '^([0-9]+x[0-9]+|(fbuf|vga|ramfb)(,[wh]=[0-9]+)*)$' }, { const: false }] };
     case 'port':
       return { anyOf: [{ type: 'integer', minimum: 0, maximum: 0xffff }, { const: false }] };
   }

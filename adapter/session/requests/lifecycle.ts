@@ -76,7 +76,7 @@ async function start(session: Session, args: Readonly<Record<string, unknown>>):
   }
   session.launchArguments = args;
   session.event<DebugProtocol.ProcessEvent>('process', {
-    name: basename(plan.machine.kernel ?? plan.snapshot ?? 'guest'),
+    name: basename(plan.machine.kernel ?? plan.snapshot ?? plan.machine.firmware ?? plan.machine.bios ?? 'guest'),
     isLocalProcess: false,
     startMethod: 'launch',
     pointerSize: 64,

@@ -43,6 +43,19 @@ describe('launch attributes', () => {
     assert.equal(planLaunch({ program: '/k', startTime: 'now' }, () => 42).machine.startTime, 42);
   });
 
+  it('name firmware instead of a program', () => {
+    const { machine, suspendFile } = planLaunch({ firmware: '/code.fd', vars: '/vars.fd', chipset: 'i440fx', display: 'vga,w=800,h=600', fwCfg: { 'opt/a': 'b' } });
+    assert.deepEqual([machine.firmware, machine.vars, machine.chipset, machine.display], ['/code.fd', '/vars.fd', 'i440fx', 'vga']);
+    assert.deepEqual(machine.framebuffer, { width: 800, height: 600 });
+    assert.deepEqual(machine.fwCfg, { 'opt/a': 'b' });
+    assert.equal(suspendFile, '/code.fd.suspended');
+    const bios = planLaunch({ bios: '/bios.bin', vgaBios: '/vga.bin', display: 'ramfb' }).machine;
+    assert.deepEqual([bios.bios, bios.vgaBios, bios.display, bios.framebuffer, bios.fwCfg], ['/bios.bin', '/vga.bin', 'ramfb', { width: 1024, height: 768 }, undefined]);
+    refused({ firmware: '/f', chipset: 'piix' }, "'chipset'");
+    refused({ firmware: '/f', display: 'vga,w=1' }, "'display'");
+    refused({ firmware: '/f', fwCfg: { 'opt/a': 1 } }, "'fwCfg");
+  });
+
   it('name what is wrong', () => {
     refused({ program: '/k', memry: '1G' }, "'memry'", "did you mean 'memory'?");
     refused({ program: '/k', stopAtEntry: true }, "'stopAtEntry'", "'stopOnEntry'");
