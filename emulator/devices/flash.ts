@@ -184,7 +184,10 @@ export class Flash implements Device<typeof table>, MmioHandler {
       return;
     }
     const fitting = data.slice(0, Math.max(0, backing.length - offset));
-    store(offset, Uint8Array.from(fitting, (byte, i) => byte & bytes[offset + i]!));
+    store(
+      offset,
+      Uint8Array.from(fitting, (byte, i) => byte & bytes[offset + i]!),
+    );
     this.state.writes = (this.state.writes + 1) >>> 0;
   }
 

@@ -167,8 +167,7 @@ const MOST_ZEROS = 1 << 20;
 const DMA_SIGNATURE = [...'QEMU CFG'].map((character) => character.charCodeAt(0));
 
 const ascii = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
-const swap = (value: number): number =>
-  (((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;
+const swap = (value: number): number => (((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;
 
 function lanes(bytes: readonly number[], at: number, size: AccessSize): number {
   let value = 0;

@@ -80,7 +80,7 @@ export class Ich9Pm implements Device<typeof table>, ConfigRegisters {
   writeConfig(register: number, value: number, mask: number): void {
     const { state } = this;
     const merge = (old: number, writable: number): number => ((old & ~(mask & writable)) | (value & mask & writable)) >>> 0;
-    if (register === PMBASE) state.pmbase = merge(state.pmbase, BASE) | 1;
+    if (register === PMBASE) state.pmbase = (merge(state.pmbase, BASE) | 1) >>> 0;
     else if (register === ACPI_CNTL) state.acpiCntl = merge(state.acpiCntl, 0x87);
     else if (register === GEN_PMCON_1) state.genPmcon1 = merge(state.genPmcon1, state.genPmcon1 & 0x10 ? 0x06e7 : 0x06f7);
     else if (register === RCBA) state.rcba = merge(state.rcba, 0xffffc001);

@@ -37,7 +37,8 @@ export class Pam {
     const wanted = SEGMENTS.map(({ register, shift }) => (registers[register]! >> shift) & (READ | WRITE));
     SEGMENTS.forEach(({ address, length }, index) => {
       const attributes = wanted[index]!;
-      if (this.applied?.[index] !== attributes) this.shadow?.(address, length, attributes === (READ | WRITE) ? 'ram' : attributes === READ ? 'read-only' : 'hole');
+      if (this.applied?.[index] !== attributes)
+        this.shadow?.(address, length, attributes === (READ | WRITE) ? 'ram' : attributes === READ ? 'read-only' : 'hole');
     });
     this.applied = wanted;
   }

@@ -77,8 +77,8 @@ export class Piix4Pm implements Device<typeof table>, ConfigRegisters {
   }
 
   writeConfig(register: number, value: number, mask: number): void {
-    const merge = (old: number, writable: number): number => (old & ~(mask & writable)) | (value & mask & writable);
-    if (register === PMBA) this.state.pmba = merge(this.state.pmba, BASE) | 1;
+    const merge = (old: number, writable: number): number => ((old & ~(mask & writable)) | (value & mask & writable)) >>> 0;
+    if (register === PMBA) this.state.pmba = (merge(this.state.pmba, BASE) | 1) >>> 0;
     else if (register === PMREGMISC) this.state.pmregmisc = merge(this.state.pmregmisc, PMIOSE);
     else return;
     this.options.place(this.base);
