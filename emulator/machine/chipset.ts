@@ -108,7 +108,9 @@ export function movedTopology(base: AcpiTopology, parts: ChipsetParts, memory: n
       lpc: parts.lpcSlot,
       pirqOf: parts.pirqOf,
       mem64: MEM64,
-      ...(express ? { ecam, express, mem32: below ?? above, ...(below && above[0] < above[1] && { moreMem32: [above] }) } : { mem32: [floor, PCI_END] as const }),
+      ...(express
+        ? { ecam, express, mem32: below ?? above, ...(below && above[0] < above[1] && { moreMem32: [above] }) }
+        : { mem32: [floor, PCI_END] as const }),
     },
     pm: { ...base.pm, event, control: event + PM_CONTROL, timer: event + PM_TIMER },
   };

@@ -83,6 +83,11 @@ function kernelItems(kernel: NamedFile, commandLine: string, initrd: NamedFile |
     [FW_CFG.KERNEL_DATA, bytes.subarray(setup)],
     [FW_CFG.CMDLINE_SIZE, u32(line.length)],
     [FW_CFG.CMDLINE_DATA, line],
-    ...(initrd ? ([[FW_CFG.INITRD_SIZE, u32(initrd.bytes.length)], [FW_CFG.INITRD_DATA, initrd.bytes]] as [number, Contents][]) : []),
+    ...(initrd
+      ? ([
+          [FW_CFG.INITRD_SIZE, u32(initrd.bytes.length)],
+          [FW_CFG.INITRD_DATA, initrd.bytes],
+        ] as [number, Contents][])
+      : []),
   ];
 }

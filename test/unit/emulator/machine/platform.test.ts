@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { MachineConfig } from '../../../../emulator/machine/api';
+import type { Images } from '../../../../emulator/machine/boot';
+import { LocalGuest } from '../../../../emulator/machine/local';
+import { nodePace, writeVars } from '../../../../emulator/machine/node';
+import { platformOf } from '../../../../emulator/machine/platform';
+import { compiled, CONFIG, DEAD } from './guests';
+
+const FIRMWARE: MachineConfig = (({ loadAddress: _, loadMode: __, ...rest }) => ({ ...rest, framebuffer: { width: 1024, height: 768 } }))(CONFIG);
+const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replace(/\s/g, ''), 'hex'));
+const file = (name: string, bytes: Uint8Array) => ({ name, bytes });
+
+/** 64 KB of ROM with code at its beginning, to which its reset vector jumps. */
+function rom(code: string, length = 0x10000): Uint8Array {
+  const bytes = new Uint8Array(length).fill(0xff);
+  bytes.set(hex(code), length - 0x10000);
+  bytes.set(hex('ea 0000 00f0'), length - 16);
+  return bytes;
+}
+
+const guest = async (images: Images, config: Partial<MachineConfig> = {}, keepVars?: (bytes: Uint8Array) => Promise<void>): Promise<LocalGuest> =>
+  LocalGuest.create({ ...FIRMWARE, ...config }, { images, binaries: await compiled(), pace: nodePace, ...(keepVars && { keepVars }) });
+const run = (made: LocalGuest, position = 100_000) =>
+  new Promise<string>((resolve) => {
+    const off = made.on((event) => {
+      if (event.event !== 'stopped') return;
+      off();
+      resolve(event.stop.reason.kind);
+    });
+    void made.resume({ position, unattended: true });
+  });
+
+describe('board for firmware', function () {
+  this.timeout(20_000);
+
+  it('is chosen by what starts it', () => {
+    const code = file('code', rom(''));
+    assert.equal(platformOf(CONFIG, DEAD).chipset, 'bhyve');
+    assert.deepEqual(platformOf(CONFIG, DEAD).backings, []);
+    const q35 = platformOf(FIRMWARE, { firmware: code, vars: file('vars', new Uint8Array(0x2000)) });
+    assert.deepEqual([q35.chipset, q35.display, q35.flash.map(({ address }) => address)], ['q35', 'vga', [0xffff0000, 0xfffee000]]);
+    assert.equal(platformOf(FIRMWARE, { bios: code }).chipset, 'i440fx');
+    assert.equal(platformOf({ ...FIRMWARE, display: 'ramfb', chipset: 'q35' }, { bios: code }).display, 'ramfb');
+  });
+
+  it('says what does not go together', () => {
+    const code = file('code', rom(''));
+    const refused = (config: Partial<MachineConfig>, images: Images, text: RegExp): void =>
+      assert.throws(
+        () => platformOf({ ...FIRMWARE, ...config }, images),
+        (error: Error & { blame?: string }) => error.blame === 'user' && text.test(error.message),
+      );
+    refused({}, { firmware: code, bios: code }, /only one/);
+    refused({}, { vars: code, ...DEAD }, /variable store/);
+    refused({ chipset: 'q35' }, DEAD, /'chipset'/);
+    refused({ display: 'vga' }, DEAD, /'vga'/);
+    refused({}, { bios: code, ...DEAD }, /starts no kernel/);
+    refused({}, { firmware: file('odd', new Uint8Array(1000)) }, /odd: 1000 bytes/);
+    refused({}, { bios: code, vgaBios: file('junk', new Uint8Array(512)) }, /junk: this is no option ROM/);
+    refused({ fwCfg: { 'etc/e820': '' } }, { bios: code }, /'etc\/e820'/);
+  });
+
+  it('runs from the reset vector, below 1 MiB too, and on again after a reset', async () => {
+    // mov dx,0x402; mov al,'A'; out dx,al; mov al,0xfe; out 0x64,al; jmp $ (the keyboard controller's reset)
+    const made = await guest({ bios: file('bios', rom('ba0204 b041 ee b0fe e664 ebfe')) });
+    const bytes: number[] = [];
+    made.on((event) => void (event.event === 'serial' && event.port === 2 && bytes.push(...event.bytes)));
+    assert.equal(await run(made), 'reset');
+    assert.equal((await made.registers(0))['rip'], 0xfff0n);
+    assert.equal(await run(made), 'reset');
+    assert.deepEqual(bytes, [0x41, 0x41]);
+    await made.close();
+  });
+
+  it('keeps flash over a reset, and tells of changes', async () => {
+    // Programs 0x5a into the first byte of the store at 4 GB - 68 KB, then resets; in 32-bit mode:
+    // lgdt cs:[0x40]; mov eax,cr0; or al,1; mov cr0,eax; jmp dword 8:0xf0020
+    const image = rom('2e660f01164000 0f20c0 0c01 0f22c0 66ea 20000f00 0800');
+    const base = image.length - 0x10000;
+    // mov ax,0x10; mov ds,ax; mov ebx,0xfffef000; mov byte [ebx],0x10; mov byte [ebx],0x5a; mov byte [ebx],0xff; mov al,0xfe; out 0x64,al; jmp $
+    image.set(hex('66b81000 8ed8 bb00f0feff c60310 c6035a c603ff b0fe e664 ebfe'), base + 0x20);
+    // The table's limit and base, then null, code and data segments of 4 GB.
+    image.set(hex('1700 48000f00 0000 0000000000000000 ffff0000009bcf00 ffff00000093cf00'), base + 0x40);
+    const kept: number[] = [];
+    const made = await guest({ firmware: file('code', image), vars: file('vars', new Uint8Array(0x1000).fill(0xff)) }, {}, (bytes) =>
+      Promise.resolve(void kept.push(bytes[0]!)),
+    );
+    assert.equal(await run(made), 'reset');
+    assert.deepEqual(kept, [0x5a]);
+    assert.deepEqual([...(await made.readMemory(0, 'physical', 0xfffef000n, 2))], [0x5a, 0xff]);
+    const hash = await made.stateHash();
+    assert.equal(await run(made), 'reset');
+    assert.notEqual(await made.stateHash(), hash);
+    assert.deepEqual([...(await made.readMemory(0, 'physical', 0xfffef000n, 2))], [0x5a, 0xff]);
+    await made.close();
+  });
+
+  it('has a power button', async () => {
+    const made = await guest(DEAD, { loadAddress: 0x7c00, loadMode: 'real' });
+    await made.key('Power', true);
+    const acpi = (await made.deviceState()).find(({ name }) => name === 'acpi')!;
+    assert.equal(Number(acpi.children!.find(({ name }) => name === 'status')!.value) & 0x100, 0x100);
+    await made.close();
+  });
+});
+
+describe('variable store file', () => {
+  it('is replaced whole, through a link, and left alone where it can not be written', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'guest-vars-'));
+    const [path, link] = [join(folder, 'vars.fd'), join(folder, 'link.fd')];
+    writeFileSync(path, 'old');
+    symlinkSync(path, link);
+    await writeVars(link, Uint8Array.of(1, 2));
+    assert.deepEqual([...readFileSync(path)], [1, 2]);
+    assert.deepEqual(readdirSync(folder).sort(), ['link.fd', 'vars.fd']);
+    await assert.rejects(writeVars(join(folder, 'none/vars.fd'), Uint8Array.of(1)), /variable store '.*none\/vars\.fd' can not be written/);
+    rmSync(folder, { recursive: true });
+  });
+});
