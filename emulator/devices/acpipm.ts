@@ -9,8 +9,9 @@ import { BytePorts } from './byteports';
 export const ACPI_PORTS = { smiCommand: 0xb2, event: 0x400, control: 0x404 } as const;
 export const ACPI_ENABLE = 0xa0;
 export const ACPI_DISABLE = 0xa1;
-/** SLP_TYP of soft off: what \_S5 says. */
+/** SLP_TYP of soft off: what \_S5 says. Stock firmware for the PIIX4 and ICH9 boards of virtual machines writes 0. */
 export const SLEEP_TYPE_S5 = 5;
+export const FIRMWARE_SLEEP_TYPE_S5 = 0;
 
 const EVENT_BITS = {
   TMR: bit(0, 'Power Management Timer'),
@@ -59,6 +60,7 @@ export class AcpiPm extends BytePorts implements Device<typeof table> {
   readonly table = table;
   readonly state = initial(table);
   private base: number = ACPI_PORTS.event;
+  private readonly sleepTypeS5: number;
   private blocks: readonly Mapping[] = [];
 
   constructor(
@@ -67,6 +69,7 @@ export class AcpiPm extends BytePorts implements Device<typeof table> {
   ) {
     super();
     this.name = options.name ?? 'acpi';
+    this.sleepTypeS5 = options.movable ? FIRMWARE_SLEEP_TYPE_S5 : SLEEP_TYPE_S5;
     this.armTimer(context.now());
   }
 
@@ -154,7 +157,7 @@ export class AcpiPm extends BytePorts implements Device<typeof table> {
         break;
       case control + 1:
         state.control = (state.control & 0x00ff) | ((value << 8) & SLP_TYP);
-        if ((value << 8) & SLP_EN && (state.control & SLP_TYP) >> 10 === SLEEP_TYPE_S5)
+        if ((value << 8) & SLP_EN && (state.control & SLP_TYP) >> 10 === this.sleepTypeS5)
           this.options.powerOff();
         break;
       case ACPI_PORTS.smiCommand:

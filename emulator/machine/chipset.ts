@@ -9,7 +9,7 @@ import { PIRQS, pirqOf } from '../devices/pci';
 import type { PciFunction } from '../devices/pcifunction';
 import { Piix4Pm } from '../devices/piix4pm';
 import type { AcpiTopology } from '../firmware/acpi/topology';
-import { PM_CONTROL, PM_TIMER } from '../devices/acpipm';
+import { FIRMWARE_SLEEP_TYPE_S5, PM_CONTROL, PM_TIMER } from '../devices/acpipm';
 import type { Chipset } from './platform';
 
 export interface ChipsetOptions {
@@ -112,7 +112,7 @@ export function movedTopology(base: AcpiTopology, parts: ChipsetParts, memory: n
         ? { ecam, express, mem32: below ?? above, ...(below && above[0] < above[1] && { moreMem32: [above] }) }
         : { mem32: [floor, PCI_END] as const }),
     },
-    pm: { ...base.pm, event, control: event + PM_CONTROL, timer: event + PM_TIMER },
+    pm: { ...base.pm, event, control: event + PM_CONTROL, timer: event + PM_TIMER, sleepTypeS5: FIRMWARE_SLEEP_TYPE_S5 },
   };
 }
 

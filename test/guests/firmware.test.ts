@@ -90,6 +90,18 @@ describe('firmware', function () {
     });
   }
 
+  it('OVMF powers off, and its boot manager is on the screen', () => {
+    copyFileSync(VARS, vars);
+    const off = run('--firmware', CODE, '--vars', vars, '--type-after', 'Shell> ', '--type-serial', 'reset -s');
+    assert.deepEqual([off.status, off.report.stopReason], [0, 'power-off']);
+    const menu = run(
+      '--firmware', CODE, '--vars', vars, '--type-after', 'Shell> ', '--type-serial', 'exit', '--until-serial', 'Continue', '--screenshot', join(output, 'ovmf-boot-manager.png'),
+    ); // prettier-ignore
+    assert.equal(menu.status, 0, menu.serial.slice(-1000));
+    assert.match(menu.serial, /Device Manager[^]*Boot Manager/);
+    assert.ok(picture('ovmf-boot-manager.png').count((r, g, b) => r === b && g === b && r > 150) > 200_000, 'its grey page');
+  });
+
   it('OVMF as plain ROM on a framebuffer in RAM', () => {
     const { status, serial } = run(
       '--bios', join(guests, 'ovmf/OVMF.fd'), '--display', 'ramfb', '--type-after', 'Shell> ', '--type-serial', 'ver', '--until-serial', 'UEFI v2.70',

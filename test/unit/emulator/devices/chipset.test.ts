@@ -95,6 +95,8 @@ describe('power management ports', () => {
     context.time = 1e9;
     assert.equal(bus.in(0xb008, 4), 3579545);
     bus.out(0xb004, 0x3400, 2);
+    assert.equal(offs(), 0);
+    bus.out(0xb004, 0x2000, 2);
     assert.equal(offs(), 1);
     pm.pci.write(0x40, 0x600, 0xffff);
     assert.deepEqual([bus.in(0xb008, 4), bus.in(0x608, 4)], [ALL, 3579545]);
