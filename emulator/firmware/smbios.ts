@@ -17,6 +17,8 @@ const MAKER = 'Guest Debugger';
 const PRODUCT = 'x86-64 PC';
 const HANDLE = { SYSTEM: 0x100, CHASSIS: 0x300, PROCESSOR: 0x400, ARRAY: 0x1000, MODULE: 0x1100, RANGE: 0x1300, END: 0x7f00 } as const;
 const ENTRY_LENGTH = 31;
+/** What CPUID says too. */
+const MEGAHERTZ = 1000;
 
 const ascii = (text: string): number[] => [...text].map((character) => character.charCodeAt(0));
 
@@ -57,7 +59,7 @@ const processor = (index: number): number[] =>
     4,
     HANDLE.PROCESSOR + index,
     [
-      1, 0x03, 0x01, 2, ...little(0, 8), 0, 0, ...little(0, 2), ...little(0, 2), ...little(0, 2), 0x41, 0x01,
+      1, 0x03, 0x01, 2, ...little(0, 8), 0, 0, ...little(0, 2), ...little(MEGAHERTZ, 2), ...little(MEGAHERTZ, 2), 0x41, 0x01,
       ...little(0xffff, 2), ...little(0xffff, 2), ...little(0xffff, 2), 0, 0, 0, 1, 1, 1, ...little(0x0004, 2), ...little(0x01, 2),
     ],
     [`CPU ${index}`, MAKER],
