@@ -7,6 +7,7 @@ import type { Images } from '../../../../emulator/machine/boot';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import { nodePace, writeVars } from '../../../../emulator/machine/node';
 import { platformOf } from '../../../../emulator/machine/platform';
+import { checkState, random, SIZES } from '../devices/context';
 import { compiled, CONFIG, DEAD } from './guests';
 
 const FIRMWARE: MachineConfig = (({ loadAddress: _, loadMode: __, ...rest }) => ({ ...rest, framebuffer: { width: 1024, height: 768 } }))(CONFIG);
@@ -97,6 +98,42 @@ describe('board for firmware', function () {
     assert.deepEqual([...(await made.readMemory(0, 'physical', 0xfffef000n, 2))], [0x5a, 0xff]);
     await made.close();
   });
+
+  for (const chipset of ['i440fx', 'q35'] as const) {
+    it(`bears any access to any chip of ${chipset}`, async () => {
+      const store = file('vars', new Uint8Array(0x4000).fill(0xff));
+      const made = await guest({ firmware: file('code', rom('ebfe')), vars: store }, { chipset, display: chipset === 'q35' ? 'vga' : 'ramfb' });
+      const { bus } = made.machine;
+      const next = random(17);
+      const ports = [0x20, 0x40, 0x60, 0x70, 0x92, 0xb2, 0x1ce, 0x3f8, 0x402, 0x510, 0x600, 0xb000, 0xcf8, 0xcfc];
+      const addresses = [0xb8000, 0xc0000, 0xe0000000, 0xfebf0000, 0xfec00000, 0xfed00000, 0xfee00000, 0xfffec000, 0xffff0000, 0x800000000];
+      for (let i = 0; i < 150_000; i++) {
+        const size = SIZES[next(3)]!;
+        const value = next(2 ** 32);
+        const port = next(4) === 0 ? next(0x10000) : ports[next(ports.length)]! + next(16);
+        const address = addresses[next(addresses.length)]! + next(0x4000);
+        // Configuration space too: every function, every register.
+        if (next(3) === 0) bus.portWrite(0xcf8, 4, (0x80000000 | (next(3) === 0 ? next(0x10000) : (next(2) * 31) << 11) | (next(64) << 2)) >>> 0);
+        switch (next(4)) {
+          case 0:
+            bus.portWrite(port, size, value);
+            break;
+          case 1:
+            assert.ok(bus.portRead(port, size) < 2 ** (8 * size));
+            break;
+          case 2:
+            bus.mmioWrite(address, size, value);
+            break;
+          default:
+            assert.ok(bus.mmioRead(address, size) < 2 ** (8 * size));
+        }
+      }
+      for (const { name, table, state } of made.machine.devices) checkState(table, state, name);
+      await made.frame();
+      await made.stateHash();
+      await made.close();
+    });
+  }
 
   it('has a power button', async () => {
     const made = await guest(DEAD, { loadAddress: 0x7c00, loadMode: 'real' });
