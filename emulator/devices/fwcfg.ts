@@ -5,7 +5,9 @@
 import type { AccessSize, Bus, Device, DeviceContext, PortHandler } from '../bus/device';
 import { fields, initial, reset, u16, u32 } from '../bus/fields';
 
-const SELECTOR = 0x510;
+/** Ports of selector, data and DMA address. */
+export const FW_CFG_PORTS = { port: 0x510, count: 12 } as const;
+const SELECTOR = FW_CFG_PORTS.port;
 const DMA = 0x514;
 
 export const FW_CFG = {

@@ -1,5 +1,6 @@
 /** The parts of a board that differ between chip sets, and what the ACPI tables say of them. */
 import type { Device, DeviceContext, MmioHandler, AccessSize } from '../bus/device';
+import { FW_CFG_PORTS } from '../devices/fwcfg';
 import { HostBridge } from '../devices/hostbridge';
 import { Ich9Pm } from '../devices/ich9pm';
 import type { LpcOptions } from '../devices/lpc';
@@ -103,6 +104,7 @@ export function movedTopology(base: AcpiTopology, parts: ChipsetParts, memory: n
   return {
     ...base,
     vga,
+    fwCfg: FW_CFG_PORTS,
     pci: {
       ...base.pci,
       lpc: parts.lpcSlot,

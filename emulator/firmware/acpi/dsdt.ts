@@ -23,20 +23,13 @@ export function dsdtBody(topology: AcpiTopology): Aml {
 }
 
 const processors = ({ processors }: AcpiTopology): Aml =>
-  processors.flatMap((_, i) => [
-    ...aml.device(
-      `C${i.toString(16).toUpperCase().padStart(3, '0')}`,
-      aml.define('_HID', 'ACPI0007'),
-      aml.define('_UID', i),
-    ),
-  ]);
+  processors.flatMap((_, i) => [...aml.device(`C${i.toString(16).toUpperCase().padStart(3, '0')}`, aml.define('_HID', 'ACPI0007'), aml.define('_UID', i))]);
 
 function hostBridge(topology: AcpiTopology): Aml {
   const { mem32, moreMem32, mem64, express, pirqOf, pirqGsi } = topology.pci;
   const routes = (entry: (device: number, pin: number) => Aml): Aml =>
     aml.pack(...Array.from({ length: PCI_DEVICES * PINS }, (_, i) => entry(Math.floor(i / PINS), i % PINS)));
-  const route = (device: number, pin: number, source: aml.Value, index: number): Aml =>
-    aml.pack(device * 0x10000 + 0xffff, pin, source, index);
+  const route = (device: number, pin: number, source: aml.Value, index: number): Aml => aml.pack(device * 0x10000 + 0xffff, pin, source, index);
   return aml.device(
     'PC00',
     ...(express ? [aml.define('_HID', aml.eisaId('PNP0A08')), aml.define('_CID', aml.eisaId('PNP0A03'))] : [aml.define('_HID', aml.eisaId('PNP0A03'))]),
@@ -63,17 +56,13 @@ function hostBridge(topology: AcpiTopology): Aml {
       'PPRT',
       routes((device, pin) => route(device, pin, aml.name(`\\_SB.LNK${letter(pirqOf(device, pin + 1))}`), 0)),
     ),
-    aml.method(
-      '_PRT',
-      0,
-      aml.when(aml.name('\\PICM'), [aml.returns(aml.name('APRT'))], [aml.returns(aml.name('PPRT'))]),
-    ),
+    aml.method('_PRT', 0, aml.when(aml.name('\\PICM'), [aml.returns(aml.name('APRT'))], [aml.returns(aml.name('PPRT'))])),
     lpc(topology),
   );
 }
 
 function lpc(topology: AcpiTopology): Aml {
-  const { serial, keyboard, mouse, pci, ioApics, localApic, pm } = topology;
+  const { serial, keyboard, mouse, fwCfg, pci, ioApics, localApic, pm } = topology;
   return aml.device(
     'LPC',
     aml.define('_ADR', pci.lpc * 0x10000),
@@ -82,13 +71,19 @@ function lpc(topology: AcpiTopology): Aml {
       'LPCR',
       PIRQ_REGISTERS.map((offset, pirq) => ({ name: `PIR${letter(pirq)}`, offset })),
     ),
-    ...serial.map(({ base, irq }, i) =>
-      isaDevice(`COM${i + 1}`, 'PNP0501', [resource.ports(base, 8), resource.isaIrq(irq)], i + 1),
-    ),
-    ...(keyboard
-      ? [isaDevice('KBD', 'PNP0303', [resource.ports(0x60, 1), resource.ports(0x64, 1), resource.isaIrq(1)])]
-      : []),
+    ...serial.map(({ base, irq }, i) => isaDevice(`COM${i + 1}`, 'PNP0501', [resource.ports(base, 8), resource.isaIrq(irq)], i + 1)),
+    ...(keyboard ? [isaDevice('KBD', 'PNP0303', [resource.ports(0x60, 1), resource.ports(0x64, 1), resource.isaIrq(1)])] : []),
     ...(mouse ? [isaDevice('MOU', 'PNP0F13', [resource.isaIrq(12)])] : []),
+    ...(fwCfg
+      ? [
+          aml.device(
+            'FWCF',
+            aml.define('_HID', 'QEMU0002'),
+            aml.define('_STA', 0x0b),
+            aml.define('_CRS', resource.resources(resource.ports(fwCfg.port, fwCfg.count))),
+          ),
+        ]
+      : []),
     isaDevice('RTC', 'PNP0B00', [resource.ports(0x70, 2), resource.isaIrq(8)]),
     isaDevice('TIMR', 'PNP0100', [resource.ports(0x40, 4), resource.isaIrq(0)]),
     isaDevice('PIC', 'PNP0000', [resource.ports(0x20, 2), resource.ports(0xa0, 2), resource.isaIrq(2)]),
@@ -109,12 +104,7 @@ function lpc(topology: AcpiTopology): Aml {
   );
 }
 
-const isaDevice = (
-  path: string,
-  id: string,
-  descriptors: readonly (readonly number[])[],
-  uid?: number,
-): Aml =>
+const isaDevice = (path: string, id: string, descriptors: readonly (readonly number[])[], uid?: number): Aml =>
   aml.device(
     path,
     aml.define('_HID', aml.eisaId(id)),
@@ -141,11 +131,7 @@ function link(pirq: number): Aml {
     aml.method(
       '_CRS',
       0,
-      aml.when(
-        disabled,
-        [aml.store(0, irqMask)],
-        [aml.store(aml.shiftLeft(1, aml.and(register, 0x0f)), irqMask)],
-      ),
+      aml.when(disabled, [aml.store(0, irqMask)], [aml.store(aml.shiftLeft(1, aml.and(register, 0x0f)), irqMask)]),
       aml.returns(aml.name('CURR')),
     ),
     aml.method(
@@ -153,11 +139,7 @@ function link(pirq: number): Aml {
       1,
       aml.wordField(aml.argument(0), 1, 'WANT'),
       aml.store(aml.lowestSetBit(aml.name('WANT')), aml.local(0)),
-      aml.when(
-        aml.local(0),
-        [aml.store(aml.subtract(aml.local(0), 1), register)],
-        [aml.store(0x80, register)],
-      ),
+      aml.when(aml.local(0), [aml.store(aml.subtract(aml.local(0), 1), register)], [aml.store(0x80, register)]),
     ),
   );
 }

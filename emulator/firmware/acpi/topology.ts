@@ -24,6 +24,8 @@ export interface AcpiTopology {
   readonly serial: readonly { readonly base: number; readonly irq: number }[];
   readonly keyboard: boolean;
   readonly mouse: boolean;
+  /** First port of the firmware configuration device, and how many. */
+  readonly fwCfg?: { readonly port: number; readonly count: number };
   /** VGA ports and text memory exist. */
   readonly vga: boolean;
   /** Power management hardware: port numbers, and the values that drive it. */
