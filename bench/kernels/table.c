@@ -8,12 +8,12 @@
 static uint64_t nothing(uint64_t n) { return n; }
 
 const struct kernel kernels[] = {
-  {"null", nothing, 1},          {"alu", alu, 150000000},      {"sum", sum, 40000},        {"copy", copy, 25000},
-  {"list", list, 120000000},     {"sieve", sieve, 400},        {"bytecode", bytecode, 8000000}, {"calls", calls, 1500},
-  {"strings", strings, 60000},   {"mandelbrot", mandelbrot, 40}, {"dot", dot, 8000},       {"packed", packed, 8000},
-  {"vector", vector, 12000000},  {"extended", extended, 6000000},
+  {"null", nothing, 1},          {"alu", alu, 375000000},      {"sum", sum, 200000},        {"copy", copy, 100000},
+  {"list", list, 120000000},     {"sieve", sieve, 2000},        {"bytecode", bytecode, 11000000}, {"calls", calls, 2000},
+  {"strings", strings, 6000},   {"mandelbrot", mandelbrot, 200}, {"dot", dot, 80000},       {"packed", packed, 80000},
+  {"vector", vector, 120000000},  {"extended", extended, 6000000},
 #ifdef GUEST
-  {"faults", faults, 1200},      {"syscalls", syscalls, 6000000}, {"switches", switches, 1500000},
+  {"faults", faults, 1500},      {"syscalls", syscalls, 4000000}, {"switches", switches, 150000},
 #endif
   {0, 0, 0},
 };
