@@ -7,9 +7,8 @@ const path = require('node:path');
 const webpack = require('webpack');
 
 const dist = path.join(__dirname, 'dist');
-const production = process.env.NODE_ENV === 'production';
-
-const common = {
+/** `webpack --env production` makes what is published: small, without source maps. */
+const common = (production) => ({
   context: __dirname,
   mode: 'production',
   devtool: production ? false : 'source-map',
@@ -28,11 +27,11 @@ const common = {
   optimization: { minimize: production, moduleIds: 'named' },
   performance: { hints: false },
   stats: 'errors-warnings',
-};
+});
 
 /** Programs that Node runs. __dirname stays what it is when they run: they find their assets beside them. */
-const node = {
-  ...common,
+const node = (production) => ({
+  ...common(production),
   name: 'node',
   target: 'node20',
   entry: {
@@ -49,26 +48,26 @@ const node = {
     new webpack.BannerPlugin({ banner: '#!/usr/bin/env node', raw: true, include: /^guest\.js$/ }),
     { apply: (compiler) => makeExecutable(compiler, 'guest.js') },
   ],
-};
+});
 
-const extension = {
-  ...common,
+const extension = (production) => ({
+  ...common(production),
   name: 'extension',
   target: 'node20',
   entry: { extension: './extension/extension.ts' },
   output: { path: dist, filename: '[name].js', libraryTarget: 'commonjs2' },
   node: { __dirname: false },
   externals: { vscode: 'commonjs vscode' },
-};
+});
 
-const media = {
-  ...common,
+const media = (production) => ({
+  ...common(production),
   name: 'media',
   target: ['web', 'es2022'],
   entry: { display: './media/display/display.ts' },
   experiments: { outputModule: true },
   output: { path: path.join(dist, 'media'), filename: '[name].js', module: true, library: { type: 'module' } },
-};
+});
 
 /** Emits files of packages beside the bundles. */
 function copyAssets(compiler, files) {
@@ -84,4 +83,4 @@ function makeExecutable(compiler, name) {
   compiler.hooks.afterEmit.tap('executable', () => require('node:fs').chmodSync(path.join(dist, name), 0o755));
 }
 
-module.exports = [node, extension, media];
+module.exports = ({ production = false } = {}) => [node(production), extension(production), media(production)];

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 const ROOT = resolve(__dirname, '../../..');
 
 function run(...args: string[]): void {
-  const { status, stdout, stderr } = spawnSync('npx', args, { cwd: ROOT, encoding: 'utf8', env: { ...process.env, NODE_ENV: 'production' } });
+  const { status, stdout, stderr } = spawnSync('npx', args, { cwd: ROOT, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${args.join(' ')}: ${stdout}${stderr}`);
 }
 
@@ -18,7 +18,7 @@ export function packageExtension(): string {
   const folder = join(ROOT, 'test-output');
   const vsix = join(folder, 'guest-debug.vsix');
   mkdirSync(folder, { recursive: true });
-  run('webpack');
+  run('webpack', '--env', 'production');
   run('vsce', 'package', '--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links', '--out', vsix);
   return (packaged = vsix);
 }
