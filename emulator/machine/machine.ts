@@ -122,15 +122,21 @@ export class Machine {
     return this.board.devices;
   }
 
-  /** Hardware reset: all chips and processors, and memory as the loader leaves it; flash stays. Position and time go on. */
+  /**
+   * Hardware reset: all chips and processors, and memory as the loader leaves it. Where firmware starts the machine,
+   * memory stays as it is, as in a PC. Position and time go on.
+   */
   reset(): void {
-    const memory = new Uint8Array(this.engine.memory.buffer);
-    const lasting = this.platform.backings.filter(({ writable }) => !writable).map(({ name }) => this.engine.backing(name).bytes);
-    const pages = [...this.pages.all()].filter((page) => lasting.every(({ byteOffset, length }) => page * PAGE < byteOffset || page * PAGE >= byteOffset + length));
-    for (const page of pages) memory.fill(0, page * PAGE, (page + 1) * PAGE);
-    this.pages.mark(pages);
+    if (this.boot.entry) this.clear();
     this.board.reset();
     this.start();
+  }
+
+  private clear(): void {
+    const memory = new Uint8Array(this.engine.memory.buffer);
+    const pages = this.pages.all();
+    for (const page of pages) memory.fill(0, page * PAGE, (page + 1) * PAGE);
+    this.pages.mark(pages);
   }
 
   /** What ROM and flash hold at power-on. The variable store is marked as written, so that its contents at power-on are in the history. */

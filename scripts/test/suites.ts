@@ -20,8 +20,19 @@ export const SUITES: readonly Suite[] = [
     name: 'oracle-long',
     about: "many more random instructions, with the day's seed",
     command: mocha('test/oracle/differential.test.ts'),
-    environment: { ORACLE_SEED: process.env['ORACLE_SEED'] ?? String(Math.floor(Date.now() / 86_400_000)), ORACLE_CASES: process.env['ORACLE_CASES'] ?? LONG_CASES },
+    environment: {
+      ORACLE_SEED: process.env['ORACLE_SEED'] ?? String(Math.floor(Date.now() / 86_400_000)),
+      ORACLE_CASES: process.env['ORACLE_CASES'] ?? LONG_CASES,
+    },
     long: true,
     needs: ['gcc'],
+  },
+  {
+    name: 'guests-long',
+    about: 'guests that take minutes: a graphical installer',
+    command: mocha('test/guests/firmware.test.ts'),
+    environment: { GUESTS_LONG: '1' },
+    long: true,
+    needs: ['guests'],
   },
 ];

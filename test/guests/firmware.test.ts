@@ -42,7 +42,7 @@ describe('firmware', function () {
     rmSync(report, { force: true });
     const { status, stderr } = spawnSync(
       process.execPath,
-      [...command, 'run', '--serial', `file:${serial}`, '--debug-console', `file:${log}`, '--report', report, '--no-history', '--timeout', '300', ...args],
+      [...command, 'run', '--serial', `file:${serial}`, '--debug-console', `file:${log}`, '--report', report, '--no-history', '--timeout', '500', ...args],
       { cwd: root, encoding: 'utf8', input: '' },
     );
     assert.ok(existsSync(report), stderr);
@@ -132,6 +132,25 @@ describe('firmware', function () {
       assert.ok(picture(`ovmf-${kernel}.png`).count(bright) > 30_000);
     });
   }
+
+  it("OVMF to Debian's graphical installer", function () {
+    const installer = join(guests, 'debian-installer-gtk');
+    if (!process.env['GUESTS_LONG'] || !existsSync(join(installer, 'linux'))) {
+      console.log("      skipped: 'npm test -- guests-long' runs it");
+      return this.skip();
+    }
+    copyFileSync(VARS, vars);
+    const { report } = run(
+      '--firmware', CODE, '--vars', vars, '--kernel', join(installer, 'linux'), '--initrd', join(installer, 'initrd.gz'), '--append', 'vga=788 --- quiet',
+      '--memory', '1G', '--max-instructions', '20000000000', '--screenshot', join(output, 'debian-installer.png'),
+    ); // prettier-ignore
+    assert.equal(report.stopReason, 'limit');
+    const { width, height, count } = picture('debian-installer.png');
+    assert.deepEqual([width, height], [1024, 768]);
+    assert.ok(count((r, g, b) => Math.abs(r - 41) < 8 && g > 120 && g < 145 && b > 115 && b < 140) > 15_000, 'the language that is selected');
+    assert.ok(count((r, g, b) => r + g + b === 765) > 300_000, 'the list of languages');
+    assert.ok(count((r, g, b) => r + g + b < 150) > 5_000, 'their names');
+  });
 
   for (const chipset of ['i440fx', 'q35']) {
     it(`SeaBIOS on ${chipset}: to its search for something to boot`, () => {

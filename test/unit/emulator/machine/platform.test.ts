@@ -71,8 +71,10 @@ describe('board for firmware', function () {
     made.on((event) => void (event.event === 'serial' && event.port === 2 && bytes.push(...event.bytes)));
     assert.equal(await run(made), 'reset');
     assert.equal((await made.registers(0))['rip'], 0xfff0n);
+    await made.writeMemory(0, 'physical', 0x1000n, Uint8Array.of(0x77));
     assert.equal(await run(made), 'reset');
     assert.deepEqual(bytes, [0x41, 0x41]);
+    assert.deepEqual([...(await made.readMemory(0, 'physical', 0x1000n, 1))], [0x77], 'memory stays as it is');
     await made.close();
   });
 
