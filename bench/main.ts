@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runBoots } from './boots';
 import { runKernels } from './kernels';
 import { parseOptions, USAGE, UsageError } from './options';
 import { findPeers } from './peers';
@@ -21,6 +22,7 @@ async function main(): Promise<number> {
   for (const what of peers.missing) console.log(`missing: ${what}`);
   const rows: Row[] = [];
   if (options.parts.includes('kernels')) rows.push(...runKernels(options, peers, WORK));
+  if (options.parts.includes('boots')) rows.push(...(await runBoots(options, peers)));
   console.log(`\n${rowTable(rows)}\n`);
   for (const line of summary(rows)) console.log(line);
 

@@ -3,19 +3,11 @@
  *
  *   npm run guests [-- NAME… --refresh --debug-symbols]
  *
- * Names: linux-cloud, linux-generic, ovmf, memtest, seabios (these five when none is given), debian-installer-gtk.
+ * Names: linux-cloud, linux-generic, ovmf, memtest, seabios (these five when none is given), linux-686, debian-installer-gtk.
  * What is there already is kept; `--refresh` fetches it again. `--debug-symbols` adds the kernels' vmlinux with
  * DWARF and the real System.map (283 MB to download, 600 MB to keep, each).
  */
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -27,6 +19,8 @@ import { vmlinuxOf } from './guests/vmlinux';
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const CACHE = join(ROOT, '.cache', 'guests');
 const apt = new Apt(join(CACHE, '.apt'));
+/** Lists of their own, for the 32-bit guest. */
+const apt386 = new Apt(join(CACHE, '.apt-i386'), 'i386');
 
 interface Guest {
   readonly byDefault: boolean;
@@ -38,44 +32,40 @@ interface Guest {
 
 function findOne(root: string, folder: string, pattern: RegExp): string {
   const directory = join(root, folder);
-  const name = existsSync(directory)
-    ? readdirSync(directory).find((entry) => pattern.test(entry))
-    : undefined;
+  const name = existsSync(directory) ? readdirSync(directory).find((entry) => pattern.test(entry)) : undefined;
   if (!name) throw new Unavailable(`the package holds no ${folder}/${pattern.source}`);
   return join(directory, name);
 }
 
 /** Copies files of a package, given by their paths in it. */
-function filesOf(packageName: string, folder: string, paths: Record<string, string>): string {
-  const version = apt.unpack(packageName, (root) => {
+function filesOf(packageName: string, folder: string, paths: Record<string, string>, from = apt): string {
+  const version = from.unpack(packageName, (root) => {
     for (const [name, path] of Object.entries(paths)) {
-      copyFileSync(
-        findOne(root, dirname(path), new RegExp(`^${path.split('/').at(-1)}$`)),
-        join(folder, name),
-      );
+      copyFileSync(findOne(root, dirname(path), new RegExp(`^${path.split('/').at(-1)}$`)), join(folder, name));
     }
   });
   return `${packageName} ${version}`;
 }
 
-const linux = (metaPackage: string): Guest => ({
-  byDefault: true,
-  files: ['vmlinuz', 'vmlinux', 'System.map', 'initrd.gz'],
+const linux = (metaPackage: string, from = apt): Guest => ({
+  byDefault: from === apt,
+  files: ['vmlinuz', 'initrd.gz', ...(from === apt ? ['vmlinux', 'System.map'] : [])],
   fetch(folder) {
-    const image = filesOf(apt.resolve(metaPackage), folder, {
-      vmlinuz: 'boot/vmlinuz-.*',
-      config: 'boot/config-.*',
-    });
-    const busybox = filesOf('busybox-static', folder, { busybox: 'bin/busybox' });
+    const image = filesOf(from.resolve(metaPackage), folder, { vmlinuz: 'boot/vmlinuz-.*', config: 'boot/config-.*' }, from);
+    const busybox = filesOf('busybox-static', folder, { busybox: 'bin/busybox' }, from);
     writeFileSync(join(folder, 'initrd.gz'), busyboxInitramfs(readFileSync(join(folder, 'busybox'))));
     rmSync(join(folder, 'busybox'));
-    // The package's System.map is a stub of one line: the symbols are read out of the kernel itself.
-    const vmlinux = vmlinuxOf(readFileSync(join(folder, 'vmlinuz')));
-    writeFileSync(join(folder, 'vmlinux'), vmlinux);
-    writeFileSync(join(folder, 'System.map'), systemMap(vmlinux));
+    if (from === apt) writeSymbols(folder); // the tables of a 32-bit kernel are laid out in another way
     return [image, busybox];
   },
 });
+
+function writeSymbols(folder: string): void {
+  // The package's System.map is a stub of one line: the symbols are read out of the kernel itself.
+  const vmlinux = vmlinuxOf(readFileSync(join(folder, 'vmlinuz')));
+  writeFileSync(join(folder, 'vmlinux'), vmlinux);
+  writeFileSync(join(folder, 'System.map'), systemMap(vmlinux));
+}
 
 const copied = (byDefault: boolean, packageName: string, paths: Record<string, string>): Guest => ({
   byDefault,
@@ -92,31 +82,14 @@ const KERNELS = { 'linux-cloud': 'linux-image-cloud-amd64', 'linux-generic': 'li
 const GUESTS: Readonly<Record<string, Guest>> = {
   'linux-cloud': linux(KERNELS['linux-cloud']),
   'linux-generic': linux(KERNELS['linux-generic']),
+  'linux-686': linux('linux-image-686', apt386),
   ovmf: copied(true, 'ovmf', {
     ...inFolder('usr/share/OVMF', 'OVMF_CODE_4M.fd', 'OVMF_VARS_4M.fd', 'OVMF_CODE.fd', 'OVMF_VARS.fd'),
     ...inFolder('usr/share/ovmf', 'OVMF.fd'),
   }),
-  memtest: copied(
-    true,
-    'memtest86+',
-    inFolder('boot', 'memtest86+x64.bin', 'memtest86+x64.efi', 'memtest86+ia32.bin', 'memtest86+ia32.efi'),
-  ),
-  seabios: copied(
-    true,
-    'seabios',
-    inFolder(
-      'usr/share/seabios',
-      'bios.bin',
-      'bios-256k.bin',
-      'vgabios-stdvga.bin',
-      'vgabios-bochs-display.bin',
-    ),
-  ),
-  'debian-installer-gtk': copied(
-    false,
-    'debian-installer-12-netboot-amd64',
-    inFolder(INSTALLER, 'linux', 'initrd.gz'),
-  ),
+  memtest: copied(true, 'memtest86+', inFolder('boot', 'memtest86+x64.bin', 'memtest86+x64.efi', 'memtest86+ia32.bin', 'memtest86+ia32.efi')),
+  seabios: copied(true, 'seabios', inFolder('usr/share/seabios', 'bios.bin', 'bios-256k.bin', 'vgabios-stdvga.bin', 'vgabios-bochs-display.bin')),
+  'debian-installer-gtk': copied(false, 'debian-installer-12-netboot-amd64', inFolder(INSTALLER, 'linux', 'initrd.gz')),
 };
 
 /** vmlinux with DWARF and the System.map of the matching -dbg package. */

@@ -192,6 +192,11 @@ export interface Guest {
   setTriggers(triggers: readonly Trigger[]): Promise<void>;
 
   checkpoint(name?: string): Promise<CheckpointInfo>;
+export interface SaveOptions {
+  /** A snapshot of the same folder: what it holds already is not written again. */
+  readonly parent?: string;
+}
+
   checkpoints(): Promise<readonly CheckpointInfo[]>;
   restore(id: number): Promise<void>;
   /** Hash of the whole guest-visible state, as hexadecimal digits. */
@@ -219,7 +224,7 @@ export interface Guest {
   /** Names of I/O ports' owners and the physical memory map. */
   memoryMap(): Promise<readonly { readonly first: bigint; readonly last: bigint; readonly owner: string; readonly space: 'memory' | 'port' }[]>;
 
-  /** Writes a snapshot file atomically. */
-  save(path: string): Promise<void>;
+  /** Writes a snapshot file atomically, of the moment at which this is asked; the guest may run meanwhile. */
+  save(path: string, options?: SaveOptions): Promise<void>;
   close(): Promise<void>;
 }

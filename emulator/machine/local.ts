@@ -2,7 +2,7 @@ import type { Nanoseconds } from '../bus/device';
 import type { EngineBinaries } from '../engine/wasm-module';
 import { EmulatorError, userError } from '../errors';
 import type {
-  CheckpointInfo, Frame, Guest, GuestEvent, MachineConfig, Position, RunLimits, StateNode, Status, StepKind, Stop, StopReason, Trigger,
+  CheckpointInfo, Frame, Guest, GuestEvent, MachineConfig, Position, RunLimits, SaveOptions, StateNode, Status, StepKind, Stop, StopReason, Trigger,
 } from './api'; // prettier-ignore
 import type { Images } from './boot';
 import type { History, MakeHistory } from './history';
@@ -30,8 +30,8 @@ export interface LocalOptions {
   readonly history?: MakeHistory;
   /** Puts the machine into another state than that at power-on, before anything is recorded. */
   readonly begin?: (machine: Machine) => void;
-  /** Writes a snapshot of the machine. */
-  readonly save?: (machine: Machine, path: string) => Promise<void>;
+  /** Writes a snapshot of the machine, with its images, so that it is whole by itself. */
+  readonly save?: (machine: Machine, images: Images, path: string, options?: SaveOptions) => Promise<void>;
   /** Writes firmware's variable store back. */
   readonly keepVars?: (bytes: Uint8Array) => Promise<void>;
 }
@@ -378,9 +378,9 @@ export class LocalGuest implements Guest {
     return this.input({ kind: 'pointer', dx: x - oldX, dy: y - oldY, wheel, buttons });
   }
 
-  save(path: string): Promise<void> {
-    const { save } = this.options;
-    return save ? save(this.machine, path) : Promise.reject(userError('no-snapshots', 'this host of the guest can not write snapshot files'));
+  save(path: string, options?: SaveOptions): Promise<void> {
+    const { save, images } = this.options;
+    return save ? save(this.machine, images, path, options) : Promise.reject(userError('no-snapshots', 'this host of the guest can not write snapshot files'));
   }
   async close(): Promise<void> {
     await this.pause();

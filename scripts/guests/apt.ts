@@ -1,13 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 /** Something that this host or its network can't give; the message says what to do. */
@@ -26,21 +18,19 @@ const SOURCES = [`debian ${RELEASE}`, `debian ${RELEASE}-updates`, `debian-secur
 export class Apt {
   private options: string[] | undefined;
 
-  constructor(private readonly directory: string) {}
+  constructor(
+    private readonly directory: string,
+    private readonly architecture: 'amd64' | 'i386' = 'amd64',
+  ) {}
 
-  private run(
-    program: string,
-    args: readonly string[],
-    cwd?: string,
-  ): { ok: boolean; output: string; error: string } {
+  private run(program: string, args: readonly string[], cwd?: string): { ok: boolean; output: string; error: string } {
     const child = spawnSync(program, args, {
       cwd,
       encoding: 'utf8',
       maxBuffer: 1 << 28,
       env: { ...process.env, LC_ALL: 'C' },
     });
-    if (child.error)
-      throw new Unavailable(`"${program}" can't be run here: a Debian host (apt, dpkg) is needed`);
+    if (child.error) throw new Unavailable(`"${program}" can't be run here: a Debian host (apt, dpkg) is needed`);
     return { ok: child.status === 0, output: child.stdout, error: child.stderr.trim() };
   }
 
@@ -49,37 +39,25 @@ export class Apt {
     if (this.options) return this.options;
     const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
     const isRelease = new RegExp(`^VERSION_CODENAME=${RELEASE}$`, 'm').test(release);
-    const common = ['-o', 'APT::Sandbox::User=root', '-o', 'APT::Architecture=amd64'];
-    if (isRelease && this.run('apt-cache', [...common, 'show', 'ovmf']).ok) return (this.options = common);
+    const common = [...['-o', 'APT::Sandbox::User=root', '-o', `APT::Architecture=${this.architecture}`], ...['-o', `APT::Architectures=${this.architecture}`]];
+    // The host's own lists are those of its own architecture.
+    if (isRelease && this.architecture === 'amd64' && this.run('apt-cache', [...common, 'show', 'ovmf']).ok) return (this.options = common);
 
     for (const part of ['lists/partial', 'cache/archives/partial']) {
       mkdirSync(join(this.directory, part), { recursive: true });
     }
-    const own = [
-      ...common,
-      ...['-o', `Dir::State::Lists=${resolve(this.directory, 'lists')}`],
-      ...['-o', `Dir::Cache=${resolve(this.directory, 'cache')}`],
-    ];
+    const own = [...common, ...['-o', `Dir::State::Lists=${resolve(this.directory, 'lists')}`], ...['-o', `Dir::Cache=${resolve(this.directory, 'cache')}`]];
     if (!isRelease) {
       if (!existsSync(KEYRING)) {
         throw new Unavailable(`not Debian 12, and ${KEYRING} (package debian-archive-keyring) is missing`);
       }
       const list = resolve(this.directory, 'sources.list');
       writeFileSync(list, SOURCES);
-      own.push(
-        '-o',
-        `Dir::Etc::SourceList=${list}`,
-        '-o',
-        'Dir::Etc::SourceParts=-',
-        '-o',
-        'Dir::State::Status=/dev/null',
-      );
-    }
+      own.push('-o', `Dir::Etc::SourceList=${list}`, '-o', 'Dir::Etc::SourceParts=-', '-o', 'Dir::State::Status=/dev/null');
+    } else own.push('-o', 'Dir::State::Status=/dev/null');
     const update = this.run('apt-get', [...own, '-qq', 'update']);
     if (!this.run('apt-cache', [...own, 'show', 'ovmf']).ok) {
-      throw new Unavailable(
-        `the package lists of Debian 12 can't be fetched: ${update.error || 'no package "ovmf" in them'}`,
-      );
+      throw new Unavailable(`the package lists of Debian 12 can't be fetched: ${update.error || 'no package "ovmf" in them'}`);
     }
     return (this.options = own);
   }

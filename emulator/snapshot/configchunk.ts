@@ -1,0 +1,128 @@
+/** The configuration and the images: with them, a restore needs nothing but the file. */
+import type { MachineConfig } from '../machine/api';
+import type { Images } from '../machine/history';
+import { readBlob, type BlobIndex, type BlobWriter } from './blobs';
+import { asBytes, asInteger, asList, asMap, asText, fieldsOf, only, type Fields, type Value } from './cbor';
+import type { Chunk } from './container';
+import { bad, LIMITS } from './format';
+
+const asTexts = (value: Value, what: string): readonly string[] => asList(value, what).map((item) => asText(item, what));
+const asWord =
+  <Word extends string>(...words: readonly Word[]) =>
+  (value: Value, what: string): Word => {
+    const text = asText(value, what);
+    const found = words.find((word) => word === text);
+    if (found === undefined) throw bad(`it is damaged: ${what} is none of ${words.join(', ')}`);
+    return found;
+  };
+const asItems = (value: Value, what: string): Readonly<Record<string, string>> =>
+  // Own properties, whatever they are called.
+  Object.fromEntries([...asMap(value, what)].map(([name, text]) => [name, asText(text, what)]));
+const asFalseOr =
+  <T>(read: (value: Value, what: string) => T) =>
+  (value: Value, what: string): T | false =>
+    value === false ? false : read(value, what);
+const asSize = (value: Value, what: string): { width: number; height: number } => {
+  const map = asMap(value, what);
+  only(map, ['width', 'height'], what);
+  return { width: asInteger(map.get('width'), what, 0, 0xffff), height: asInteger(map.get('height'), what, 0, 0xffff) };
+};
+
+type Readers = { readonly [Name in keyof Required<MachineConfig>]: (value: Value, what: string) => Required<MachineConfig>[Name] };
+const READERS: Readers = {
+  kernel: asText,
+  firmware: asText,
+  vars: asText,
+  bios: asText,
+  vgaBios: asText,
+  chipset: asWord('i440fx', 'q35'),
+  display: asWord('fbuf', 'vga', 'ramfb'),
+  fwCfg: asItems,
+  initrd: asText,
+  append: asText,
+  loadAddress: asInteger,
+  loadMode: asWord('real', 'protected', 'long'),
+  modules: asTexts,
+  memory: (value, what) => asInteger(value, what, 1, 3 * 2 ** 30),
+  cpus: (value, what) => asInteger(value, what, 1, 255),
+  startTime: asInteger,
+  framebuffer: asFalseOr(asSize),
+  historyBytes: asInteger,
+  tier: asWord('generic', 'auto', 'region'),
+  checkpointEvery: (value, what) => asInteger(value, what, 1),
+  debugExitPort: asFalseOr((value, what) => asInteger(value, what, 0, 0xffff)),
+};
+const NEEDED = ['memory', 'cpus', 'startTime', 'framebuffer', 'historyBytes', 'checkpointEvery', 'debugExitPort'] as const;
+
+function toValue(value: unknown): Value {
+  if (Array.isArray(value)) return value.map(toValue);
+  if (typeof value === 'object' && value !== null) return new Map(Object.entries(value).map(([name, item]): [string, Value] => [name, toValue(item)]));
+  return value as Value;
+}
+
+export const configToFields = (config: MachineConfig): Fields =>
+  new Map(
+    Object.keys(READERS)
+      .filter((name) => config[name as keyof MachineConfig] !== undefined)
+      .map((name): [string, Value] => [name, toValue(config[name as keyof MachineConfig])]),
+  );
+
+export function fieldsToConfig(fields: Fields): MachineConfig {
+  only(fields, Object.keys(READERS), 'the configuration');
+  for (const name of NEEDED) if (!fields.has(name)) throw bad(`it is damaged: the configuration has no '${name}'`);
+  const entries = [...fields].map(([name, value]): [string, unknown] => [name, READERS[name as keyof MachineConfig](value, `configuration.${name}`)]);
+  return Object.fromEntries(entries) as unknown as MachineConfig;
+}
+
+// ── Images ─────────────────────────────────────────────────────────────────────────────────
+
+type Image = NonNullable<Images['modules']>[number];
+const NAMES = ['kernel', 'initrd', 'firmware', 'vars', 'bios', 'vgaBios'] as const;
+const MODULE = /^module(\d{1,3})$/;
+
+export function imageChunks(images: Images, blobs: BlobWriter): readonly Chunk[] {
+  const chunk = (instance: string, { name, bytes, commandLine }: Image): Chunk => {
+    const pieces: Value[] = [];
+    for (let at = 0; at < bytes.length; at += LIMITS.blob) pieces.push(blobs.add(bytes.subarray(at, at + LIMITS.blob)));
+    return { kind: 'image', instance, version: 1, mandatory: true, fields: fieldsOf({ name, commandLine, size: bytes.length, pieces }) };
+  };
+  return [
+    ...NAMES.flatMap((name) => (images[name] ? [chunk(name, images[name])] : [])),
+    ...(images.modules ?? []).map((module, index) => chunk(`module${index}`, module)),
+  ];
+}
+
+export async function readImages(chunks: readonly Chunk[], blobs: BlobIndex): Promise<Images> {
+  const images: Partial<Record<(typeof NAMES)[number], Image>> = {};
+  const modules: Image[] = [];
+  let total = 0;
+  for (const { instance, fields } of chunks) {
+    const what = `image '${instance}'`;
+    only(fields, ['name', 'commandLine', 'size', 'pieces'], what);
+    const size = asInteger(fields.get('size'), what, 0, LIMITS.image);
+    total += size;
+    if (total > LIMITS.image) throw bad('its images are too large');
+    const commandLine = fields.get('commandLine');
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    for (const hash of asList(fields.get('pieces'), what)) {
+      const piece = await readBlob(blobs, asBytes(hash, what, 32), what);
+      length += piece.length;
+      if (length > size) throw bad(`it is damaged: ${what} is longer than it says`);
+      pieces.push(piece);
+    }
+    if (length !== size) throw bad(`it is damaged: ${what} is not whole`);
+    const image: Image = {
+      name: asText(fields.get('name'), what),
+      bytes: Buffer.concat(pieces),
+      ...(commandLine !== undefined && { commandLine: asText(commandLine, what) }),
+    };
+    const module = MODULE.exec(instance);
+    const name = NAMES.find((known) => known === instance);
+    if (name) images[name] = image;
+    else if (module) modules[Number(module[1])] = image;
+    else throw bad(`it has an image '${instance.slice(0, 40)}', which this version does not know`);
+  }
+  if (Object.keys(modules).length !== modules.length) throw bad('it is damaged: a module is missing');
+  return { ...images, ...(modules.length > 0 && { modules }) };
+}

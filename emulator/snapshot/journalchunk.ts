@@ -1,0 +1,87 @@
+/** The journal: what came from outside, with the position of each event. */
+import type { Input, JournalEvent } from '../machine/journal';
+import { asBool, asBytes, asInteger, asList, asMap, asNumber, asText, asWide, fieldsOf, fromWide, only, type Fields, type Value } from './cbor';
+import { bad } from './format';
+
+/** Widest register that a debugger changes. */
+const WIDTH = 128;
+
+function inputToFields(input: Input): Fields {
+  const { kind } = input;
+  switch (kind) {
+    case 'serial':
+      return fieldsOf({ kind, port: input.port, bytes: Uint8Array.from(input.bytes) });
+    case 'key':
+      return fieldsOf({ kind, code: input.code, down: input.down });
+    case 'pointer':
+      return fieldsOf({ kind, dx: input.dx, dy: input.dy, wheel: input.wheel, buttons: input.buttons });
+    case 'reset':
+      return fieldsOf({ kind });
+    case 'vcpu':
+      return fieldsOf({ kind, vcpu: input.vcpu, path: [...input.path], value: fromWide(BigInt.asUintN(WIDTH, input.value), WIDTH) });
+    case 'device':
+      return fieldsOf({ kind, path: [...input.path], value: fromWide(BigInt.asUintN(WIDTH, input.value), WIDTH) });
+    case 'memory':
+      return fieldsOf({ kind, address: input.address, bytes: Uint8Array.from(input.bytes) });
+  }
+}
+
+const asPath = (value: Value | undefined): readonly string[] => asList(value, 'path of an event').map((item) => asText(item, 'path of an event'));
+
+function fieldsToInput(fields: Fields, vcpus: number): Input {
+  const what = 'an event of the journal';
+  const has = (...names: string[]): void => only(fields, ['position', 'kind', ...names], what);
+  const get = (name: string): Value | undefined => fields.get(name);
+  const kind = asText(get('kind'), what);
+  switch (kind) {
+    case 'serial':
+      has('port', 'bytes');
+      return { kind, port: asInteger(get('port'), what, 0, 15), bytes: asBytes(get('bytes'), what) };
+    case 'key':
+      has('code', 'down');
+      return { kind, code: asText(get('code'), what), down: asBool(get('down'), what) };
+    case 'pointer':
+      has('dx', 'dy', 'wheel', 'buttons');
+      return {
+        kind,
+        dx: asNumber(get('dx'), what),
+        dy: asNumber(get('dy'), what),
+        wheel: asNumber(get('wheel'), what),
+        buttons: asInteger(get('buttons'), what, 0, 0xffff),
+      };
+    case 'reset':
+      has();
+      return { kind };
+    case 'vcpu':
+      has('vcpu', 'path', 'value');
+      return { kind, vcpu: asInteger(get('vcpu'), what, 0, vcpus - 1), path: asPath(get('path')), value: asWide(get('value'), what, WIDTH) };
+    case 'device':
+      has('path', 'value');
+      return { kind, path: asPath(get('path')), value: asWide(get('value'), what, WIDTH) };
+    case 'memory':
+      has('address', 'bytes');
+      return { kind, address: asInteger(get('address'), what), bytes: asBytes(get('bytes'), what) };
+    default:
+      throw bad(`it has an event '${kind.slice(0, 40)}', which this version does not know`);
+  }
+}
+
+export const journalToFields = (events: readonly JournalEvent[]): Fields =>
+  fieldsOf({ events: events.map(({ position, input }): Value => new Map<string, Value>([['position', position], ...inputToFields(input)])) });
+
+/** Events come in order of their positions. */
+export function fieldsToJournal(fields: Fields, vcpus: number): readonly JournalEvent[] {
+  only(fields, ['events'], 'the journal');
+  let last = 0;
+  return asList(fields.get('events'), 'the journal').map((item) => {
+    const event = asMap(item, 'an event of the journal');
+    last = asInteger(event.get('position'), 'position of an event', last);
+    return { position: last, input: fieldsToInput(event, vcpus) };
+  });
+}
+
+/** What happens at or before a position has been taken; what comes after has not. */
+export function checkCursor(events: readonly JournalEvent[], cursor: number, position: number): void {
+  if (cursor > events.length) throw bad('it is damaged: the journal ends before its position');
+  if (events.slice(0, cursor).some((event) => event.position > position)) throw bad('it is damaged: events of the future have happened');
+}

@@ -1,0 +1,25 @@
+/** Chunks of older versions, made into those of today by pure functions that stay for ever. */
+import type { Chunk } from './container';
+import type { Fields } from './cbor';
+import { bad } from './format';
+
+/** From version n of a chunk's fields to n + 1. */
+export type Upgrade = (fields: Fields) => Fields;
+/** By kind, and by the version that is upgraded. */
+export type Upgrades = Readonly<Record<string, Readonly<Record<number, Upgrade>>>>;
+
+export const UPGRADES: Upgrades = {};
+
+/** Throws where the chunk is newer than `version`, or so old that no way leads there. */
+export function upgrade(chunk: Chunk, version: number, upgrades: Upgrades = UPGRADES): Chunk {
+  const what = `${chunk.kind} '${chunk.instance}'`;
+  if (chunk.version > version) throw bad(`${what} is of version ${chunk.version}, newer than ${version}, which this version of the program knows`);
+  let { fields } = chunk;
+  for (let at = chunk.version; at < version; at++) {
+    const steps = Object.hasOwn(upgrades, chunk.kind) ? upgrades[chunk.kind] : undefined;
+    const step = steps?.[at];
+    if (!step) throw bad(`${what} is of version ${chunk.version}; nothing leads from version ${at} to ${version}`);
+    fields = step(fields);
+  }
+  return { ...chunk, version, fields };
+}
