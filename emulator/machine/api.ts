@@ -173,6 +173,11 @@ export type GuestEvent =
   | { readonly event: 'hash'; readonly position: Position; readonly hash: string }
   | { readonly event: 'progress'; readonly position: Position; readonly target: Position };
 
+export interface SaveOptions {
+  /** A snapshot of the same folder: what it holds already is not written again. */
+  readonly parent?: string;
+}
+
 export interface Guest {
   readonly config: MachineConfig;
   on(listener: (event: GuestEvent) => void): () => void;
@@ -192,11 +197,6 @@ export interface Guest {
   setTriggers(triggers: readonly Trigger[]): Promise<void>;
 
   checkpoint(name?: string): Promise<CheckpointInfo>;
-export interface SaveOptions {
-  /** A snapshot of the same folder: what it holds already is not written again. */
-  readonly parent?: string;
-}
-
   checkpoints(): Promise<readonly CheckpointInfo[]>;
   restore(id: number): Promise<void>;
   /** Hash of the whole guest-visible state, as hexadecimal digits. */
