@@ -80,3 +80,16 @@ static uint64_t switches(uint64_t n) {
   }
   return task_count;
 }
+
+/* Writes so many pages in every 20 million instructions, about the distance of automatic checkpoints. */
+static uint64_t dirty(uint64_t n, uint64_t pages) {
+  uint64_t total = 0;
+  for (uint64_t k = 0; k < n; k++) {
+    for (uint64_t i = 0; i < pages; i++) *(volatile uint64_t *)(FRAMES + i * 4096) = i ^ k;
+    for (uint64_t i = 0; i < 5000000; i++) total = total * 5 + i;
+  }
+  return total + *(volatile uint64_t *)(FRAMES + 99 * 4096);
+}
+static uint64_t dirty100(uint64_t n) { return dirty(n, 100); }
+static uint64_t dirty1000(uint64_t n) { return dirty(n, 1000); }
+static uint64_t dirty10000(uint64_t n) { return dirty(n, 10000); }

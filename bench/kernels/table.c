@@ -13,7 +13,8 @@ const struct kernel kernels[] = {
   {"strings", strings, 6000},   {"mandelbrot", mandelbrot, 200}, {"dot", dot, 80000},       {"packed", packed, 80000},
   {"vector", vector, 120000000},  {"extended", extended, 6000000},
 #ifdef GUEST
-  {"faults", faults, 1500},      {"syscalls", syscalls, 4000000}, {"switches", switches, 150000},
+  {"faults", faults, 1500},      {"syscalls", syscalls, 4000000}, {"dirty100", dirty100, 40}, {"dirty1000", dirty1000, 40}, {"dirty10000", dirty10000, 40},
+  {"switches", switches, 150000},
 #endif
   {0, 0, 0},
 };
