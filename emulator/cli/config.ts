@@ -8,6 +8,7 @@ import { isTier, TIERS, type MachineConfig, type Tier } from '../machine/api';
 const START = Date.UTC(2025, 0, 1);
 const HISTORY = 512 * 2 ** 20;
 const CHECKPOINT_EVERY = 20_000_000;
+const LEAST_INTERVAL = 100_000;
 const DEBUG_EXIT = 0xf4;
 
 const UNITS: Readonly<Record<string, number>> = { '': 0, k: 10, m: 20, g: 30 };
@@ -32,6 +33,7 @@ const wrong = (name: string, value: unknown, wanted: string): never => {
 };
 const text: Reader = (value, name) => (typeof value === 'string' ? value : wrong(name, value, 'no string'));
 const number: Reader = (value, name) => (typeof value === 'number' ? parseCount(name, value) : wrong(name, value, 'no whole number'));
+const interval: Reader = (value, name) => (typeof value === 'number' ? parseCount(name, value, LEAST_INTERVAL) : wrong(name, value, 'no whole number'));
 const address: Reader = (value, name) => (typeof value === 'string' || typeof value === 'number' ? parseCount(name, value) : wrong(name, value, 'no address'));
 
 /** Attributes of a launch configuration that concern the machine, and what they become. */
@@ -57,7 +59,7 @@ const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (
   fwCfg: (value, name) => ({ fwCfg: items(value, name) }),
   historyMegabytes: (value, name) => ({ historyBytes: (number(value, name) as number) * 2 ** 20 }),
   tier: (value, name) => ({ tier: parseTier(name, value) }),
-  checkpointEvery: (value, name) => ({ checkpointEvery: number(value, name) as number }),
+  checkpointEvery: (value, name) => ({ checkpointEvery: interval(value, name) as number }),
   debugExitPort: (value, name) => ({ debugExitPort: value === false ? false : (address(value, name) as number) }),
 };
 /** Those that concern a debug session only. */
@@ -102,7 +104,8 @@ export function parseScreen(name: string, value: unknown): Pick<MachineConfig, '
 }
 
 function items(value: unknown, name: string): Readonly<Record<string, string>> {
-  if (typeof value !== 'object' || value === null || Object.values(value).some((item) => typeof item !== 'string')) return wrong(name, value, 'no object of strings');
+  if (typeof value !== 'object' || value === null || Object.values(value).some((item) => typeof item !== 'string'))
+    return wrong(name, value, 'no object of strings');
   return value as Record<string, string>;
 }
 

@@ -1,12 +1,15 @@
-import { writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { userError } from '../errors';
-import type { Guest, GuestEvent, StopReason } from '../machine/api';
+import type { Guest, GuestEvent, Stop } from '../machine/api';
 
 /** What a run was, for scripts. */
 export interface Report {
   /** Kind of the machine's stop, or `serial` (the awaited text came), `timeout`, `interrupted`. */
   readonly stopReason: string;
   readonly description?: string;
+  /** Where a guest's error happened: the vCPU's RIP, as hexadecimal digits. */
+  readonly rip?: string;
   readonly exitCode?: number;
   readonly instructions: number;
   readonly position: number;
@@ -37,13 +40,13 @@ export class Meter {
     if (event.event === 'hash') this.hashes.push({ position: event.position, hash: event.hash });
   }
 
-  async report(guest: Guest, stopReason: string, reason: StopReason): Promise<Report> {
+  async report(guest: Guest, stopReason: string, { reason, rip }: Stop): Promise<Report> {
     const hostWallSeconds = (performance.now() - this.wall) / 1000;
     const hostCpuSeconds = cpuSeconds() - this.cpu;
     const [status, stateHash, checkpoints] = await Promise.all([guest.status(), guest.stateHash(), guest.checkpoints()]);
     return {
       stopReason,
-      ...('description' in reason && { description: reason.description }),
+      ...('description' in reason && { description: reason.description, rip: `0x${rip.toString(16)}` }),
       ...(reason.kind === 'exit' && { exitCode: reason.code }),
       instructions: status.instructions,
       position: status.position,
@@ -57,6 +60,16 @@ export class Meter {
       historyBytes: status.historyBytes,
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     };
+  }
+}
+
+/** Throws where a file could not be written at the end of the run. */
+export function checkWritable(what: string, path: string): void {
+  try {
+    if (existsSync(path) && statSync(path).isDirectory()) throw new Error('it is a folder');
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
+  } catch (error) {
+    throw userError('not-writable', `${what} '${path}': ${(error as Error).message}`, error);
   }
 }
 

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { PNG } from 'pngjs';
 import { userError } from '../errors';
-import { DEBUG_CONSOLE, type Guest, type MachineConfig, type RunLimits, type Stop, type StopReason } from '../machine/api';
+import { DEBUG_CONSOLE, type Guest, type MachineConfig, type RunLimits, type Stop } from '../machine/api';
 import { createGuest } from '../machine/client';
-import { Meter, writeReport } from './report';
+import { checkWritable, Meter, writeReport } from './report';
 import { connectInput, Progress, SerialSink, typed, unescape } from './terminal';
 
 export interface RunOptions {
@@ -27,6 +27,8 @@ const PROMPTS = ['GUEST-USERLAND-READY', 'login: ', '/ # ', '~ # ', ':~# ', ':/#
 
 /** Runs a guest to one of its ends. The answer is whether that is the one that was wanted. */
 export async function runGuest(options: RunOptions): Promise<boolean> {
+  if (options.report !== undefined) checkWritable('report', options.report);
+  if (options.screenshot !== undefined) checkWritable('screenshot', options.screenshot);
   const sink = new SerialSink(options.serial);
   const debugSink = options.debugConsole === undefined ? undefined : new SerialSink(options.debugConsole);
   const guest = await createGuest(options.config);
@@ -50,13 +52,13 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   const disconnect = interactive ? connectInput(guest, interrupt) : undefined;
   const progress = process.stderr.isTTY && !(sink.toTerminal && process.stdout.isTTY) ? new Progress(guest) : undefined;
   try {
-    const { reason, seen } = await stages(guest, options, () => ended !== undefined, interactive && process.stdin.isTTY);
+    const { stop, seen } = await stages(guest, options, () => ended !== undefined, interactive && process.stdin.isTTY);
     progress?.stop();
-    const stopReason = ended ?? (seen ? 'serial' : reason.kind);
+    const stopReason = ended ?? (seen ? 'serial' : stop.reason.kind);
     if (options.screenshot !== undefined) await screenshot(guest, options.screenshot);
-    const report = await meter.report(guest, stopReason, reason);
+    const report = await meter.report(guest, stopReason, stop);
     if (options.report !== undefined) writeReport(options.report, report);
-    const detail = report.description === undefined ? '' : `: ${report.description}`;
+    const detail = report.description === undefined ? '' : `: ${report.description} (vCPU ${stop.vcpu} at ${report.rip})`;
     const speed = `${report.instructions} instructions, ${report.virtualSeconds.toFixed(3)} s virtual, ${report.hostWallSeconds.toFixed(2)} s, ${report.mips.toFixed(0)} MIPS`;
     process.stderr.write(`guest: ${stopReason}${detail} (${speed})\n`);
     return wanted(options, stopReason);
@@ -72,7 +74,7 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
 }
 
 /** First to where the guest waits for typing, then to the end. */
-async function stages(guest: Guest, options: RunOptions, over: () => boolean, waits: boolean): Promise<{ reason: StopReason; seen: boolean }> {
+async function stages(guest: Guest, options: RunOptions, over: () => boolean, waits: boolean): Promise<{ stop: Stop; seen: boolean }> {
   const limits: RunLimits = {
     ...(options.maxInstructions !== undefined && { position: options.maxInstructions }),
     ...(options.stateHashEvery !== undefined && { hashEvery: options.stateHashEvery }),
@@ -81,12 +83,12 @@ async function stages(guest: Guest, options: RunOptions, over: () => boolean, wa
   if (options.typeSerial !== undefined) {
     const after = options.typeAfter === undefined ? PROMPTS : [unescape(options.typeAfter)];
     const { stop, text } = await moveOn(guest, { ...limits, serial: after }, options.maxInstructions);
-    if (!text || over()) return { reason: stop.reason, seen: false };
+    if (!text || over()) return { stop, seen: false };
     await guest.serialInput(0, typed(options.typeSerial));
   }
   const until = options.untilSerial === undefined ? {} : { serial: [unescape(options.untilSerial)] };
   const { stop, text } = await moveOn(guest, { ...limits, ...until }, options.maxInstructions);
-  return { reason: stop.reason, seen: text };
+  return { stop, seen: text };
 }
 
 /** Resumes, and waits for the stop; `text`: it was for a text of the serial line. */

@@ -1,4 +1,4 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createWriteStream, openSync, type WriteStream } from 'node:fs';
 import { userError } from '../errors';
 import type { Guest } from '../machine/api';
 
@@ -12,7 +12,7 @@ export class SerialSink {
 
   constructor(target: string) {
     this.toTerminal = target === 'stdio';
-    if (target.startsWith('file:')) this.file = createWriteStream(target.slice(5));
+    if (target.startsWith('file:')) this.file = createFile(target.slice(5));
     else if (target !== 'stdio' && target !== 'none') throw userError('option', `--serial: '${target}' is none of stdio, none, file:PATH`);
     this.file?.on('error', (error) => process.stderr.write(`guest: serial line: ${error.message}\n`));
   }
@@ -24,6 +24,15 @@ export class SerialSink {
 
   end(): Promise<void> {
     return new Promise((resolve) => (this.file ? this.file.end(resolve) : resolve()));
+  }
+}
+
+/** Made at once: whoever can't have the output hears of it before the guest runs. */
+function createFile(path: string): WriteStream {
+  try {
+    return createWriteStream(path, { fd: openSync(path, 'w') });
+  } catch (error) {
+    throw userError('serial-file', `serial line to '${path}': ${(error as Error).message}`, error);
   }
 }
 

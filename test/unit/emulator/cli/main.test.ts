@@ -50,6 +50,8 @@ describe('guest command', function () {
     assert.equal(status, 1);
     assert.equal(found.stopReason, 'shutdown');
     assert.match(found.description!, /triple fault/);
+    // The bytes of `ud2`, behind cli; xor; mov ds; mov word; lidt.
+    assert.equal(found.rip, '0x7c10');
   });
 
   it('types after a prompt, waits for an answer, and stops there in every run', () => {
@@ -107,6 +109,10 @@ describe('guest command', function () {
       [['run', '--kernel', image(EXIT), '--memory', 'lots'], /no size/],
       [['run', ...FLAT, '--kernel', image(EXIT), '--memory', '1M'], /16 MB/],
       [['run', ...FLAT, '--kernel', image(EXIT), '--serial', 'nowhere'], /none of stdio/],
+      [['run', ...FLAT, '--kernel', image(EXIT), '--serial', `file:${path('no/serial')}`], /serial line to '.*no.serial'/],
+      [['run', ...FLAT, '--kernel', image(EXIT), '--report', path('no/report.json')], /report '.*no.report.json'/],
+      [['run', ...FLAT, '--kernel', image(EXIT), '--report', folder], /report '.*folder/],
+      [['run', ...FLAT, '--kernel', image(EXIT), '--screenshot', path('no/x.png')], /screenshot '.*no.x.png'/],
       [['bogus'], /unknown command/],
     ] as const) {
       const { status, err } = run(...args);
