@@ -1,14 +1,13 @@
-/** The panel that shows the guest's screen. Frames are asked of the adapter one at a time, as fast as they are painted. */
+/** The panel that shows the guest's screen: noVNC in a webview, whose bytes travel in the debug session. */
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import type { FromDisplay, ToDisplay } from '../adapter/protocol/display';
+import type { GuestEvents } from '../adapter/protocol/guest';
 import type { GuestSession, GuestSessions } from './sessions';
 
 export const DISPLAY_VIEW = 'guestDebug.display';
-/** Between frames, and between looks at a screen that doesn't change. */
-const FRAME_MS = 33;
-const QUIET_MS = 150;
-const STOPPED_MS = 500;
+/** Numbers of RFB connections. */
+let nextClient = 1;
 
 export class DisplayPanels implements vscode.WebviewPanelSerializer, vscode.Disposable {
   private panel: DisplayPanel | undefined;
@@ -23,13 +22,18 @@ export class DisplayPanels implements vscode.WebviewPanelSerializer, vscode.Disp
       vscode.window.registerWebviewPanelSerializer(DISPLAY_VIEW, this),
       sessions.onDidChange(() => follow(sessions.current)),
       sessions.onDidChangeDisplay(({ session }) => follow(session)),
-      sessions.onDidMove(() => this.panel?.hurry()),
+      sessions.onDidReceiveRfb(({ session, event, body }) => this.panel?.received(session, event, body)),
     ];
   }
 
   show(): void {
     if (this.panel) return this.panel.reveal();
-    const panel = vscode.window.createWebviewPanel(DISPLAY_VIEW, 'Guest Display', { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true }, { retainContextWhenHidden: true });
+    const panel = vscode.window.createWebviewPanel(
+      DISPLAY_VIEW,
+      'Guest Display',
+      { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
+      { retainContextWhenHidden: true },
+    );
     this.adopt(panel);
   }
 
@@ -53,17 +57,19 @@ export class DisplayPanels implements vscode.WebviewPanelSerializer, vscode.Disp
 
 class DisplayPanel {
   private ready = false;
-  private asking = false;
-  private sequence: number | undefined;
-  private timer: NodeJS.Timeout | undefined;
+  /** Number of the RFB connection, while there is one. */
+  private client: number | undefined;
+  private connected: GuestSession | undefined;
+  /** What the webview has used up while it was hidden: told when it is seen again, and until then nothing more comes. */
+  private held = 0;
 
   constructor(
     private readonly panel: vscode.WebviewPanel,
     private session: GuestSession | undefined,
   ) {
     panel.webview.onDidReceiveMessage((message: FromDisplay) => this.heard(message));
-    panel.onDidChangeViewState(() => this.hurry());
-    panel.onDidDispose(() => this.follow(undefined));
+    panel.onDidChangeViewState(() => this.taken(0));
+    panel.onDidDispose(() => this.disconnect());
   }
 
   reveal(): void {
@@ -75,21 +81,36 @@ class DisplayPanel {
   }
 
   follow(session: GuestSession | undefined): void {
-    if (session !== this.session) this.sequence = undefined;
     this.session = session;
-    if (!this.ready) return;
-    this.tellSession();
-    this.schedule(0);
+    if (this.ready && (session !== this.connected || this.client === undefined)) this.connect();
   }
 
-  /** Something has happened that may have changed the picture. */
-  hurry(): void {
-    if (!this.asking) this.schedule(0);
+  received(session: GuestSession, event: 'guest/rfbData' | 'guest/rfbClosed', body: GuestEvents['guest/rfbData'] | GuestEvents['guest/rfbClosed']): void {
+    if (session !== this.connected || body.client !== this.client) return;
+    if (event === 'guest/rfbData') return this.post({ kind: 'data', data: (body as GuestEvents['guest/rfbData']).data });
+    this.client = undefined;
+    const { problem } = body as GuestEvents['guest/rfbClosed'];
+    this.post({ kind: 'closed', ...(problem !== undefined && { problem }) });
   }
 
-  private tellSession(): void {
+  private connect(): void {
+    this.disconnect();
     const { session } = this;
     this.post(session ? { kind: 'session', connected: true, name: session.name } : { kind: 'session', connected: false });
+    if (!session) return;
+    const client = nextClient++;
+    [this.connected, this.client, this.held] = [session, client, 0];
+    this.post({ kind: 'open' });
+    // A guest that has not been launched yet tells when it has a display.
+    session.request('guest/rfbOpen', { client }).catch(() => {
+      if (this.client === client) this.client = undefined;
+    });
+  }
+
+  private disconnect(): void {
+    if (this.client !== undefined) this.connected?.request('guest/rfbClose', { client: this.client }).then(undefined, () => undefined);
+    this.client = undefined;
+    this.connected = undefined;
   }
 
   private post(message: ToDisplay): void {
@@ -100,48 +121,36 @@ class DisplayPanel {
     switch (message.kind) {
       case 'ready':
         this.ready = true;
-        this.sequence = undefined;
-        this.asking = false;
-        this.tellSession();
-        return this.schedule(0);
-      case 'painted':
-        this.asking = false;
-        this.sequence = message.sequence;
-        return this.schedule(FRAME_MS);
-      case 'key':
-        return this.input(this.session?.request('guest/key', { code: message.code, down: message.down }));
-      case 'chord':
-        return this.input(this.session?.request('guest/key', { chord: message.codes }));
-      case 'pointer': {
-        const { x, y, buttons, wheel } = message;
-        return this.input(this.session?.request('guest/pointer', { x, y, buttons, wheel }));
-      }
+        return this.connect();
+      case 'data':
+        if (this.client !== undefined) this.tell(this.connected?.request('guest/rfbSend', { client: this.client, data: message.data }));
+        return;
+      case 'taken':
+        return this.taken(message.bytes);
+      case 'screenshot':
+        void this.keep(Buffer.from(message.png, 'base64'));
     }
   }
 
-  /** Input to a guest that has just gone is nobody's fault. */
-  private input(request: Promise<unknown> | undefined): void {
+  private taken(bytes: number): void {
+    this.held += bytes;
+    if (this.client === undefined || this.held === 0 || !this.panel.visible) return;
+    this.tell(this.connected?.request('guest/rfbTaken', { client: this.client, bytes: this.held }));
+    this.held = 0;
+  }
+
+  private async keep(png: Uint8Array): Promise<void> {
+    const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+    const uri = await vscode.window.showSaveDialog({
+      ...(folder && { defaultUri: vscode.Uri.joinPath(folder, 'screen.png') }),
+      filters: { PNG: ['png'] },
+    });
+    if (uri) await vscode.workspace.fs.writeFile(uri, png);
+  }
+
+  /** What goes to a guest that has just gone is nobody's fault. */
+  private tell(request: Promise<unknown> | undefined): void {
     request?.catch(() => undefined);
-  }
-
-  private schedule(delay: number): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.ask(), delay);
-  }
-
-  private async ask(): Promise<void> {
-    const { session } = this;
-    if (!this.ready || this.asking || !session || !this.panel.visible) return;
-    this.asking = true;
-    try {
-      const { frame } = await session.request('guest/frame', this.sequence === undefined ? {} : { since: this.sequence });
-      if (session !== this.session) this.asking = false;
-      else if (frame && frame.rectangles.length > 0) return this.post({ kind: 'frame', frame });
-    } catch {
-      // The adapter has gone, or the guest is not there yet: looked at again a little later.
-    }
-    this.asking = false;
-    this.schedule(session.stopped ? STOPPED_MS : QUIET_MS);
   }
 }
 
@@ -161,15 +170,14 @@ function page(webview: vscode.Webview, script: vscode.Uri): string {
   #bar .space { flex: 1; }
   button { color: var(--vscode-button-secondaryForeground); background: var(--vscode-button-secondaryBackground); border: 0; padding: 3px 8px; border-radius: 2px; cursor: pointer; white-space: nowrap; }
   button:hover { background: var(--vscode-button-secondaryHoverBackground); }
-  #stage { flex: 1; min-height: 0; display: flex; align-items: center; justify-content: center; padding: 4px; }
-  canvas { max-width: 100%; max-height: 100%; background: #000; outline: 2px solid transparent; cursor: default; }
-  canvas:focus { outline-color: var(--vscode-focusBorder); }
+  #stage { flex: 1; min-height: 0; padding: 4px; }
+  #stage:focus-within { outline: 1px solid var(--vscode-focusBorder); outline-offset: -2px; }
   canvas[hidden] { display: none; }
 </style>
 </head>
 <body>
-<div id="bar"><span id="status" role="status"></span><span class="space"></span><button id="ctrl-alt-del" type="button">Ctrl-Alt-Del</button></div>
-<div id="stage"><canvas id="screen" tabindex="0" hidden aria-label="The guest's screen"></canvas></div>
+<div id="bar"><span id="status" role="status"></span><span class="space"></span><button id="screenshot" type="button">Screenshot</button><button id="ctrl-alt-del" type="button">Ctrl-Alt-Del</button></div>
+<div id="stage"></div>
 <script nonce="${nonce}" type="module" src="${webview.asWebviewUri(script).toString()}"></script>
 </body>
 </html>`;

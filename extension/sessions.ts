@@ -25,6 +25,12 @@ export class GuestSession {
 
 type GuestEventOf<Name extends GuestEventName> = { readonly session: GuestSession; readonly body: GuestEvents[Name] };
 
+export interface RfbEvent {
+  readonly session: GuestSession;
+  readonly event: 'guest/rfbData' | 'guest/rfbClosed';
+  readonly body: GuestEvents['guest/rfbData'] | GuestEvents['guest/rfbClosed'];
+}
+
 export class GuestSessions implements vscode.Disposable {
   private readonly sessions = new Map<string, GuestSession>();
   private readonly changed = new vscode.EventEmitter<void>();
@@ -32,6 +38,7 @@ export class GuestSessions implements vscode.Disposable {
   private readonly movement = new vscode.EventEmitter<GuestSession>();
   private readonly checkpoints = new vscode.EventEmitter<GuestEventOf<'guest/checkpointsChanged'>>();
   private readonly display = new vscode.EventEmitter<GuestEventOf<'guest/display'>>();
+  private readonly rfb = new vscode.EventEmitter<RfbEvent>();
   private readonly subscriptions: vscode.Disposable[];
 
   /** A session began, ended, or became the active one. */
@@ -41,6 +48,7 @@ export class GuestSessions implements vscode.Disposable {
   readonly onDidMove = this.movement.event;
   readonly onDidChangeCheckpoints = this.checkpoints.event;
   readonly onDidChangeDisplay = this.display.event;
+  readonly onDidReceiveRfb = this.rfb.event;
 
   constructor() {
     this.subscriptions = [
@@ -91,6 +99,7 @@ export class GuestSessions implements vscode.Disposable {
     if (session.type !== DEBUG_TYPE) return;
     const known = this.of(session);
     if (event === ('guest/checkpointsChanged' satisfies GuestEventName)) this.checkpoints.fire({ session: known, body: {} });
+    if (event === 'guest/rfbData' || event === 'guest/rfbClosed') this.rfb.fire({ session: known, event, body: body as RfbEvent['body'] });
     if (event === ('guest/display' satisfies GuestEventName)) {
       const display = body as GuestEvents['guest/display'];
       known.hasDisplay = display.available;

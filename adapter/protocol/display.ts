@@ -1,14 +1,19 @@
 /** What the extension and the display's webview say to each other. Types alone. */
-import type { DisplayFrame } from './guest';
 
 export type ToDisplay =
   /** `connected`: a guest with a screen is there; its name is shown. */
-  { readonly kind: 'session'; readonly connected: boolean; readonly name?: string } | { readonly kind: 'frame'; readonly frame: DisplayFrame };
+  | { readonly kind: 'session'; readonly connected: boolean; readonly name?: string }
+  /** A new RFB connection begins; one that there was is over. */
+  | { readonly kind: 'open' }
+  /** Bytes of the RFB server, in base64. */
+  | { readonly kind: 'data'; readonly data: string }
+  | { readonly kind: 'closed'; readonly problem?: string };
 
 export type FromDisplay =
   | { readonly kind: 'ready' }
-  /** The frame is painted; the next one may come. A frame that can't be built upon asks for a whole one: `sequence` is absent then. */
-  | { readonly kind: 'painted'; readonly sequence?: number }
-  | { readonly kind: 'key'; readonly code: string; readonly down: boolean }
-  | { readonly kind: 'chord'; readonly codes: readonly string[] }
-  | { readonly kind: 'pointer'; readonly x: number; readonly y: number; readonly buttons: number; readonly wheel: number };
+  /** Bytes for the RFB server, in base64. */
+  | { readonly kind: 'data'; readonly data: string }
+  /** So many bytes of the server's have been used up. */
+  | { readonly kind: 'taken'; readonly bytes: number }
+  /** The picture as PNG, in base64, to be kept. */
+  | { readonly kind: 'screenshot'; readonly png: string };

@@ -54,6 +54,15 @@ export interface GuestRequests {
   /** KeyboardEvent.code values; each is pressed or released in turn. */
   'guest/key': { arguments: { code: string; down: boolean } | { chord: readonly string[] }; body: Record<string, never> };
   'guest/pointer': { arguments: { x: number; y: number; buttons: number; wheel?: number }; body: Record<string, never> };
+  /**
+   * An RFB connection to the guest's screen, under a number that the client chooses. What the server sends comes in
+   * `guest/rfbData` events; `guest/rfbTaken` tells how much of it has been used up: only then more comes.
+   */
+  'guest/rfbOpen': { arguments: { client: number }; body: Record<string, never> };
+  /** `data`: base64. */
+  'guest/rfbSend': { arguments: { client: number; data: string }; body: Record<string, never> };
+  'guest/rfbTaken': { arguments: { client: number; bytes: number }; body: Record<string, never> };
+  'guest/rfbClose': { arguments: { client: number }; body: Record<string, never> };
   'guest/serialInput': { arguments: { text: string; port?: number }; body: Record<string, never> };
   'guest/save': { arguments: { path: string }; body: { path: string } };
   'guest/status': { arguments: Record<string, never>; body: GuestStatus };
@@ -67,6 +76,9 @@ export type GuestRequest = keyof GuestRequests;
 export interface GuestEvents {
   /** The serial line, beside the `output` events: for terminals that want raw bytes. */
   'guest/serial': { readonly port: number; readonly data: string };
+  /** What the RFB server sends, in base64, and the end of a connection, with what was wrong if something was. */
+  'guest/rfbData': { readonly client: number; readonly data: string };
+  'guest/rfbClosed': { readonly client: number; readonly problem?: string };
   'guest/checkpointsChanged': Record<string, never>;
   /** The guest has a screen, or no longer has one. */
   'guest/display': { readonly available: boolean };

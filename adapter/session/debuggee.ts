@@ -1,6 +1,7 @@
 /** Everything that belongs to one launched guest: the guest, its symbols, and what the client sees of them. */
 import { createWriteStream, type WriteStream } from 'node:fs';
 import type { Guest, GuestEvent, Stop } from '../../emulator/machine/api';
+import { Viewers } from '../../emulator/machine/viewers';
 import { Breakpoints } from '../breakpoints/store';
 import { Listings } from '../disassembly/listing';
 import type { Code } from '../disassembly/window';
@@ -16,6 +17,7 @@ import type { LaunchPlan } from '../launch/config';
 import { SymbolStore } from '../symbols/store';
 import { cannotSet } from './errors';
 import { Motion, type MotionListener } from './motion';
+import { RfbConnections, type RfbEvents } from './rfb';
 import { Screen } from './screen';
 import { SerialOutput } from './serial';
 import { Stepper } from './stepping';
@@ -24,6 +26,7 @@ export interface DebuggeeEvents extends MotionListener {
   output(category: 'console' | 'stdout' | 'stderr' | 'important', text: string): void;
   serial(port: number, bytes: Uint8Array): void;
   checkpointsChanged(): void;
+  readonly rfb: RfbEvents;
   progress(position: number, target: number): void;
 }
 
@@ -36,6 +39,8 @@ export class Debuggee {
   readonly motion: Motion;
   readonly stepper: Stepper;
   readonly screen = new Screen();
+  readonly viewers: Viewers;
+  readonly rfb: RfbConnections;
   /** References of memory that the client has open, each with the bytes it has seen of it. */
   readonly openMemory = new Map<string, { first: number; last: number }>();
   /** Addresses that the client may jump to. */
@@ -61,6 +66,8 @@ export class Debuggee {
     this.breakpoints = new Breakpoints({ symbols, names: this.names, address: async (text) => (await this.evaluate(text, this.focus)).bits });
     this.motion = new Motion(guest, events);
     this.stepper = new Stepper(this);
+    this.viewers = new Viewers(guest, 'Guest Debugger');
+    this.rfb = new RfbConnections(this.viewers, events.rfb);
     this.serial = new SerialOutput((text) => events.output('stdout', text));
     this.serialFile = plan.serial.to === 'file' ? createWriteStream(plan.serial.path) : undefined;
     this.serialFile?.on('error', (error) => events.output('stderr', `serial line to ${plan.serial.to === 'file' ? plan.serial.path : ''}: ${error.message}\n`));
@@ -194,6 +201,7 @@ export class Debuggee {
 
   async close(): Promise<void> {
     this.serial.flush();
+    this.viewers.close();
     this.unsubscribe();
     this.serialFile?.end();
     await this.guest.close();

@@ -165,6 +165,10 @@ export class Session {
     failed: (error) => this.tellFailure(error),
     output: (category, text) => this.output(category, text),
     serial: (port, bytes) => this.guestEvent('guest/serial', { port, data: Buffer.from(bytes).toString('base64') }),
+    rfb: {
+      data: (body) => this.guestEvent('guest/rfbData', body),
+      closed: (body) => this.guestEvent('guest/rfbClosed', body),
+    },
     checkpointsChanged: () => this.guestEvent('guest/checkpointsChanged', {}),
     progress: (position, target) => this.progress.update(position, target),
   };

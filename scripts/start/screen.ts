@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
-import type { FromDisplay } from '../../adapter/protocol/display';
-import type { GuestRequests } from '../../adapter/protocol/guest';
+import { WebSocketServer, type WebSocket } from 'ws';
+import type { FromDisplay, ToDisplay } from '../../adapter/protocol/display';
+import type { GuestEvents, GuestRequests } from '../../adapter/protocol/guest';
 import type { Client } from './client';
 
 type FrameReply = GuestRequests['guest/frame']['body'];
@@ -24,37 +25,49 @@ export async function writePicture(client: Client, path: string): Promise<boolea
 
 const PAGE = `<!DOCTYPE html>
 <html lang="en"><head><meta charset="UTF-8"><title>Guest Display</title>
-<style>body { margin: 0; font: 13px sans-serif; background: #222; color: #ccc; } #bar { padding: 6px; } canvas { background: #000; max-width: 100%; }</style>
+<style>body { margin: 0; font: 13px sans-serif; background: #222; color: #ccc; } #bar { padding: 6px; } html, body { height: 100%; } body { display: flex; flex-direction: column; } #stage { flex: 1; min-height: 0; } canvas[hidden] { display: none; }</style>
 <script>
-  // What VS Code gives the panel, done with requests to this page's own server.
-  let known;
-  async function frame() {
-    const reply = await fetch('frame' + (known === undefined ? '' : '?since=' + known)).then((r) => r.json(), () => undefined);
-    if (!reply) return dispatchEvent(new MessageEvent('message', { data: { kind: 'session', connected: false } }));
-    if (reply.frame && reply.frame.rectangles.length) dispatchEvent(new MessageEvent('message', { data: { kind: 'frame', frame: reply.frame } }));
-    else setTimeout(frame, 150);
-  }
+  // What VS Code gives the panel, done over a WebSocket to this page's own server.
+  const say = (data) => dispatchEvent(new MessageEvent('message', { data }));
+  const socket = new WebSocket(location.href.replace('http', 'ws'));
+  socket.onmessage = ({ data }) => say(JSON.parse(data));
+  socket.onclose = () => say({ kind: 'session', connected: false });
   function acquireVsCodeApi() {
     return { postMessage(message) {
-      if (message.kind === 'ready') { dispatchEvent(new MessageEvent('message', { data: { kind: 'session', connected: true, name: 'hello' } })); frame(); }
-      else if (message.kind === 'painted') { known = message.sequence; setTimeout(frame, 33); }
-      else fetch('input', { method: 'POST', body: JSON.stringify(message) });
+      if (message.kind === 'screenshot') Object.assign(document.createElement('a'), { href: 'data:image/png;base64,' + message.png, download: 'screen.png' }).click();
+      else if (socket.readyState === 1) socket.send(JSON.stringify(message));
+      else socket.onopen = () => socket.send(JSON.stringify(message));
     } };
   }
 </script></head>
-<body><div id="bar"><span id="status"></span> <button id="ctrl-alt-del">Ctrl-Alt-Del</button></div><canvas id="screen" tabindex="0" hidden></canvas>
+<body><div id="bar"><span id="status"></span> <button id="screenshot">Screenshot</button> <button id="ctrl-alt-del">Ctrl-Alt-Del</button></div><div id="stage"></div>
 <script type="module" src="display.js"></script></body></html>`;
 
-async function body(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
-}
-
-async function input(client: Client, message: FromDisplay): Promise<void> {
-  if (message.kind === 'key') await client.request('guest/key', { code: message.code, down: message.down });
-  if (message.kind === 'chord') await client.request('guest/key', { chord: message.codes });
-  if (message.kind === 'pointer') await client.request('guest/pointer', message);
+/** One page: an RFB connection through the debug session. */
+function relay(client: Client, socket: WebSocket, id: number): void {
+  const say = (message: ToDisplay): void => socket.send(JSON.stringify(message));
+  const ask = (command: string, args: object): void => void client.request(command, { client: id, ...args }).catch(() => socket.close());
+  const off = client.on(({ event, body }) => {
+    const about = body as GuestEvents['guest/rfbData'] & GuestEvents['guest/rfbClosed'];
+    if (about?.client !== id) return;
+    if (event === 'guest/rfbData') say({ kind: 'data', data: about.data });
+    if (event === 'guest/rfbClosed') say({ kind: 'closed', ...(about.problem !== undefined && { problem: about.problem }) });
+  });
+  socket.on('message', (data) => {
+    const message = JSON.parse(Buffer.from(data).toString()) as FromDisplay;
+    if (message.kind === 'ready') {
+      say({ kind: 'session', connected: true, name: 'hello' });
+      say({ kind: 'open' });
+      ask('guest/rfbOpen', {});
+    }
+    if (message.kind === 'data') ask('guest/rfbSend', { data: message.data });
+    if (message.kind === 'taken') ask('guest/rfbTaken', { bytes: message.bytes });
+  });
+  socket.on('error', () => undefined);
+  socket.on('close', () => {
+    off();
+    void client.request('guest/rfbClose', { client: id }).catch(() => undefined);
+  });
 }
 
 /** Serves the live display to this machine's browser; gives its address. */
@@ -64,15 +77,6 @@ export function serveDisplay(client: Client, dist: string): Promise<string> {
     const url = new URL(request.url ?? '/', 'http://localhost');
     if (url.pathname === '/') return void response.setHeader('Content-Type', 'text/html').end(PAGE);
     if (url.pathname === '/display.js') return void response.setHeader('Content-Type', 'text/javascript').end(script);
-    if (url.pathname === '/frame') {
-      const since = url.searchParams.get('since');
-      const reply = await client.request<FrameReply>('guest/frame', since === null ? {} : { since: Number(since) });
-      return void response.setHeader('Content-Type', 'application/json').end(JSON.stringify(reply));
-    }
-    if (url.pathname === '/input' && request.method === 'POST') {
-      await input(client, JSON.parse(await body(request)) as FromDisplay);
-      return void response.end();
-    }
     response.statusCode = 404;
     response.end();
   };
@@ -82,6 +86,10 @@ export function serveDisplay(client: Client, dist: string): Promise<string> {
       response.end();
     });
   });
+  let next = 1;
+  // Other sites' pages may not look.
+  const sameOrigin = ({ origin, req }: { origin: string | undefined; req: IncomingMessage }): boolean => origin === `http://${req.headers.host}`;
+  new WebSocketServer({ server, verifyClient: sameOrigin }).on('connection', (socket) => relay(client, socket, next++));
   return new Promise((resolve, reject) => {
     server.on('error', reject);
     server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`));

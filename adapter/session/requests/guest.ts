@@ -65,6 +65,22 @@ export const GUEST_REQUESTS: { readonly [Name in GuestRequest]: Handler<Name> } 
     await session.live.guest.pointer(x, y, buttons, wheel);
     return {};
   },
+  'guest/rfbOpen': async (session, { client }) => {
+    session.live.rfb.open(client);
+    return {};
+  },
+  'guest/rfbSend': async (session, { client, data }) => {
+    session.live.rfb.send(client, data);
+    return {};
+  },
+  'guest/rfbTaken': async (session, { client, bytes }) => {
+    session.live.rfb.taken(client, bytes);
+    return {};
+  },
+  'guest/rfbClose': async (session, { client }) => {
+    session.live.rfb.close(client);
+    return {};
+  },
   'guest/serialInput': async (session, { text, port = 0 }) => {
     await session.live.guest.serialInput(port, new TextEncoder().encode(text));
     return {};

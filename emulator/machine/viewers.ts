@@ -1,0 +1,146 @@
+/** Whoever watches the guest through RFB: pictures go to them, their keys and pointer go to the guest. */
+import type { Channel, RfbClient, Sink } from '../display/rfb/client';
+import type { Security } from '../display/rfb/handshake';
+import { RfbServer } from '../display/rfb/server';
+import type { Guest } from './api';
+
+export type { Channel } from '../display/rfb/client';
+export type { RfbError } from '../display/rfb/errors';
+
+/** Milliseconds between looks at the screen: while it changes, while it does not, and while the guest stands still. */
+const FRAME_MS = 33;
+const QUIET_MS = 100;
+const STOPPED_MS = 500;
+/** Inputs that wait for the guest. */
+const MOST_WAITING = 256;
+
+/** What a viewer's connection is to whoever carries it. */
+export interface Viewer {
+  receive(bytes: Uint8Array): void;
+  /** The other side has taken everything that was sent. */
+  drained(): void;
+  close(): void;
+}
+
+export class Viewers {
+  private readonly server: RfbServer;
+  private readonly inputs: Inputs;
+  private readonly unsubscribe: () => void;
+  private timer: NodeJS.Timeout | undefined;
+  private due = Infinity;
+  private looking = false;
+  private again = false;
+  private running = false;
+  private closed = false;
+
+  constructor(
+    private readonly guest: Guest,
+    name: string,
+  ) {
+    this.inputs = new Inputs(guest);
+    this.server = new RfbServer(name, this.inputs);
+    this.unsubscribe = guest.on(({ event }) => {
+      if (event !== 'stopped' && event !== 'running') return;
+      this.running = event === 'running';
+      // The picture of a stop is that of its very instant, whether anybody can take it now or not.
+      if (this.server.connected > 0) this.schedule(0, true);
+    });
+  }
+
+  connect(channel: Channel, security?: Security): Viewer {
+    const client: RfbClient = this.server.connect(channel, security);
+    const wake = (): void => {
+      if (this.server.waiting) this.schedule(this.running ? FRAME_MS : 0);
+    };
+    return {
+      receive: (bytes) => {
+        client.receive(bytes);
+        wake();
+      },
+      drained: () => {
+        client.update();
+        wake();
+      },
+      close: () => client.close(),
+    };
+  }
+
+  close(): void {
+    this.closed = true;
+    this.unsubscribe();
+    clearTimeout(this.timer);
+    this.server.close();
+  }
+
+  private schedule(delay: number, must = false): void {
+    this.again ||= must;
+    const due = Date.now() + delay;
+    if (this.closed || (this.timer !== undefined && this.due <= due)) return;
+    clearTimeout(this.timer);
+    this.due = due;
+    this.timer = setTimeout(() => void this.look(), delay);
+  }
+
+  private async look(): Promise<void> {
+    this.timer = undefined;
+    if (this.looking || (!this.again && !this.server.waiting)) return;
+    this.again = false;
+    this.looking = true;
+    let changed = false;
+    try {
+      const frame = await this.guest.frame();
+      if (frame && !this.closed) changed = this.server.show(frame);
+    } catch {
+      // The guest is going away; its end is told elsewhere.
+    }
+    this.looking = false;
+    if (this.again) this.schedule(0);
+    else if (this.server.waiting) this.schedule(changed ? FRAME_MS : this.running ? QUIET_MS : STOPPED_MS);
+  }
+}
+
+type Waiting =
+  | { readonly kind: 'key'; readonly code: string; readonly down: boolean }
+  | { readonly kind: 'pointer'; readonly x: number; readonly y: number; readonly buttons: number; readonly wheel: number };
+
+/** One input at a time goes to the guest; of pointer movements that wait, the last one counts. */
+class Inputs implements Sink {
+  private readonly waiting: Waiting[] = [];
+  private busy = false;
+
+  constructor(private readonly guest: Guest) {}
+
+  key(code: string, down: boolean): void {
+    // A key that is down has to come up again.
+    if (down && this.waiting.length >= MOST_WAITING) return;
+    this.add({ kind: 'key', code, down });
+  }
+
+  pointer(x: number, y: number, buttons: number, wheel: number): void {
+    const last = this.waiting.at(-1);
+    if (last?.kind === 'pointer' && last.buttons === buttons && last.wheel === 0 && wheel === 0) this.waiting.pop();
+    else if (this.waiting.length >= MOST_WAITING) return;
+    this.add({ kind: 'pointer', x, y, buttons, wheel });
+  }
+
+  /** A PC has no clipboard; nothing takes the text. */
+  clipboard(): void {}
+
+  private add(input: Waiting): void {
+    this.waiting.push(input);
+    if (!this.busy) void this.pump();
+  }
+
+  private async pump(): Promise<void> {
+    this.busy = true;
+    for (let input = this.waiting.shift(); input; input = this.waiting.shift()) {
+      try {
+        if (input.kind === 'key') await this.guest.key(input.code, input.down);
+        else await this.guest.pointer(input.x, input.y, input.buttons, input.wheel);
+      } catch {
+        // A guest on its way through history takes no input.
+      }
+    }
+    this.busy = false;
+  }
+}
