@@ -43,7 +43,7 @@ interface Images {
   readonly native: string;
 }
 
-function build(folder: string): Images {
+export function buildImages(folder: string): Images {
   mkdirSync(folder, { recursive: true });
   const step = (...command: [string, ...string[]]): void => {
     const { status, stderr, error } = spawnSync(command[0], command.slice(1), { cwd: SOURCES, encoding: 'utf8' });
@@ -71,7 +71,7 @@ export function runKernels(options: Options, peers: Peers, folder: string): Row[
   const unknown = options.kernels.find((name) => !(name in KERNELS));
   if (unknown !== undefined) throw new UsageError(`no kernel "${unknown}". There are: ${Object.keys(KERNELS).join(', ')}`);
   if (!peers.gcc) return []; // reported by name where peers were looked for
-  const images = build(folder);
+  const images = buildImages(folder);
   const commands: Partial<Record<Peer, (kernel: string) => string[]>> = {
     ours: (kernel) => [process.execPath, options.guest, 'run', '--kernel', images.guest, '--append', kernel, '--serial', 'stdio'],
     ...(peers.qemu && { tcg: (kernel: string) => qemu('-kernel', images.guest, '-append', kernel) }),

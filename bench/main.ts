@@ -1,10 +1,12 @@
 /** `npm run bench`: ours beside QEMU TCG, v86 and native code, in one run. See docs/performance.md. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runBoots } from './boots';
+import { historyTable, runHistory, type HistoryRow } from './history';
 import { runKernels } from './kernels';
+import { memoryTable, runMemory, type MemoryRow } from './memory';
 import { parseOptions, USAGE, UsageError } from './options';
 import { findPeers } from './peers';
 import { RunError } from './process';
@@ -20,13 +22,17 @@ async function main(): Promise<number> {
   const machine = `${cpus()[0]?.model.trim()}, ${cpus().length} cores; Node ${process.version}`;
   console.log([`${machine}; ${options.rounds} rounds`, peers.qemu, peers.gdb, peers.v86 && `v86 ${peers.v86}`].filter(Boolean).join('; '));
   for (const what of peers.missing) console.log(`missing: ${what}`);
+  mkdirSync(WORK, { recursive: true });
   const rows: Row[] = [];
   if (options.parts.includes('kernels')) rows.push(...runKernels(options, peers, WORK));
   if (options.parts.includes('boots')) rows.push(...(await runBoots(options, peers)));
-  console.log(`\n${rowTable(rows)}\n`);
+  if (rows.length > 0) console.log(`\n${rowTable(rows)}\n`);
   for (const line of summary(rows)) console.log(line);
-
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, undefined, 2)}\n`);
+  const history: HistoryRow[] = options.parts.includes('history') ? await runHistory(options, peers, WORK) : [];
+  if (history.length > 0) console.log(`\n${historyTable(history)}`);
+  const memory: MemoryRow[] = options.parts.includes('memory') ? runMemory(options, WORK) : [];
+  if (memory.length > 0) console.log(`\n${memoryTable(memory)}`);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify([...rows, ...history, ...memory], undefined, 2)}\n`);
   return 0;
 }
 

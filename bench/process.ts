@@ -54,7 +54,7 @@ export interface Reached extends Cost {
   readonly rss: number;
 }
 
-/** Runs a program until its output has the text, then kills it: what that had cost. */
+/** Runs a program until its output has the text, then ends it: what that had cost. */
 export function runUntil(command: readonly string[], text: string, limitSeconds: number): Promise<Reached> {
   const [program, ...args] = command as [string, ...string[]];
   return new Promise((resolve, reject) => {
@@ -66,8 +66,15 @@ export function runUntil(command: readonly string[], text: string, limitSeconds:
     const end = (settle: () => void): void => {
       clearTimeout(limit);
       child.removeAllListeners('exit');
-      child.kill('SIGKILL');
-      settle();
+      // Nothing that was measured goes on beside what is measured next; a recording is finished on SIGTERM.
+      const hard = setTimeout(() => child.kill('SIGKILL'), 5000);
+      const gone = (): void => {
+        clearTimeout(hard);
+        settle();
+      };
+      if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return gone();
+      child.once('exit', gone);
+      child.kill('SIGTERM');
     };
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       seen = (seen + chunk).slice(-65536);
