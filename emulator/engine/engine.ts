@@ -32,8 +32,10 @@ export interface EngineHost {
   writeApicMsr(vcpu: number, index: number, value: bigint): boolean;
   getTaskPriority(vcpu: number): number;
   setTaskPriority(vcpu: number, value: number): void;
-  /** An exception was delivered; `requestExit` here stops before the handler's first instruction. */
+  /** An exception or an NMI (vector 2) was delivered; `requestExit` here stops before the handler's first instruction. */
   exception?(vcpu: number, vector: number, code: number | undefined): void;
+  /** A system instruction is about to run, by its definition's name; what comes back is called once it has completed. */
+  system?(vcpu: number, name: string): (() => void) | undefined;
   /** The vCPU's time-stamp counter was written. */
   timestampChanged(vcpu: number): void;
   /** Time-stamp counter at the current instruction. */

@@ -413,6 +413,7 @@ export class WasmEngine implements Engine {
     this.resuming = undefined;
     try {
       deliver(this.context, { vector, kind });
+      if (kind === 'nmi') this.host.exception?.(this.selected, vector, undefined);
       return true;
     } catch (error) {
       if (error instanceof GuestException) return this.raise(error);
@@ -451,7 +452,9 @@ export class WasmEngine implements Engine {
     const trapping = view.getUint32(layout.EFLAGS, true) & TRAP;
     try {
       if (!system) throw internalError('no-instruction', `'${hostName(index)}' is not implemented`);
+      const completed = this.host.system?.(this.selected, hostName(index));
       system(this.context, this.insn.at(record));
+      completed?.();
     } catch (error) {
       if (error instanceof GuestException) {
         this.context.record(error);

@@ -78,22 +78,43 @@ export interface Stop {
   readonly rip: bigint;
 }
 
-/** What can stop the machine. Conditions and hit counts are evaluated beside the guest. */
-export type Trigger =
-  | { readonly kind: 'execute'; readonly id: number; readonly address: bigint; readonly condition?: Condition; readonly hits?: HitCount; readonly log?: string }
-  | {
-      readonly kind: 'watch';
-      readonly id: number;
-      readonly space: 'linear' | 'physical';
-      readonly address: bigint;
-      readonly length: number;
-      readonly access: 'read' | 'write' | 'access';
-      readonly condition?: Condition;
-      readonly hits?: HitCount;
-    }
-  | { readonly kind: 'port'; readonly id: number; readonly first: number; readonly count: number; readonly access: 'read' | 'write' | 'access' }
-  | { readonly kind: 'interrupt'; readonly id: number; readonly vector: number | 'any' }
-  | { readonly kind: 'exception'; readonly id: number; readonly vector: number };
+/** What may go with every trigger: it stops where the condition holds and the hit count fits; with a message it prints and goes on. */
+export interface TriggerConditions {
+  readonly condition?: Condition;
+  readonly hits?: HitCount;
+  readonly log?: string;
+}
+export type TriggerAccess = 'read' | 'write' | 'access';
+/** Control registers whose changes can be waited for; `mode`: those bits of them that make real, protected and long mode. */
+export const CONTROLS = ['cr0', 'cr3', 'cr4', 'efer', 'mode'] as const;
+export type Control = (typeof CONTROLS)[number];
+
+interface WatchTarget {
+  readonly space: 'linear' | 'physical';
+  readonly address: bigint;
+  readonly length: number;
+}
+
+/** What can stop the machine. Conditions, hit counts and messages are evaluated beside the guest. */
+export type Trigger = { readonly id: number } & TriggerConditions &
+  (
+    | { readonly kind: 'execute'; readonly address: bigint }
+    | ({ readonly kind: 'watch'; readonly access: TriggerAccess } & WatchTarget)
+    /** Conditions know `port`, `value` and `write`. */
+    | { readonly kind: 'port'; readonly first: number; readonly count: number; readonly access: TriggerAccess }
+    /** An interrupt is delivered. Conditions know `vector`. */
+    | { readonly kind: 'interrupt'; readonly vector: number | 'any' }
+    /** An exception is delivered, or, as vector 2, an NMI. Conditions know `vector` and `code`. */
+    | { readonly kind: 'exception'; readonly vector: number }
+    /** HLT has been executed. */
+    | { readonly kind: 'halt' }
+    /** RDMSR or WRMSR. Conditions know `msr`, `value` and `write`. */
+    | { readonly kind: 'msr'; readonly index: number | 'any'; readonly access: TriggerAccess }
+    /** CPUID. Conditions know `leaf` and `subleaf`. */
+    | { readonly kind: 'cpuid'; readonly leaf: number | 'any' }
+    /** A control register has got another value. Conditions know `old` and `value`. */
+    | { readonly kind: 'control'; readonly register: Control }
+  );
 
 /** An expression over registers, memory and constants; see machine/expression.ts. Symbols are already numbers. */
 export type Condition = string;

@@ -12,6 +12,8 @@ export interface HostListener {
   port(port: number, size: AccessSize, write: boolean, value: number): boolean;
   interrupt(vcpu: number, vector: number): boolean;
   exception(vcpu: number, vector: number, code: number | undefined): boolean;
+  /** A system instruction is about to run; what comes back is asked once it has completed. */
+  system(vcpu: number, name: string): (() => boolean) | undefined;
 }
 
 const MSR_APIC_BASE = 0x1b;
@@ -138,6 +140,15 @@ export class MachineHost implements EngineHost {
   exception(vcpu: number, vector: number, code: number | undefined): void {
     this.watch();
     if (this.traps?.exception(vcpu, vector, code)) this.stop();
+  }
+  system(vcpu: number, name: string): (() => void) | undefined {
+    const completed = this.traps?.system(vcpu, name);
+    return (
+      completed &&
+      ((): void => {
+        if (completed()) this.stop();
+      })
+    );
   }
 
   readApicMsr(vcpu: number, index: number): bigint | undefined {

@@ -18,7 +18,9 @@ export interface HistoryContext {
   yield(): Promise<void>;
   /** Instructions that fit into one such stretch. */
   slice(): number;
-  /** Somebody wants the machine to stop: history leaves it at any position it has reached. */
+  /** `loop.advance`, cut short where it takes too much of the host's time. */
+  advance(limit: Position): Halt | undefined;
+  /** Somebody wants the machine to stop: history puts it back to where the motion began. */
   interrupted(): boolean;
   progress(position: Position, target: Position): void;
   /** The list of checkpoints has changed. */

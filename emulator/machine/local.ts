@@ -72,11 +72,16 @@ export class LocalGuest implements Guest {
     const yielding = (): Promise<void> => options.pace.yield();
     const interrupted = (): boolean => this.interrupted;
     const slice = (): number => this.slices.instructions;
-    this.stepping = new Stepping(machine, this.loop, triggers, { slice, yield: yielding, interrupted, moved: () => this.moved() });
+    const advance = (limit: Position): Halt | undefined =>
+      this.slices.measure(
+        () => this.loop.advance(limit),
+        () => machine.position,
+      );
+    this.stepping = new Stepping(machine, this.loop, triggers, { slice, advance, yield: yielding, interrupted, moved: () => this.moved() });
     if (options.keepVars) this.vars = new VariableStore(machine, options.keepVars, (text) => output.emit({ event: 'log', text }));
     if (this.config.historyBytes > 0 && options.history) {
       const context = {
-        machine, loop: this.loop, triggers, yield: yielding, interrupted, slice,
+        machine, loop: this.loop, triggers, yield: yielding, interrupted, slice, advance,
         progress: (position: Position, target: Position) => output.emit({ event: 'progress', position, target }),
         changed: () => output.emit({ event: 'checkpoints' }),
       }; // prettier-ignore
@@ -258,7 +263,10 @@ export class LocalGuest implements Guest {
 
   async stepBack(vcpu: number): Promise<void> {
     this.checkVcpu(vcpu);
-    await this.past(async (history) => ({ kind: (await history.stepBack(vcpu)) ? 'step' : 'history-start' }), vcpu);
+    await this.past(async (history) => {
+      const found = await history.stepBack(vcpu);
+      return { kind: this.interrupted ? 'pause' : found ? 'step' : 'history-start' };
+    }, vcpu);
   }
   reverseContinue(): Promise<void> {
     return this.past(async (history) => (await history.reverseContinue()) ?? { kind: this.interrupted ? 'pause' : 'history-start' });

@@ -11,6 +11,8 @@ export type StepEnd = { readonly kind: 'done' } | { readonly kind: 'hit'; readon
 export interface StepControl {
   /** Positions to go between yields. */
   slice(): number;
+  /** `loop.advance`, cut short where it takes too much of the host's time. */
+  advance(limit: number): Halt | undefined;
   yield(): Promise<void>;
   interrupted(): boolean;
   /** The machine went on. */
@@ -103,11 +105,11 @@ export class Stepping {
 
   /** Runs freely to an address in the frame that the stack pointer belongs to. */
   private async runTo(vcpu: number, address: bigint, sp: bigint): Promise<StepEnd> {
-    const { machine, loop, triggers, control } = this;
+    const { machine, triggers, control } = this;
     triggers.setTemporary([address]);
     try {
       for (;;) {
-        const halt = loop.advance(machine.position + control.slice());
+        const halt = control.advance(machine.position + control.slice());
         const hit = halt && triggers.judge(halt);
         control.moved();
         if (halt) {

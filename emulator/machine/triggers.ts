@@ -1,28 +1,23 @@
 import type { AccessSize } from '../bus/device';
 import type { Watch, WatchHit } from '../engine/engine';
 import { userError } from '../errors';
-import type { HitCount, StopReason, Trigger } from './api';
+import type { Position, StopReason, Trigger } from './api';
+import { Armed } from './armed';
 import type { HostListener } from './enginehost';
-import { compile, compileLog, type Evaluate, type ExpressionContext } from './expression';
+import type { ExpressionContext } from './expression';
 import { registerOf } from './inspect';
 import type { Machine } from './machine';
 import { MemoryAccess } from './memory';
 import type { Halt } from './runloop';
+import { expectSystem, type Happening } from './systemevents';
 
 type Kind<K extends Trigger['kind']> = Extract<Trigger, { kind: K }>;
-
-interface Armed<T extends Trigger> {
-  readonly trigger: T;
-  readonly condition: Evaluate | undefined;
-  readonly log: ((context: ExpressionContext) => string) | undefined;
-  readonly hits: HitCount | undefined;
-  count: number;
-}
+type Event = Armed<Exclude<Trigger, { kind: 'execute' | 'watch' }>>;
 
 /** What a person set stops for. */
 export type Hit = Extract<StopReason, { kind: 'breakpoint' | 'watchpoint' | 'trigger' }>;
 
-/** `run`: everything counts; `search`: the past is looked through, nothing is counted or printed; `off`: nothing stops. */
+/** `run`: everything counts; `search`: the past is looked through, nothing is printed; `off`: nothing stops. */
 export type TriggerMode = 'run' | 'search' | 'off';
 
 const EXCEPTIONS = [
@@ -30,31 +25,24 @@ const EXCEPTIONS = [
 ]; // prettier-ignore
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
-function counted({ compare, value }: HitCount, count: number): boolean {
-  switch (compare) {
-    case '==':
-      return count === value;
-    case '>=':
-      return count >= value;
-    case '>':
-      return count > value;
-    case '%':
-      return value > 0 && count % value === 0;
-  }
-}
-
 const accessMatches = (wanted: 'read' | 'write' | 'access', write: boolean): boolean => wanted === 'access' || (wanted === 'write') === write;
+const isKind =
+  <K extends Trigger['kind']>(kind: K) =>
+  (armed: Armed): armed is Armed<Kind<K>> =>
+    armed.trigger.kind === kind;
 
 /** What can stop the machine: armed in the engine and at the bus, judged here. */
 export class Triggers implements HostListener {
-  private execute = new Map<bigint, Armed<Kind<'execute'>>[]>();
-  private watches: Armed<Kind<'watch'>>[] = [];
-  private ports: Kind<'port'>[] = [];
-  private interrupts: Kind<'interrupt'>[] = [];
-  private exceptions: Kind<'exception'>[] = [];
+  private all: readonly Armed[] = [];
+  private execute = new Map<bigint, Armed[]>();
+  private watches: readonly Armed<Kind<'watch'>>[] = [];
+  private ports: readonly Armed<Kind<'port'>>[] = [];
+  private interrupts: readonly Armed<Kind<'interrupt'>>[] = [];
+  private exceptions: readonly Armed<Kind<'exception'>>[] = [];
+  private systems: readonly Armed<Kind<'halt' | 'msr' | 'cpuid' | 'control'>>[] = [];
   private mode: TriggerMode = 'run';
-  /** What a port access, interrupt or exception has met, until the run loop comes back. */
-  private met: { ids: number[]; description: string } | undefined;
+  /** What a port access, interrupt, exception or system instruction has met, until the run loop comes back. */
+  private met: { readonly armed: Event; readonly happening: Happening }[] = [];
   private machine!: Machine;
   private memory!: MemoryAccess;
   /** Addresses that stepping over and out stop at; not the user's. */
@@ -69,35 +57,41 @@ export class Triggers implements HostListener {
 
   /** Throws EmulatorError with blame `user` for a condition that is none; the triggers stay as they were. */
   set(triggers: readonly Trigger[]): void {
-    const old = new Map([...[...this.execute.values()].flat(), ...this.watches].map((armed) => [armed.trigger.id, armed]));
-    const arm = <T extends Kind<'execute' | 'watch'>>(trigger: T): Armed<T> => {
-      const before = old.get(trigger.id);
-      const same = before !== undefined && JSON.stringify(before.trigger, text) === JSON.stringify(trigger, text);
-      return {
-        trigger,
-        condition: trigger.condition === undefined ? undefined : compile(trigger.condition),
-        log: trigger.kind === 'execute' && trigger.log !== undefined ? compileLog(trigger.log) : undefined,
-        hits: trigger.hits,
-        count: same ? before.count : 0,
-      };
-    };
-    const of = <K extends Trigger['kind']>(kind: K): Kind<K>[] => triggers.filter((trigger): trigger is Kind<K> => trigger.kind === kind);
-    const execute = new Map<bigint, Armed<Kind<'execute'>>[]>();
-    for (const trigger of of('execute')) execute.set(trigger.address, [...(execute.get(trigger.address) ?? []), arm(trigger)]);
-    const watches = of('watch').map(arm);
-    if (watches.some(({ trigger }) => trigger.length < 1)) throw userError('watch-length', 'a watchpoint has to be at least one byte long');
+    const key = (trigger: Trigger): string => JSON.stringify(trigger, text);
+    const old = new Map(this.all.map((armed) => [key(armed.trigger), armed]));
+    if (triggers.some((trigger) => trigger.kind === 'watch' && trigger.length < 1))
+      throw userError('watch-length', 'a watchpoint has to be at least one byte long');
+    // One that is set again as it was goes on counting.
+    const all = triggers.map((trigger) => old.get(key(trigger)) ?? new Armed(trigger, this.machine.position));
+    const execute = new Map<bigint, Armed[]>();
+    for (const armed of all.filter(isKind('execute'))) {
+      const { address } = armed.trigger;
+      execute.set(address, [...(execute.get(address) ?? []), armed]);
+    }
+    this.all = all;
     this.execute = execute;
-    this.watches = watches;
-    this.ports = of('port');
-    this.interrupts = of('interrupt');
-    this.exceptions = of('exception');
+    this.watches = all.filter(isKind('watch'));
+    this.ports = all.filter(isKind('port'));
+    this.interrupts = all.filter(isKind('interrupt'));
+    this.exceptions = all.filter(isKind('exception'));
+    this.systems = [...all.filter(isKind('halt')), ...all.filter(isKind('msr')), ...all.filter(isKind('cpuid')), ...all.filter(isKind('control'))];
     this.arm();
+  }
+
+  /** Whether it matters how often something has been hit before. */
+  get counting(): boolean {
+    return this.all.some(({ counts }) => counts);
+  }
+
+  /** What lay beyond this position is another future. */
+  forget(position: Position): void {
+    for (const armed of this.all) armed.forget(position);
   }
 
   setMode(mode: TriggerMode): void {
     if (mode === this.mode) return;
     this.mode = mode;
-    this.met = undefined;
+    this.met = [];
     this.arm();
   }
 
@@ -121,11 +115,8 @@ export class Triggers implements HostListener {
         return this.atBreakpoint();
       case 'watchpoint':
         return halt.hit && this.atWatchpoint(halt.hit);
-      case 'request': {
-        const { met } = this;
-        this.met = undefined;
-        return met && { kind: 'trigger', ...met };
-      }
+      case 'request':
+        return this.atHappening();
       default:
         return undefined;
     }
@@ -138,7 +129,7 @@ export class Triggers implements HostListener {
 
   private atBreakpoint(): Hit | undefined {
     const pc = this.machine.vcpus.pc(this.machine.engine.current);
-    const ids = (this.execute.get(pc) ?? []).filter((armed) => this.holds(armed)).map(({ trigger }) => trigger.id);
+    const ids = (this.execute.get(pc) ?? []).filter((armed) => this.stops(armed)).map(({ trigger }) => trigger.id);
     return ids.length > 0 ? { kind: 'breakpoint', ids } : undefined;
   }
 
@@ -146,62 +137,87 @@ export class Triggers implements HostListener {
     const { space, address, length } = hit.watch;
     const ids = this.watches
       .filter(({ trigger: t }) => t.space === space && t.address === address && t.length === length && accessMatches(t.access, hit.write))
-      .filter((armed) => this.holds(armed))
+      .filter((armed) => this.stops(armed))
       .map(({ trigger }) => trigger.id);
     return ids.length > 0 ? { kind: 'watchpoint', ids, address: hit.address, write: hit.write, size: hit.size } : undefined;
   }
 
+  private atHappening(): Hit | undefined {
+    const stopping = this.met.filter(({ armed, happening }) => this.stops(armed, happening.names));
+    this.met = [];
+    const ids = [...new Set(stopping.map(({ armed }) => armed.trigger.id))];
+    return ids.length > 0 ? { kind: 'trigger', ids, description: stopping[0]!.happening.description } : undefined;
+  }
+
   /** Condition, hit count and log message, in this order. */
-  private holds(armed: Armed<Kind<'execute' | 'watch'>>): boolean {
-    const context = this.context();
-    // A condition that can't be evaluated stops: better once too often than never.
-    if (armed.condition && armed.condition(context) === 0n) return false;
-    if (this.mode !== 'run') return armed.log === undefined;
-    armed.count++;
-    if (armed.hits && !counted(armed.hits, armed.count)) return false;
-    if (!armed.log) return true;
-    this.print(armed.log(context));
+  private stops(armed: Armed, names: Happening['names'] = {}): boolean {
+    const context = this.context(names);
+    if (!armed.holds(this.machine.position, context)) return false;
+    if (!armed.logs) return true;
+    if (this.mode === 'run') this.print(armed.log(context)!);
     return false;
   }
 
-  private context(): ExpressionContext {
+  private context(names: Happening['names']): ExpressionContext {
     const { machine } = this;
     const vcpu = machine.engine.current;
     return {
-      register: (name) => registerOf(machine, vcpu, name),
+      register: (name) => (Object.hasOwn(names, name) ? names[name] : registerOf(machine, vcpu, name)),
       memory: (space, address, size) => this.memory.number(vcpu, space, address, size),
     };
   }
 
   // ── Asked by the bus and the engine as it happens ────────────────────────────────────────
 
-  private meet(triggers: readonly { readonly id: number }[], description: () => string): boolean {
-    if (this.mode === 'off' || triggers.length === 0) return false;
-    const ids = triggers.map(({ id }) => id);
-    this.met = this.met ? { ids: [...this.met.ids, ...ids], description: this.met.description } : { ids, description: description() };
+  private meet(found: readonly Event[], happening: () => Happening): boolean {
+    if (this.mode === 'off' || found.length === 0) return false;
+    const known = happening();
+    for (const armed of found) this.met.push({ armed, happening: known });
     return true;
   }
 
   port(port: number, size: AccessSize, write: boolean, value: number): boolean {
     if (this.ports.length === 0) return false;
-    const met = this.ports.filter(({ first, count, access }) => port < first + count && port + size > first && accessMatches(access, write));
+    const met = this.ports.filter(({ trigger: { first, count, access } }) => port < first + count && port + size > first && accessMatches(access, write));
     return this.meet(met, () => {
       const owner = this.machine.bus.portOwner(port);
-      return `${write ? 'write of' : 'read of'} ${hex(value)} ${write ? 'to' : 'from'} port ${hex(port)}${owner === undefined ? '' : ` (${owner})`}`;
+      const description = `${write ? 'write of' : 'read of'} ${hex(value)} ${write ? 'to' : 'from'} port ${hex(port)}${owner === undefined ? '' : ` (${owner})`}`;
+      return { description, names: { port: BigInt(port), value: BigInt(value), write: write ? 1n : 0n } };
     });
   }
 
   interrupt(vcpu: number, vector: number): boolean {
     if (this.interrupts.length === 0) return false;
-    const met = this.interrupts.filter((trigger) => trigger.vector === 'any' || trigger.vector === vector);
-    return this.meet(met, () => `interrupt ${hex(vector)} on vCPU ${vcpu}`);
+    const met = this.interrupts.filter(({ trigger }) => trigger.vector === 'any' || trigger.vector === vector);
+    return this.meet(met, () => ({ description: `interrupt ${hex(vector)} on vCPU ${vcpu}`, names: { vector: BigInt(vector) } }));
   }
 
   exception(vcpu: number, vector: number, code: number | undefined): boolean {
     if (this.exceptions.length === 0) return false;
-    const met = this.exceptions.filter((trigger) => trigger.vector === vector);
-    const name = EXCEPTIONS[vector] || `exception ${vector}`;
-    return this.meet(met, () => `${name}${code === undefined ? '' : ` (error code ${hex(code)})`} on vCPU ${vcpu}`);
+    const met = this.exceptions.filter(({ trigger }) => trigger.vector === vector);
+    return this.meet(met, () => {
+      const name = EXCEPTIONS[vector] || `exception ${vector}`;
+      const description = `${name}${code === undefined ? '' : ` (error code ${hex(code)})`} on vCPU ${vcpu}`;
+      return { description, names: { vector: BigInt(vector), code: BigInt(code ?? 0) } };
+    });
+  }
+
+  system(vcpu: number, name: string): (() => boolean) | undefined {
+    if (this.mode === 'off' || this.systems.length === 0) return undefined;
+    const state = this.machine.vcpus.at(vcpu);
+    const expected = this.systems.flatMap((armed) => {
+      const look = expectSystem(armed.trigger, state, vcpu, name);
+      return look ? [{ armed, look }] : [];
+    });
+    if (expected.length === 0) return undefined;
+    return () => {
+      let met = false;
+      for (const { armed, look } of expected) {
+        const happening = look();
+        if (happening) met = this.meet([armed], () => happening) || met;
+      }
+      return met;
+    };
   }
 }
 

@@ -18,6 +18,8 @@ const BUSY = 15_000;
 const REPLAYED = 200_000;
 /** Pieces that a stretch is looked through in. */
 const PIECES = 32;
+/** A place that is no further behind a checkpoint is come back to at once. */
+const NEAR = 200_000;
 
 /** The machine's past: checkpoints with changed pages only, and the journal between them. */
 export class Timeline implements History {
@@ -77,6 +79,7 @@ export class Timeline implements History {
     const { journal } = this.context.machine;
     const before = journal.cursor - 1;
     this.branches.leave(this.store, { position: this.position, journal: before }, [...journal.save().slice(0, before), ...journal.lost]);
+    this.context.triggers.forget(this.position);
     this.last = this.position;
     this.context.changed();
   }
@@ -151,6 +154,7 @@ export class Timeline implements History {
     if (!found) throw userError('no-checkpoint', `there is no checkpoint ${id}`);
     const { machine } = this.context;
     const { checkpoint, events, fork } = found;
+    this.context.triggers.forget(fork.position);
     this.branches.leave(this.store, fork, machine.journal.save());
     this.store.add(checkpoint, this.store.all.at(-1));
     // It now has two holders: itself, and the list of other branches that it has left.
@@ -169,8 +173,23 @@ export class Timeline implements History {
   async travel(position: Position): Promise<void> {
     if (!Number.isInteger(position) || position < this.oldest || position > this.newest)
       throw userError('no-position', `position ${position} is outside of the history, ${this.oldest} to ${this.newest}`);
+    await this.orBack(() => this.replay(position));
+  }
+
+  /** A motion that may take long. If it is interrupted the machine is left where it stood before. */
+  private async orBack<T>(move: () => Promise<T>): Promise<T> {
     this.last = this.newest;
-    await this.replay(position);
+    const here = this.position;
+    if (here - positionOf(this.store.before(here)) > NEAR) this.take({ passing: true });
+    const result = await move();
+    if (this.context.interrupted()) {
+      this.context.triggers.setMode('off');
+      this.goTo(this.store.before(here));
+      await this.run(here, { whole: true });
+      // Inputs of this very position: a checkpoint may stand before them.
+      this.context.loop.advance(here);
+    }
+    return result;
   }
 
   /** Restores what is nearest and replays the rest, leaving a trail of checkpoints near the end. */
@@ -185,13 +204,13 @@ export class Timeline implements History {
     await this.run(position);
   }
 
-  /** Runs as far as `limit` with whatever triggers are armed; the halts are told to `seen`. */
-  private async run(limit: Position, seen?: (halt: Halt) => void): Promise<void> {
-    const { loop, machine } = this.context;
+  /** Runs as far as `limit` with whatever triggers are armed; the halts are told to `seen`. `whole`: whoever interrupts. */
+  private async run(limit: Position, { seen, whole = false }: { seen?: (halt: Halt) => void; whole?: boolean } = {}): Promise<void> {
+    const { machine } = this.context;
     let reported = machine.position;
-    while (machine.position < limit && !this.context.interrupted()) {
+    while (machine.position < limit && (whole || !this.context.interrupted())) {
       const before = machine.position;
-      const halt = loop.advance(Math.min(limit, before + Math.min(REPLAYED, this.context.slice())));
+      const halt = this.context.advance(Math.min(limit, before + Math.min(REPLAYED, this.context.slice())));
       if (halt) {
         seen?.(halt);
         // Power-off, shutdown, idleness: nothing comes after it.
@@ -207,8 +226,11 @@ export class Timeline implements History {
 
   // ── Backwards ────────────────────────────────────────────────────────────────────────────
 
-  async stepBack(vcpu: number): Promise<boolean> {
-    this.last = this.newest;
+  stepBack(vcpu: number): Promise<boolean> {
+    return this.orBack(() => this.back(vcpu));
+  }
+
+  private async back(vcpu: number): Promise<boolean> {
     const here = this.position;
     if (here > this.oldest) {
       await this.replay(here - 1);
@@ -237,18 +259,17 @@ export class Timeline implements History {
 
   /** Position before the last instruction that a vCPU completes between two positions. */
   private async lastInstruction(from: Position, to: Position, vcpu: number): Promise<Position | undefined> {
-    const { machine, loop } = this.context;
+    const { machine } = this.context;
     await this.replay(from);
     const step = Math.max(1, Math.ceil((to - from) / PIECES));
     const found: (readonly [Position, Position])[] = [];
     while (machine.position < to && !this.context.interrupted()) {
       const [position, instructions, start] = [machine.position, machine.clock.instructions(), this.trace(vcpu)];
-      const halt = loop.advance(Math.min(to, position + step));
+      await this.run(Math.min(to, position + step));
       const alone = machine.config.cpus === 1 || machine.engine.current === vcpu;
       const ran = machine.clock.instructions() > instructions && (alone || (step > 1 && this.trace(vcpu) !== start));
       if (ran) found.push([position, machine.position]);
-      if (halt && machine.position === position && halt.kind !== 'reset') break;
-      if (step > 1000) await this.context.yield();
+      if (machine.position === position) break;
     }
     // With several vCPUs a piece may hold only what another one ran.
     for (const [start, end] of found.reverse()) {
@@ -265,32 +286,44 @@ export class Timeline implements History {
     return config.cpus === 1 ? '' : Buffer.from(engine.saveVcpu(vcpu)).toString('latin1');
   }
 
-  async reverseContinue(): Promise<Hit | undefined> {
-    const { triggers, machine } = this.context;
-    this.last = this.newest;
+  reverseContinue(): Promise<Hit | undefined> {
+    return this.orBack(() => this.searchBack());
+  }
+
+  private async searchBack(): Promise<Hit | undefined> {
     const here = this.position;
+    const { first } = this.store;
+    // How often something has been hit is known only from the beginning on.
+    const all = this.store.all.filter((checkpoint) => positionOf(checkpoint) < here).reverse();
+    const starts = this.context.triggers.counting ? all.filter((checkpoint) => checkpoint === first) : all;
     let end = here;
-    const starts = this.store.all.filter((checkpoint) => positionOf(checkpoint) < here).reverse();
     for (const start of starts) {
-      let found: { readonly hit: Hit; readonly position: Position } | undefined;
-      this.goTo(start);
-      triggers.setMode('search');
-      await this.run(end, (halt) => {
-        const hit = triggers.judge(halt);
-        // Where the search began has been seen; what stops before an instruction at `end` belongs to the stretch after it.
-        if (hit && machine.position < here && (machine.position < end || halt.kind !== 'breakpoint')) found = { hit, position: machine.position };
-      });
-      triggers.setMode('off');
+      const found = await this.lastHit(start, end, here);
       if (this.context.interrupted()) return undefined;
-      const { position, hit } = (found as { readonly hit: Hit; readonly position: Position } | undefined) ?? {};
-      if (position !== undefined) {
-        await this.replay(position);
-        return hit;
+      if (found) {
+        await this.replay(found.position);
+        return found.hit;
       }
       end = positionOf(start);
       this.context.progress(here - end, here - this.oldest);
     }
-    this.goTo(this.store.first);
+    this.goTo(first);
     return undefined;
+  }
+
+  /** The last hit between a checkpoint and a position, before the place where the search began. */
+  private async lastHit(start: Checkpoint, end: Position, here: Position): Promise<{ hit: Hit; position: Position } | undefined> {
+    const { triggers, machine } = this.context;
+    let found: { hit: Hit; position: Position } | undefined;
+    this.goTo(start);
+    triggers.setMode('search');
+    const seen = (halt: Halt): void => {
+      const hit = triggers.judge(halt);
+      // Where the search began has been seen; what stops before an instruction at `end` belongs to the stretch after it.
+      if (hit && machine.position < here && (machine.position < end || halt.kind !== 'breakpoint')) found = { hit, position: machine.position };
+    };
+    await this.run(end, { seen });
+    triggers.setMode('off');
+    return found;
   }
 }

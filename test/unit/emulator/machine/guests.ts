@@ -43,6 +43,13 @@ export const TRIPLE = flat('triple', code('fa31c08ed8', 'c70600060000', '0f011e0
 export const DIVIDE = flat('divide', code('31c0f6f0'));
 /** cli; hlt */
 export const DEAD = flat('dead', code('faf4'));
+/**
+ * Once each: mov ecx,0x10; rdmsr; wrmsr; mov eax,1; cpuid; mov eax,cr0; or al,1; mov cr0,eax; and al,0xfe; mov cr0,eax;
+ * then for ever: mov al,[0x600]; out 0x80,al; inc byte [0x600]; jmp
+ */
+export const SYSTEM = flat('system', code(
+  '66b910000000', '0f32', '0f30', '66b801000000', '0fa2', '0f20c0', '0c01', '0f22c0', '24fe', '0f22c0', 'a00006', 'e680', 'fe060006', 'ebf5',
+)); // prettier-ignore
 /** mov dx,0xf4; mov al,0x21; out dx,al; cli; hlt */
 export const EXIT = flat('exit', code('baf400b021eefaf4'));
 /** mov dx,0x404; mov ax,0x3400; out dx,ax (SLP_EN, S5); jmp $ */
