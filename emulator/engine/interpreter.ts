@@ -117,111 +117,122 @@ function buildLoop(
   const handler = f.local('i32');
   f.set(next, i64.load(i32.const(layout.NEXT_LINEAR)));
 
-  f.block((left) => {
-    f.loop((lookup) => {
-      findBlock(f, block, next, helpers);
-      f.loop((enter) => {
-        f.block((resumed) => {
-          f.block((interpreted) => {
-            const heat = f.local('i32');
-            f.set(heat, i32.load(f.get(block), layout.BLOCK_HEAT));
-            f.if(i32.gtS(f.get(heat), i32.const(0)), () => {
-              f.store('i32', f.get(block), layout.BLOCK_HEAT, i32.sub(f.get(heat), i32.const(1)));
-              f.br(interpreted);
-            });
-            f.if(i32.eqz(f.get(heat)), () => {
-              f.set(heat, f.call('i32', hot, f.get(block)));
-              f.brIf(interpreted, i32.gtS(f.get(heat), i32.const(0)));
-            });
-            enterRegion(f, { rec, block, next, heat }, { lookup, interpreted, resumed, left }, handlers, regionType, prepare);
-          });
-          chargeBlock(f, block);
-          f.set(rec, i32.add(f.get(block), i32.const(layout.RECORD_SIZE)));
-        });
-        f.loop((dispatch) => {
-          const advance = () => {
-            f.set(rec, i32.add(f.get(rec), i32.const(layout.RECORD_SIZE)));
-            f.br(dispatch);
-          };
-          const flow: Flow = {
-            leave: () => f.br(left),
-            goto: (linear, link) => {
-              if (link === undefined) f.set(next, linear);
-              else {
-                const known = f.let(i32.load(f.get(rec), link));
-                f.if(known, () => {
-                  f.set(block, known);
-                  f.br(enter);
-                });
-                f.store('i32', i32.const(layout.LINK_SLOT), 0, i32.add(f.get(rec), i32.const(link)));
-                f.set(next, linear);
-              }
-              f.br(lookup);
-            },
-            host: () => {
-              throw new TypeError('host instructions are not hot');
-            },
-          };
-          const special: Readonly<Record<Special, () => void>> = {
-            end: () => flow.goto(i64.add(codePage(), i64.load(f.get(rec), layout.REC_IMM)), layout.REC_LINK_TAKEN),
-            break: () => {
-              f.store('i32', i32.const(layout.EXIT_REASON), 0, i32.const(layout.LEAVE_BREAKPOINT));
-              flow.leave();
-            },
-            fault: () => {
-              const vector = i32.load16U(f.get(rec), layout.REC_A);
-              f.if(
-                i32.load16U(f.get(rec), layout.REC_B),
-                () => f.run(helpers('raise'), vector, i32.const(0)),
-                () => f.run(helpers('raisePlain'), vector),
-              );
-              flow.leave();
-            },
-          };
-          const inline: (() => void)[] = [
-            ...SPECIAL.map((name) => special[name]),
-            ...handlers.ordered.slice(0, handlers.hot - SPECIAL.length).map((form) => () => {
-              emitMeaning(new GenericStage(f, rec, form, helpers, flow, hostIndex), form);
-              advance();
-            }),
-          ];
-          f.set(handler, i32.load16U(f.get(rec), layout.REC_HANDLER));
-          const labels: Label[] = [];
-          f.block((cold) => {
-            const nest = (index: number): void => {
-              if (index === inline.length) {
-                f.brTable(f.get(handler), labels, cold);
-                return;
-              }
-              f.block((end) => {
-                labels.push(end);
-                nest(index + 1);
+  f.loop((begin) => {
+    f.block((left) => {
+      f.loop((lookup) => {
+        findBlock(f, block, next, helpers);
+        f.loop((enter) => {
+          f.block((resumed) => {
+            f.block((interpreted) => {
+              const heat = f.local('i32');
+              f.set(heat, i32.load(f.get(block), layout.BLOCK_HEAT));
+              f.if(i32.gtS(f.get(heat), i32.const(0)), () => {
+                f.store('i32', f.get(block), layout.BLOCK_HEAT, i32.sub(f.get(heat), i32.const(1)));
+                f.br(interpreted);
               });
-              f.scope(inline[index]!);
+              f.if(i32.eqz(f.get(heat)), () => {
+                f.set(heat, f.call('i32', hot, f.get(block)));
+                f.brIf(interpreted, i32.gtS(f.get(heat), i32.const(0)));
+              });
+              enterRegion(f, { rec, block, next, heat }, { lookup, interpreted, resumed, left }, handlers, regionType, prepare);
+            });
+            chargeBlock(f, block);
+            f.set(rec, i32.add(f.get(block), i32.const(layout.RECORD_SIZE)));
+          });
+          f.loop((dispatch) => {
+            const advance = () => {
+              f.set(rec, i32.add(f.get(rec), i32.const(layout.RECORD_SIZE)));
+              f.br(dispatch);
             };
-            nest(0);
+            const flow: Flow = {
+              leave: () => f.br(left),
+              goto: (linear, link) => {
+                if (link === undefined) f.set(next, linear);
+                else {
+                  const known = f.let(i32.load(f.get(rec), link));
+                  f.if(known, () => {
+                    f.set(block, known);
+                    f.br(enter);
+                  });
+                  f.store('i32', i32.const(layout.LINK_SLOT), 0, i32.add(f.get(rec), i32.const(link)));
+                  f.set(next, linear);
+                }
+                f.br(lookup);
+              },
+              host: () => {
+                throw new TypeError('host instructions are not hot');
+              },
+            };
+            const special: Readonly<Record<Special, () => void>> = {
+              end: () => flow.goto(i64.add(codePage(), i64.load(f.get(rec), layout.REC_IMM)), layout.REC_LINK_TAKEN),
+              break: () => {
+                f.store('i32', i32.const(layout.EXIT_REASON), 0, i32.const(layout.LEAVE_BREAKPOINT));
+                flow.leave();
+              },
+              fault: () => {
+                const vector = i32.load16U(f.get(rec), layout.REC_A);
+                f.if(
+                  i32.load16U(f.get(rec), layout.REC_B),
+                  () => f.run(helpers('raise'), vector, i32.const(0)),
+                  () => f.run(helpers('raisePlain'), vector),
+                );
+                flow.leave();
+              },
+            };
+            const inline: (() => void)[] = [
+              ...SPECIAL.map((name) => special[name]),
+              ...handlers.ordered.slice(0, handlers.hot - SPECIAL.length).map((form) => () => {
+                emitMeaning(new GenericStage(f, rec, form, helpers, flow, hostIndex), form);
+                advance();
+              }),
+            ];
+            f.set(handler, i32.load16U(f.get(rec), layout.REC_HANDLER));
+            const labels: Label[] = [];
+            f.block((cold) => {
+              const nest = (index: number): void => {
+                if (index === inline.length) {
+                  f.brTable(f.get(handler), labels, cold);
+                  return;
+                }
+                f.block((end) => {
+                  labels.push(end);
+                  nest(index + 1);
+                });
+                f.scope(inline[index]!);
+              };
+              nest(0);
+            });
+            f.set(status, f.callIndirect('i32', handlerType, f.get(handler), f.get(rec)));
+            f.if(i32.eqz(f.get(status)), advance);
+            f.if(i32.eq(f.get(status), i32.const(LOOKUP)), () => {
+              f.set(next, i64.load(i32.const(layout.NEXT_LINEAR)));
+              f.br(lookup);
+            });
+            f.if(i32.eq(f.get(status), i32.const(HOST_LEFT)), () => f.return(i32.const(Stopped.After)));
           });
-          f.set(status, f.callIndirect('i32', handlerType, f.get(handler), f.get(rec)));
-          f.if(i32.eqz(f.get(status)), advance);
-          f.if(i32.eq(f.get(status), i32.const(LOOKUP)), () => {
-            f.set(next, i64.load(i32.const(layout.NEXT_LINEAR)));
-            f.br(lookup);
-          });
-          f.if(i32.eq(f.get(status), i32.const(HOST_LEFT)), () => f.return(i32.const(Stopped.After)));
         });
       });
     });
-  });
 
-  // Left inside a block: what was charged for this instruction and those after it is given back.
-  const index = i32.load8U(f.get(rec), layout.REC_INDEX_IN_BLOCK);
-  const unused = i32.sub(i32.load(f.get(block), layout.BLOCK_COUNT), index);
-  f.store('i32', i32.const(layout.BUDGET), 0, i32.add(window32(layout.BUDGET), unused));
-  f.store('i32', i32.const(layout.EXIT_RECORD), 0, f.get(rec));
-  const linear = f.let(i64.add(codePage(), i64.and(i64.load16U(f.get(rec), layout.REC_OFFSET), i64c(0xfff))));
-  f.store('i64', i32.const(layout.INSTRUCTION_RIP), 0, linear);
-  f.store('i64', i32.const(layout.RIP), 0, instructionPointer(linear));
-  f.return(i32.const(Stopped.At));
+    // Left inside a block: what was charged for this instruction and those after it is given back.
+    const index = i32.load8U(f.get(rec), layout.REC_INDEX_IN_BLOCK);
+    const unused = i32.sub(i32.load(f.get(block), layout.BLOCK_COUNT), index);
+    f.store('i32', i32.const(layout.BUDGET), 0, i32.add(window32(layout.BUDGET), unused));
+    f.store('i32', i32.const(layout.EXIT_RECORD), 0, f.get(rec));
+    const linear = f.let(i64.add(codePage(), i64.and(i64.load16U(f.get(rec), layout.REC_OFFSET), i64c(0xfff))));
+    f.store('i64', i32.const(layout.INSTRUCTION_RIP), 0, linear);
+    f.store('i64', i32.const(layout.RIP), 0, instructionPointer(linear));
+    const faulted = i32.eq(window32(layout.EXIT_REASON), i32.const(layout.LEAVE_FAULT));
+    f.if(i32.and(faulted, i32.eqz(window32(layout.SINGLE))), () =>
+      f.if(f.call('i32', helpers('quickDeliver')), () => {
+        f.store('i32', i32.const(layout.LINK_SLOT), 0, i32.const(0));
+        f.set(next, i64.load(i32.const(layout.RIP)));
+        f.br(begin);
+      }),
+    );
+    f.return(i32.const(Stopped.At));
+  });
+  f.unreachable();
 }
 
 interface LoopLocals {

@@ -130,6 +130,10 @@ export class WasmEngine implements Engine {
       interruptible: () => {
         if (host.interruptPending(engine.selected)) engine.kick();
       },
+      exception: (vector, hasCode, code) => {
+        engine.resuming = undefined;
+        host.exception?.(engine.selected, vector, hasCode ? code >>> 0 : undefined);
+      },
       hot: (block) => engine.tier.hot(block >>> 0),
       prepareRegion: (slot, entry) => (engine.tier.prepare(slot, entry) ? 1 : 0),
       dropRegions: (address, size) => engine.tier.drop(address >>> 0, size),

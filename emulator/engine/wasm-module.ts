@@ -32,6 +32,7 @@ export interface EngineImports {
   instruction(index: number, record: number): number;
   timestamp(): number;
   interruptible(): void;
+  exception(vector: number, hasCode: number, code: number): void;
   hot(block: number): number;
   prepareRegion(slot: number, entry: number): number;
   dropRegions(host: number, size: number): void;

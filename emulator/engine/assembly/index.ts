@@ -2,6 +2,7 @@ export * from './paging';
 export * from './memory';
 export * from './blocks';
 export * from './integer';
+export * from './deliver';
 export * from './return';
 export * from './segment';
 export * from './strings';

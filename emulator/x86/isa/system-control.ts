@@ -78,6 +78,15 @@ const iret: Meaning = (s) => {
   s.host('iret');
 };
 
+const syscall: Meaning = (s) => {
+  s.f.if(s.helper('quickSyscall', s.record()), () => s.resume());
+  s.host('syscall');
+};
+const sysret: Meaning = (s) => {
+  if (s.size === 64) s.f.if(s.helper('quickSysret'), () => s.resume());
+  s.host('sysret');
+};
+
 /** Flags, control and debug registers, segments, far transfers, interrupts. */
 export const systemControl: readonly Definition[] = [
   define('cli', ['FA'], cli),
@@ -149,8 +158,8 @@ export const systemControl: readonly Definition[] = [
   system('into', ['CE : i64']),
   define('iret', ['CF : v ends'], iret),
   system('ud', ['0F 0B', '0F B9 /r Gv,Ev', '0F FF /r Gv,Ev']),
-  system('syscall', ['0F 05']),
-  system('sysret', ['0F 07 : v']),
+  define('syscall', ['0F 05 : ends'], syscall),
+  define('sysret', ['0F 07 : v ends'], sysret),
   system('sysenter', ['0F 34']),
   system('sysexit', ['0F 35 : v']),
 ];

@@ -1,0 +1,107 @@
+// Exceptions and system calls of 64-bit mode, the usual case (x86/system/deliver.ts and return.ts have the others).
+import {
+  CODE_PAGE, CPL, CR2, CS, DECODE_MODE, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR, GPR, IDTR_BASE, IDTR_LIMIT,
+  LEAVE_FAULT,  MODE_64, MSR_LSTAR, MSR_SFMASK, MSR_STAR, PAGE_CODE, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PENDING_DEBUG, REC_OFFSET, RIP, SEG_BASE,
+  SEG_LIMIT, SEG_SELECTOR, SS, TR, WATCHES,
+} from '../../x86/layout';
+import {
+  arithmetic, FLAG_IF, FLAG_RF, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege, setSegment, UNUSABLE,
+} from './privilege';
+import { canonical, IMPLICIT, WRITE } from './paging';
+
+const RSP = GPR + 32;
+const PAGE_FAULT: u32 = 14;
+const LOOKED_AT: u32 = PAGE_CODE | PAGE_TABLE | PAGE_ROM | PAGE_WATCHED;
+
+@external("host", "exception")
+declare function hostException(vector: u32, hasCode: u32, code: u32): void;
+
+/** The exception of the exit record: 1 where it is delivered and RIP is its handler; 0 where nothing has happened. */
+export function quickDeliver(): u32 {
+  const vector = load<u32>(FAULT_VECTOR);
+  const code = load<u32>(FAULT_CODE);
+  const hasCode = load<u32>(FAULT_HAS_CODE);
+  const address = load<u64>(FAULT_ADDRESS);
+  if (deliverPlain(vector, code, hasCode, address)) {
+    store<u32>(EXIT_REASON, 0);
+    hostException(vector, hasCode, code);
+    return 1;
+  }
+  // Tables that are not there have left faults of their own.
+  store<u32>(EXIT_REASON, LEAVE_FAULT);
+  store<u32>(FAULT_VECTOR, vector);
+  store<u32>(FAULT_CODE, code);
+  store<u32>(FAULT_HAS_CODE, hasCode);
+  store<u64>(FAULT_ADDRESS, address);
+  return 0;
+}
+
+function deliverPlain(vector: u32, errorCode: u32, hasCode: u32, address: u64): bool {
+  const flags = load<u64>(EFLAGS);
+  if (!(load<u32>(DECODE_MODE) & MODE_64) || load<u32>(PENDING_DEBUG) || load<u32>(WATCHES) || vector == 1 || flags & ~PLAIN) return false;
+  if (vector * 16 + 15 > load<u32>(IDTR_LIMIT)) return false;
+  const gate = plainRead(load<u64>(IDTR_BASE) + ((vector * 16) as u64), 16, IMPLICIT);
+  if (!gate) return false;
+  const high = load<u32>(gate + 4);
+  // A present 64-bit gate, interrupt or trap, without a stack of its own.
+  if ((high & 0x9e07) != 0x8e00) return false;
+  const trap = (high & 0x100) != 0;
+  const offset = (load<u16>(gate) as u64) | ((high & 0xffff0000) as u64) | ((load<u32>(gate + 8) as u64) << 32);
+  const selector = load<u16>(gate + 2) as u32;
+  const code = plainCode(selector, 0);
+  if (!code) return false;
+  const cpl = load<u32>(CPL);
+  let stack = load<u64>(RSP);
+  if (cpl) {
+    const tr = segmentAt(TR);
+    if (load<u32>(tr + SEG_LIMIT) < 11) return false;
+    const pointer = plainRead(load<u64>(tr + SEG_BASE) + 4, 8, IMPLICIT);
+    if (!pointer) return false;
+    stack = load<u64>(pointer);
+  }
+  if (!canonical(stack)) return false;
+  const size: u32 = hasCode ? 48 : 40;
+  const top = (stack & ~15) - (size as u64);
+  const frame = plainRead(top, size, IMPLICIT | WRITE);
+  if (!frame || load<u8>(PAGE_FLAGS + (frame >> 12)) & LOOKED_AT) return false;
+
+  if (vector == PAGE_FAULT) store<u64>(CR2, address);
+  let at = frame;
+  if (hasCode) {
+    store<u64>(at, errorCode as u64);
+    at += 8;
+  }
+  store<u64>(at, load<u64>(RIP));
+  store<u64>(at + 8, load<u16>(segmentAt(CS) + SEG_SELECTOR) as u64);
+  store<u64>(at + 16, flags | arithmetic() | FLAG_RF | 2);
+  store<u64>(at + 24, load<u64>(RSP));
+  store<u64>(at + 32, load<u16>(segmentAt(SS) + SEG_SELECTOR) as u64);
+  if (cpl) setSegment(SS, 0, 0, UNUSABLE);
+  store<u64>(RSP, top);
+  setSegment(CS, selector & 0xfffc, 0xffffffff, code);
+  store<u64>(RIP, offset);
+  if (!trap) store<u64>(EFLAGS, flags & ~FLAG_IF);
+  if (cpl) setPrivilege(0);
+  return true;
+}
+
+const EFER_SCE: u64 = 1;
+
+/** SYSCALL at a record: 1 where it is done and RIP is its target. */
+export function quickSyscall(record: u32): u32 {
+  const flags = load<u64>(EFLAGS);
+  if (!(load<u32>(DECODE_MODE) & MODE_64) || !(load<u64>(EFER) & EFER_SCE) || flags & ~PLAIN) return 0;
+  const field = load<u16>(record + REC_OFFSET) as u64;
+  const whole = flags | arithmetic() | 2;
+  store<u64>(GPR + 8, load<u64>(CODE_PAGE) + (field & 0xfff) + (field >> 12));
+  store<u64>(GPR + 88, whole);
+  store<u64>(RIP, load<u64>(MSR_LSTAR));
+  const kept = whole & ~load<u64>(MSR_SFMASK);
+  setArithmetic(kept);
+  store<u64>(EFLAGS, (kept & FLAG_IF) | 2);
+  const cs = ((load<u64>(MSR_STAR) >> 32) as u32) & 0xfffc;
+  setSegment(CS, cs, 0xffffffff, 0xa09b);
+  setSegment(SS, (cs + 8) & 0xffff, 0xffffffff, 0xc093);
+  setPrivilege(0);
+  return 1;
+}

@@ -1,0 +1,88 @@
+// What changes of privilege in 64-bit mode have in common, where nothing is out of the ordinary: flat segments, and
+// no flags that the run loop has to know of. Anything else is the work of x86/system, which says what is checked and why.
+import {
+  CONTEXT, CPL, DECODE_MODE, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GDTR_BASE, GDTR_LIMIT, GENERATION, MODE_USER, SEG_ATTR, SEG_BASE, SEG_LIMIT,
+  SEG_SELECTOR, SEGMENT_SIZE, SEGMENTS, TLB, TLB_SET, TLB_SET_SIZE,
+} from '../../x86/layout';
+import { canonical, DEVICE, IMPLICIT, translate } from './paging';
+
+/** An interrupt may be pending that IF has held back. */
+@external("host", "interruptible")
+export declare function hostInterruptible(): void;
+
+export const UNUSABLE: u32 = 0x10000;
+export const FLAG_IF: u64 = 1 << 9;
+export const FLAG_RF: u64 = 1 << 16;
+const ARITHMETIC: u64 = 0x8d5;
+/** Flags that may be set on either side. */
+export const PLAIN: u64 = ARITHMETIC | FLAG_IF | 2;
+
+/** Host address of `size` bytes in one page, or 0 where the long way has to look. */
+export function plainRead(linear: u64, size: u32, access: i32): u32 {
+  if (!canonical(linear) || ((linear as u32) & 0xfff) + size > 0x1000) return 0;
+  const host = translate(linear, access);
+  if (host > DEVICE) return host;
+  store<u32>(EXIT_REASON, 0);
+  return 0;
+}
+
+/** A descriptor of the GDT, or 0. */
+export function descriptor(selector: u32): u64 {
+  if (selector & 4 || !(selector & 0xfff8) || (selector | 7) > load<u32>(GDTR_LIMIT)) return 0;
+  const host = plainRead(load<u64>(GDTR_BASE) + ((selector & 0xfff8) as u64), 8, IMPLICIT);
+  return host ? load<u64>(host) : 0;
+}
+
+/** Bits 8–15 and 20–23 of a descriptor's upper half, as SEG_ATTR has them. */
+@inline
+export function attributesOf(d: u64): u32 {
+  return ((d >> 40) as u32) & 0xf0ff;
+}
+
+/** Attributes of present, accessed, non-conforming 64-bit code of a privilege; 0 where it is anything else. */
+export function plainCode(selector: u32, privilege: u32): u32 {
+  const code = attributesOf(descriptor(selector));
+  return (code & 0x609d) == 0x2099 && ((code >> 5) & 3) == privilege ? code : 0;
+}
+
+@inline
+export function segmentAt(segment: u32): u32 {
+  return SEGMENTS + segment * SEGMENT_SIZE;
+}
+
+export function setSegment(segment: u32, selector: u32, limit: u32, attributes: u32): void {
+  const at = segmentAt(segment);
+  store<u16>(at + SEG_SELECTOR, selector as u16);
+  store<u64>(at + SEG_BASE, 0);
+  store<u32>(at + SEG_LIMIT, limit);
+  store<u32>(at + SEG_ATTR, attributes);
+}
+
+/** The arithmetic flags as they lie in RFLAGS (x86/flags.ts). */
+export function arithmetic(): u64 {
+  const result = load<u64>(FLAG_RESULT);
+  const carries = load<u64>(FLAG_CARRIES);
+  const carry = carries >> 63;
+  const parity = (popcnt((result ^ (carries >> 8)) & 0xff) & 1) ^ 1;
+  const zero = (result == 0 ? 1 : 0) as u64;
+  const sign = (result >> 63) ^ (carries & 1);
+  const overflow = carry ^ ((carries >> 62) & 1);
+  return carry | (parity << 2) | (((carries >> 3) & 1) << 4) | (zero << 6) | (sign << 7) | (overflow << 11);
+}
+
+export function setArithmetic(flags: u64): void {
+  const carry = flags & 1;
+  const overflow = (flags >> 11) & 1;
+  const zero = (flags >> 6) & 1;
+  store<u64>(FLAG_RESULT, zero ^ 1);
+  store<u64>(FLAG_CARRIES, (carry << 63) | ((carry ^ overflow) << 62) | ((zero ^ ((flags >> 2) & 1)) << 8) | (((flags >> 4) & 1) << 3) | ((flags >> 7) & 1));
+}
+
+/** What follows from the privilege, EFLAGS.AC being 0 (engine/mode.ts). */
+export function setPrivilege(cpl: u32): void {
+  const mode = (load<u32>(DECODE_MODE) & ~MODE_USER) | (cpl == 3 ? MODE_USER : 0);
+  store<u32>(CPL, cpl);
+  store<u32>(DECODE_MODE, mode);
+  store<u32>(CONTEXT, (load<u32>(GENERATION) << 8) | mode);
+  store<u32>(TLB_SET, cpl == 3 ? TLB : TLB + TLB_SET_SIZE);
+}
