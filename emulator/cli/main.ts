@@ -1,8 +1,10 @@
 /** The `guest` command. Exit status: 0 the wanted stop was reached, 1 not, 2 bad usage or input. */
 import { Command, CommanderError } from 'commander';
 import { EmulatorError } from '../errors';
+import { parseVnc } from '../machine/vnc';
 import { DEFAULTS, parseChipset, parseCount, parseItems, parseScreen, parseSize, parseTier, readConfig } from './config';
 import { runGuest, type RunOptions } from './run';
+import { addSnapshotCommands } from './snapshot';
 
 interface Given {
   readonly [name: string]: string | boolean | string[] | undefined;
@@ -56,6 +58,8 @@ function toOptions(given: Given): RunOptions {
       read('stateHashEvery', (what, value) => parseCount(what, value, 1), '--state-hash-every'),
     ),
     ...part('report', text('report')),
+    ...part('vnc', read('vnc', parseVnc, '--vnc')),
+    ...part('suspend', text('suspend')),
   };
 }
 
@@ -89,13 +93,30 @@ program
   .option('--tier <tier>', 'generic: interpret; auto: compile what is hot; region: compile everything (the guest runs the same)')
   .option('--no-history', 'take no checkpoints')
   .option('--state-hash-every <n>', 'record a hash of the whole state at every multiple of n instructions')
+  .option('--vnc <address>', 'serve the display to VNC viewers: HOST:PORT, :DISPLAY, ws:HOST:PORT or unix:PATH; with ,password-file=FILE')
   .option('--report <file>', 'write what the run was, as JSON')
+  .option('--suspend <file>', 'write a snapshot at the end')
   .option('--config <file>', 'a launch configuration as JSON; other options come before it')
   .action(async (_: unknown, command: Command) => {
     // A default must not hide what the configuration file says.
     const given = Object.fromEntries(Object.entries(command.opts<Given>()).filter(([name]) => command.getOptionValueSource(name) !== 'default'));
     process.exitCode = (await runGuest(toOptions(given))) ? 0 : 1;
   });
+
+program
+  .command('resume <file>')
+  .description('go on from a snapshot, with the machine that it has')
+  .option('--serial <where>', 'first serial line: stdio, none or file:PATH', 'stdio')
+  .option('--max-instructions <n>', 'stop at this position')
+  .option('--timeout <seconds>', 'stop after so much time of the host')
+  .option('--until-serial <text>', 'stop when the first serial line has sent this')
+  .option('--state-hash-every <n>', 'record a hash of the whole state at every multiple of n instructions')
+  .option('--report <file>', 'write what the run was, as JSON')
+  .option('--suspend <file>', 'write a snapshot at the end')
+  .action(async (file: string, given: Given) => {
+    process.exitCode = (await runGuest({ ...toOptions(given), resume: file })) ? 0 : 1;
+  });
+addSnapshotCommands(program);
 
 program.parseAsync().catch((error: unknown) => {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;

@@ -3,8 +3,10 @@ import { PNG } from 'pngjs';
 import { userError } from '../errors';
 import { DEBUG_CONSOLE, type Guest, type MachineConfig, type RunLimits, type Stop } from '../machine/api';
 import { createGuest } from '../machine/client';
+import type { VncAddress } from '../machine/vnc';
 import { checkWritable, Meter, writeReport } from './report';
 import { connectInput, Progress, SerialSink, typed, unescape } from './terminal';
+import { serveVnc } from './vnc';
 
 export interface RunOptions {
   readonly config: MachineConfig;
@@ -20,6 +22,11 @@ export interface RunOptions {
   readonly screenshot?: string;
   readonly stateHashEvery?: number;
   readonly report?: string;
+  readonly vnc?: VncAddress;
+  /** A snapshot to go on from; its configuration is the machine's. */
+  readonly resume?: string;
+  /** Where to write a snapshot at the end. */
+  readonly suspend?: string;
 }
 
 /** What guests say when they wait for somebody to type. */
@@ -31,7 +38,9 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   if (options.screenshot !== undefined) checkWritable('screenshot', options.screenshot);
   const sink = new SerialSink(options.serial);
   const debugSink = options.debugConsole === undefined ? undefined : new SerialSink(options.debugConsole);
-  const guest = await createGuest(options.config);
+  const { resume } = options;
+  const guest = await (resume === undefined ? createGuest(options.config) : createGuest(undefined, { snapshot: resume }));
+  const closeVnc = await serveVnc(guest, options.vnc);
   const meter = new Meter();
   guest.on((event) => {
     meter.heard(event);
@@ -52,10 +61,11 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   const disconnect = interactive ? connectInput(guest, interrupt) : undefined;
   const progress = process.stderr.isTTY && !(sink.toTerminal && process.stdout.isTTY) ? new Progress(guest) : undefined;
   try {
-    const { stop, seen } = await stages(guest, options, () => ended !== undefined, interactive && process.stdin.isTTY);
+    const { stop, seen } = await stages(guest, options, () => ended !== undefined, (interactive && process.stdin.isTTY) || options.vnc !== undefined);
     progress?.stop();
     const stopReason = ended ?? (seen ? 'serial' : stop.reason.kind);
     if (options.screenshot !== undefined) await screenshot(guest, options.screenshot);
+    if (options.suspend !== undefined) await guest.save(options.suspend);
     const report = await meter.report(guest, stopReason, stop);
     if (options.report !== undefined) writeReport(options.report, report);
     const detail = report.description === undefined ? '' : `: ${report.description} (vCPU ${stop.vcpu} at ${report.rip})`;
@@ -67,6 +77,7 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
     progress?.stop();
     disconnect?.();
     process.off('SIGINT', interrupt);
+    await closeVnc();
     await guest.close();
     await sink.end();
     await debugSink?.end();
