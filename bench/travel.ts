@@ -85,11 +85,13 @@ export async function travelQemu({ kernel, initrd }: Files, folder: string): Pro
     qemu(
       ...['-kernel', kernel, '-initrd', initrd, '-append', COMMAND_LINE, '-drive', `file=${disk},if=none,id=rr`],
       ...['-icount', `shift=1,rr=${mode},rrfile=${record},rrsnapshot=init`, ...more],
-    );
+    ).map((argument) => (argument === 'stdio' ? 'file:/dev/stdout' : argument)); // replay loses step with a terminal's writes
   await runUntil(command('record'), 'GUEST-USERLAND-READY', LIMIT);
   const [program, ...args] = command('replay', '-S', '-gdb', `unix:${socket},server=on,wait=off`) as [string, ...string[]];
   rmSync(socket, { force: true });
-  const machine = spawn(program, args, { stdio: 'ignore' });
+  const machine = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let complaint = '';
+  machine.stderr.setEncoding('utf8').on('data', (chunk: string) => (complaint += chunk));
   try {
     for (let wait = 0; wait < 100 && !existsSync(socket); wait++) await new Promise((resolve) => setTimeout(resolve, 100));
     const map = readFileSync(join(dirname(kernel), 'System.map'), 'utf8');
@@ -109,7 +111,8 @@ export async function travelQemu({ kernel, initrd }: Files, folder: string): Pro
       killSignal: 'SIGKILL',
     });
     const took = [...gdb.stdout.matchAll(/^took (\S+) at/gm)].map((match) => Number(match[1]));
-    if (took.length === 0) return absent(`gdb gave nothing within ${LIMIT} s: ${gdb.stderr.trim().slice(0, 400)}`);
+    await new Promise((resolve) => setTimeout(resolve, 300)); // for what QEMU said at its end
+    if (took.length === 0) return absent(complaint.trim() || `gdb gave nothing within ${LIMIT} s: ${gdb.stderr.trim().slice(0, 400)}`);
     if (took.length < REPEATED + 2) {
       console.log(`missing: QEMU's reverse debugging hung after ${took.length} movements within ${LIMIT} s`);
       return took.length < 2 ? { [NAMES.first]: took[0] as number } : { [NAMES.first]: took[0] as number, [NAMES.repeated]: median(took.slice(1)) };
