@@ -10,6 +10,7 @@ export interface VectorInfo {
 export const VECTORS: readonly VectorInfo[] = [
   { vector: 0, mnemonic: '#DE', name: 'Divide Error' },
   { vector: 1, mnemonic: '#DB', name: 'Debug Exception' },
+  { vector: 2, mnemonic: 'NMI', name: 'Non-Maskable Interrupt' },
   { vector: 3, mnemonic: '#BP', name: 'Breakpoint (INT3)' },
   { vector: 4, mnemonic: '#OF', name: 'Overflow' },
   { vector: 5, mnemonic: '#BR', name: 'BOUND Range Exceeded' },
@@ -32,10 +33,30 @@ export const vectorName = (vector: number): string => {
   return known ? `${known.mnemonic} ${known.name}` : `vector 0x${vector.toString(16)}`;
 };
 
-const filterOf = ({ mnemonic }: VectorInfo): string => mnemonic.slice(1).toLowerCase();
+const filterOf = ({ mnemonic }: VectorInfo): string => mnemonic.replace('#', '').toLowerCase();
 
 export const TRIPLE_FAULT = 'triple-fault';
 export const INTERRUPT = 'interrupt';
+/** System instructions and what they change; the words are also those of the console's `stop-at`. */
+export const SYSTEM_FILTERS = [
+  { filter: 'hlt', label: 'HLT', description: 'Stops where a vCPU has executed HLT.', trigger: { kind: 'halt' } },
+  {
+    filter: 'mode',
+    label: 'Mode switches',
+    description: 'Stops where a vCPU enters or leaves protected mode, paging or long mode.',
+    trigger: { kind: 'control', register: 'mode' },
+  },
+  { filter: 'cpuid', label: 'CPUID', description: 'Stops behind CPUID; a condition may use leaf and subleaf.', trigger: { kind: 'cpuid', leaf: 'any' } },
+] as const;
+/** Names of what has happened, for conditions and messages, by the kind of trigger. */
+export const EVENT_NAMES: Readonly<Record<string, readonly string[]>> = {
+  port: ['port', 'value', 'write'],
+  msr: ['msr', 'value', 'write'],
+  interrupt: ['vector'],
+  exception: ['vector', 'code'],
+  cpuid: ['leaf', 'subleaf'],
+  control: ['old', 'value'],
+};
 
 export const EXCEPTION_FILTERS: readonly DebugProtocol.ExceptionBreakpointsFilter[] = [
   {
@@ -55,13 +76,26 @@ export const EXCEPTION_FILTERS: readonly DebugProtocol.ExceptionBreakpointsFilte
     filter: filterOf(info),
     label: `${info.mnemonic} ${info.name}`,
     description: `Stops where exception ${info.vector} is delivered to a vCPU.`,
+    supportsCondition: true,
+    conditionDescription: 'An expression; code is the error code',
+  })),
+  ...SYSTEM_FILTERS.map(({ filter, label, description }) => ({
+    filter,
+    label,
+    description,
+    supportsCondition: true,
+    conditionDescription: 'An expression over registers, memory and what has happened',
   })),
 ];
 
 /** What an exception filter stops at; nothing for a filter that isn't known. */
-export function filterTarget(filter: string): { kind: 'exception'; vector: number } | { kind: 'interrupt' } | { kind: 'triple-fault' } | undefined {
+export function filterTarget(
+  filter: string,
+): { kind: 'exception'; vector: number } | (typeof SYSTEM_FILTERS)[number]['trigger'] | { kind: 'interrupt' } | { kind: 'triple-fault' } | undefined {
   if (filter === TRIPLE_FAULT) return { kind: 'triple-fault' };
   if (filter === INTERRUPT) return { kind: 'interrupt' };
+  const system = SYSTEM_FILTERS.find((known) => known.filter === filter);
+  if (system) return system.trigger;
   const info = VECTORS.find((candidate) => filterOf(candidate) === filter);
   return info && { kind: 'exception', vector: info.vector };
 }

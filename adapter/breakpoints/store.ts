@@ -11,7 +11,7 @@ import { toCondition, toLog, type Names } from '../inspect/expression/condition'
 import type { SymbolStore } from '../symbols/store';
 import type { Listing } from '../disassembly/listing';
 import { parseDataId } from './data';
-import { INTERRUPT, filterTarget, parseVectors } from './exceptions';
+import { EVENT_NAMES, INTERRUPT, filterTarget, parseVectors } from './exceptions';
 import { parseHits } from './hits';
 
 export type BreakpointKind = 'breakpoint' | 'function breakpoint' | 'instruction breakpoint' | 'data breakpoint' | 'exception';
@@ -82,14 +82,21 @@ export class Breakpoints {
     }
   }
 
-  private conditions(given: { condition?: string; hitCondition?: string; logMessage?: string }): Conditions {
+  private conditions(given: { condition?: string; hitCondition?: string; logMessage?: string }, kind?: Trigger['kind']): Conditions {
+    const own = new Set(kind === undefined ? [] : EVENT_NAMES[kind]);
+    const { names: all } = this.resolver;
+    const names: Names = {
+      isRegister: (name) => own.has(name) || all.isRegister(name),
+      symbol: (name) => (own.has(name) ? undefined : all.symbol(name)),
+      suggestions: () => [...own, ...all.suggestions()],
+    };
     const { condition, hitCondition, logMessage } = given;
     const hits = hitCondition?.trim() ? parseHits(hitCondition) : undefined;
     if (hitCondition?.trim() && !hits) throw unresolved(`'${hitCondition}' is no hit condition; write a number, or one after ==, >=, > or %`);
     return {
-      ...(condition?.trim() && { condition: toCondition(condition, this.resolver.names) }),
+      ...(condition?.trim() && { condition: toCondition(condition, names) }),
       ...(hits && { hits }),
-      ...(logMessage && { log: toLog(logMessage, this.resolver.names) }),
+      ...(logMessage && { log: toLog(logMessage, names) }),
     };
   }
 
@@ -174,15 +181,14 @@ export class Breakpoints {
     const entries = breakpoints.map((wanted) =>
       this.entry('data breakpoint', wanted.dataId, async (id) => {
         const target = parseDataId(wanted.dataId);
-        if (!target) throw unresolved(`'${wanted.dataId}' names no memory and no port; write lin:ADDRESS/BYTES, phys:ADDRESS/BYTES or port:NUMBER/COUNT`);
+        if (!target)
+          throw unresolved(`'${wanted.dataId}' names no memory and no port; write lin:ADDRESS/BYTES, phys:ADDRESS/BYTES, port:NUMBER/COUNT or msr:NUMBER`);
         const access = wanted.accessType === 'read' ? 'read' : wanted.accessType === 'readWrite' ? 'access' : 'write';
-        const { condition, hits } = this.conditions(wanted);
-        if (target.kind === 'port') {
-          if (condition !== undefined || hits !== undefined) throw unresolved('breakpoints on ports have no conditions');
-          return { triggers: [{ kind: 'port', id, first: target.first, count: target.count, access }] };
-        }
+        const conditions = this.conditions(wanted, target.kind === 'memory' ? 'watch' : target.kind);
+        if (target.kind === 'port') return { triggers: [{ kind: 'port', id, first: target.first, count: target.count, access, ...conditions }] };
+        if (target.kind === 'msr') return { triggers: [{ kind: 'msr', id, index: target.index, access, ...conditions }] };
         const { space, address, length } = target;
-        return { triggers: [{ kind: 'watch', id, space, address, length, access, ...(condition && { condition }), ...(hits && { hits }) }] };
+        return { triggers: [{ kind: 'watch', id, space, address, length, access, ...conditions }] };
       }),
     );
     return this.keep('data', await Promise.all(entries));
@@ -194,12 +200,18 @@ export class Breakpoints {
       this.entry('exception', filterId, async (id) => {
         const target = filterTarget(filterId);
         if (!target) throw unresolved(`no exception filter '${filterId}'`);
-        if (condition.trim() !== '' && filterId !== INTERRUPT) throw unresolved('only the filter for interrupts takes a condition');
+        if (condition.trim() !== '' && target.kind === 'triple-fault') throw unresolved('the filter for triple faults takes no condition');
+        // The filter for interrupts has vectors in place of a condition.
+        const conditions = filterId === INTERRUPT || target.kind === 'triple-fault' ? {} : this.conditions({ condition }, target.kind);
         switch (target.kind) {
           case 'triple-fault':
             return { triggers: [] };
           case 'exception':
-            return { triggers: [{ kind: 'exception', id, vector: target.vector }] };
+            return { triggers: [{ kind: 'exception', id, vector: target.vector, ...conditions }] };
+          case 'halt':
+          case 'cpuid':
+          case 'control':
+            return { triggers: [{ ...target, id, ...conditions }] };
           case 'interrupt': {
             const vectors = parseVectors(condition);
             if (typeof vectors === 'string') throw unresolved(vectors);
@@ -223,8 +235,8 @@ export class Breakpoints {
   }
 
   /** Conditions as `addOwn`'s triggers take them. */
-  conditionsOf(condition: string | undefined): Conditions {
-    return condition === undefined ? {} : this.conditions({ condition });
+  conditionsOf(condition: string | undefined, kind?: Trigger['kind'], more: { hitCondition?: string; logMessage?: string } = {}): Conditions {
+    return this.conditions({ ...more, ...(condition !== undefined && { condition }) }, kind);
   }
 
   own(): readonly Entry[] {

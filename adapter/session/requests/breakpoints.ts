@@ -61,7 +61,7 @@ export async function breakpointLocations(
 /** What a name or an expression means as something to watch. Throws where it means nothing. */
 async function dataTarget(session: Session, args: DebugProtocol.DataBreakpointInfoArguments): Promise<DataTarget> {
   const debuggee = session.live;
-  const explicit = /^(lin|phys|port):|^0x/i.test(args.name.trim()) && args.bytes === undefined ? parseDataId(args.name) : undefined;
+  const explicit = /^(lin|phys|port|msr):|^0x/i.test(args.name.trim()) && args.bytes === undefined ? parseDataId(args.name) : undefined;
   if (explicit) return explicit;
   const { vcpu } = frameOf(debuggee, args.frameId);
   const value = await debuggee.evaluate(args.name, vcpu);

@@ -122,6 +122,31 @@ describe('console commands', () => {
     assert.match(await refused(client, 'stop-at moon'), /there are stop-at port/);
   });
 
+  it('stop at system instructions, with conditions, hit counts and messages', async () => {
+    const { client, guest } = await launched();
+    await text(client, 'stop-at port 0x80 write if value == 3 && rax != 0 hits >= 2 log code {value}');
+    await text(client, 'stop-at msr 0xc0000080 write if value & 0x100');
+    await text(client, 'stop-at hlt');
+    await text(client, 'stop-at cpuid 7 if subleaf == 0');
+    await text(client, 'stop-at control');
+    await text(client, 'stop-at control cr4 log {old} to {value}');
+    await text(client, 'stop-at exception nmi');
+    await text(client, 'stop-at exception #PF if code & 2');
+    assert.deepEqual(guest.triggers, [
+      { kind: 'port', id: 1, first: 0x80, count: 1, access: 'write', condition: '((value == 0x3) && (rax != 0x0))', hits: { compare: '>=', value: 2 }, log: 'code {value}' },
+      { kind: 'msr', id: 2, index: 0xc0000080, access: 'write', condition: '(value & 0x100)' },
+      { kind: 'halt', id: 3 },
+      { kind: 'cpuid', id: 4, leaf: 7, condition: '(subleaf == 0x0)' },
+      { kind: 'control', id: 5, register: 'mode' },
+      { kind: 'control', id: 6, register: 'cr4', log: '{old} to {value}' },
+      { kind: 'exception', id: 7, vector: 2 },
+      { kind: 'exception', id: 8, vector: 14, condition: '(code & 0x2)' },
+    ]);
+    assert.match(await refused(client, 'stop-at control cr9'), /none of cr0/);
+    assert.match(await refused(client, 'stop-at msr x'), /no number/);
+    assert.match(await refused(client, 'stop-at hlt if leaf == 1'), /no register or symbol 'leaf'/);
+  });
+
   it('type into the serial line and the keyboard, also while the guest runs', async () => {
     const { client, guest } = await launched();
     await client.request('continue', { threadId: 1 });

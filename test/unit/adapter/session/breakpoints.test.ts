@@ -111,6 +111,31 @@ describe('breakpoints', () => {
     assert.equal(stopped.text, 'Write to 0x2000, 2 bytes');
   });
 
+  it('on ports, MSRs and system instructions take conditions and hit counts', async () => {
+    const { client, guest } = await launched();
+    const data = await client.request('setDataBreakpoints', {
+      breakpoints: [
+        { dataId: 'port:0x80', accessType: 'write', condition: 'value == 1', hitCondition: '2' },
+        { dataId: 'msr:0xc0000080', accessType: 'readWrite' },
+      ],
+    });
+    const filters = await client.request('setExceptionBreakpoints', {
+      filters: ['mode', 'nmi'],
+      filterOptions: [{ filterId: 'pf', condition: 'code & 2' }, { filterId: 'cpuid', condition: 'leaf == 1' }, { filterId: 'hlt', condition: 'code' }],
+    });
+    const [port, msr] = data.breakpoints.map(({ id }: { id: number }) => id);
+    const [mode, nmi, pf, cpuid] = filters.breakpoints.map(({ id }: { id: number }) => id);
+    assert.deepEqual(guest.triggers, [
+      { kind: 'port', id: port, first: 0x80, count: 1, access: 'write', condition: '(value == 0x1)', hits: { compare: '==', value: 2 } },
+      { kind: 'msr', id: msr, index: 0xc0000080, access: 'access' },
+      { kind: 'control', register: 'mode', id: mode },
+      { kind: 'exception', id: nmi, vector: 2 },
+      { kind: 'exception', id: pf, vector: 14, condition: '(code & 0x2)' },
+      { kind: 'cpuid', leaf: 'any', id: cpuid, condition: '(leaf == 0x1)' },
+    ]);
+    assert.match(filters.breakpoints[4].message, /no register or symbol 'code'/);
+  });
+
   it('on exceptions and interrupts follow the filters', async () => {
     const { client, guest } = await launched();
     const { breakpoints } = await client.request('setExceptionBreakpoints', {
