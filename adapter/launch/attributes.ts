@@ -71,6 +71,7 @@ export const ATTRIBUTES = {
   historyMegabytes: { type: 'integer', minimum: 0, maximum: 65536, default: 512, description: 'Memory for checkpoints, from which the past is rebuilt; 0 switches history (stepping back) off.' },
   checkpointEvery: { type: 'integer', minimum: 100_000, default: 20_000_000, description: 'Instructions between automatic checkpoints.' },
   debugExitPort: { type: 'port', default: 0xf4, description: 'I/O port of the isa-debug-exit device, through which a guest ends the session with an exit code; `false` for none.' },
+  vnc: { type: 'string', description: 'Serve the display to VNC viewers too: `HOST:PORT`, `:DISPLAY`, `ws:HOST:PORT` (WebSocket) or `unix:PATH`; `,password-file=FILE` asks for a password, which any address but this machine needs.' },
   timeout: { type: 'integer', minimum: 1, description: 'Pause the guest after so many seconds of running.' },
   snapshot: { type: 'path', description: 'Resume from this snapshot file instead of booting.' },
   suspendFile: { type: 'path', description: 'Where “Disconnect and Suspend” saves the machine; beside the kernel by default.' },

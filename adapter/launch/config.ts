@@ -1,5 +1,6 @@
 /** From launch attributes, which a person wrote, to a machine's configuration: every value is checked and named. */
 import type { MachineConfig } from '../../emulator/machine/api';
+import { parseVnc, type VncAddress } from '../../emulator/machine/vnc';
 import { userError } from '../../emulator/errors';
 import { ATTRIBUTES, DEFAULT_START, HOST_ATTRIBUTES, type Attribute, type AttributeName } from './attributes';
 import { didYouMean } from './nearest';
@@ -21,6 +22,7 @@ export interface LaunchPlan {
   readonly serial: { readonly to: 'console' } | { readonly to: 'none' } | { readonly to: 'file'; readonly path: string };
   readonly timeout?: number;
   readonly trace?: string;
+  readonly vnc?: VncAddress;
 }
 
 const refuse = (name: string, problem: string): never => {
@@ -183,6 +185,7 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
   const loadAddress = get.address('loadAddress');
   if (loadAddress !== undefined && (loadAddress < 0n || loadAddress > 0xffff_ffffn)) refuse('loadAddress', 'is not within the first 4 GiB');
   const serial = get.text('serial')!;
+  const vnc = get.text('vnc');
   return defined({
     machine: defined({
       kernel,
@@ -214,5 +217,6 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
     serial: serial === 'console' || serial === 'none' ? { to: serial } : ({ to: 'file', path: serial } as const),
     timeout: get.integer('timeout'),
     trace: get.path('trace'),
+    vnc: vnc === undefined ? undefined : parseVnc("launch attribute 'vnc':", vnc),
   }) as LaunchPlan;
 }

@@ -2,6 +2,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import type { Guest, GuestEvent, Stop } from '../../emulator/machine/api';
 import { Viewers } from '../../emulator/machine/viewers';
+import { listenVnc, type Listening } from '../../emulator/machine/vnc';
 import { Breakpoints } from '../breakpoints/store';
 import { Listings } from '../disassembly/listing';
 import type { Code } from '../disassembly/window';
@@ -41,6 +42,7 @@ export class Debuggee {
   readonly screen = new Screen();
   readonly viewers: Viewers;
   readonly rfb: RfbConnections;
+  private listening: Listening | undefined;
   /** References of memory that the client has open, each with the bytes it has seen of it. */
   readonly openMemory = new Map<string, { first: number; last: number }>();
   /** Addresses that the client may jump to. */
@@ -195,6 +197,13 @@ export class Debuggee {
     this.stacks = new Map();
   }
 
+  /** Opens the VNC port that the launch asks for; tells where it is. */
+  async serveVnc(): Promise<string | undefined> {
+    if (!this.plan.vnc) return undefined;
+    this.listening = await listenVnc(this.viewers, this.plan.vnc);
+    return this.listening.where;
+  }
+
   async applyTriggers(): Promise<void> {
     await this.guest.setTriggers(this.breakpoints.triggers());
   }
@@ -202,6 +211,7 @@ export class Debuggee {
   async close(): Promise<void> {
     this.serial.flush();
     this.viewers.close();
+    await this.listening?.close();
     this.unsubscribe();
     this.serialFile?.end();
     await this.guest.close();

@@ -69,7 +69,10 @@ async function start(session: Session, args: Readonly<Record<string, unknown>>):
   const symbols = await loadSymbols(session, plan);
   const guest = await session.options.createGuest(plan.machine, plan.snapshot === undefined ? {} : { snapshot: plan.snapshot });
   try {
-    await session.adopt(await Debuggee.create(guest, plan, symbols, session.listener));
+    const debuggee = await Debuggee.create(guest, plan, symbols, session.listener);
+    const where = await debuggee.serveVnc();
+    await session.adopt(debuggee);
+    if (where !== undefined) session.output('console', `VNC viewers can connect to ${where}.\n`);
   } catch (error) {
     await guest.close();
     throw error;

@@ -1,0 +1,170 @@
+/** Listens for VNC viewers: TCP, a UNIX socket, or WebSocket. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { userError } from '../errors';
+import type { Channel, Viewers } from './viewers';
+
+export interface VncAddress {
+  readonly kind: 'tcp' | 'websocket' | 'unix';
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly passwordFile?: string;
+}
+
+const FIRST_DISPLAY = 5900;
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
+/** Viewers at a time. */
+const MOST_VIEWERS = 32;
+/** Bytes in one message of a WebSocket. */
+const MOST_PAYLOAD = 1 << 20;
+
+/**
+ * `[tcp:]HOST:PORT`, `PORT`, `:DISPLAY` (5900 and on), `ws:HOST:PORT` or `unix:PATH`; each perhaps with
+ * `,password-file=FILE`. `what` names the option in errors.
+ */
+export function parseVnc(what: string, text: string): VncAddress {
+  const [address = '', ...options] = text.split(',');
+  const refuse = (problem: string): never => {
+    throw userError('vnc-address', `${what} '${text}': ${problem}`);
+  };
+  let passwordFile: string | undefined;
+  for (const option of options) {
+    const [name, value = ''] = [option.split('=', 1)[0], option.slice(option.indexOf('=') + 1)];
+    if (name !== 'password-file' || !option.includes('=') || value === '') refuse(`'${option}' is unknown; there is password-file=FILE`);
+    passwordFile = value;
+  }
+  const password = passwordFile === undefined ? {} : { passwordFile };
+  if (address.startsWith('unix:')) return { kind: 'unix', host: '', port: 0, path: address.slice(5) || refuse('the path is empty'), ...password };
+  const match = /^(?:(tcp|ws):)?(?:(\[[0-9a-f:]+\]|[\w.-]*):)?(\d+)$/i.exec(address);
+  if (!match) return refuse('is neither HOST:PORT, :DISPLAY, ws:HOST:PORT nor unix:PATH');
+  const host = (match[2] ?? '').replace(/[[\]]/g, '') || '127.0.0.1';
+  // As VNC has it, a number behind a bare colon is that of a display.
+  const port = Number(match[3]) + (match[1] === undefined && match[2] === '' ? FIRST_DISPLAY : 0);
+  if (port > 65535) refuse(`there is no port ${port}`);
+  if (!LOOPBACK.test(host) && passwordFile === undefined) refuse(`whoever reaches ${host} could use the guest: it needs password-file=FILE`);
+  return { kind: match[1]?.toLowerCase() === 'ws' ? 'websocket' : 'tcp', host, port, path: '', ...password };
+}
+
+function readPassword(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined;
+  let password: string;
+  try {
+    password = readFileSync(file, 'utf8').split('\n')[0]!.replace(/\r$/, '');
+  } catch (error) {
+    throw userError('vnc-password', `password file '${file}': ${(error as Error).message}`, error);
+  }
+  if (password === '') throw userError('vnc-password', `password file '${file}' is empty`);
+  return password;
+}
+
+export interface Listening {
+  /** Where viewers connect to. */
+  readonly where: string;
+  close(): Promise<void>;
+}
+
+/** Throws EmulatorError with blame `user` where it can't listen. */
+export async function listenVnc(viewers: Viewers, address: VncAddress): Promise<Listening> {
+  const password = readPassword(address.passwordFile);
+  const security = (): { password?: string; challenge?: Uint8Array } => (password === undefined ? {} : { password, challenge: randomBytes(16) });
+  const open = new Set<{ destroy(): void }>();
+  const admit = <T extends { destroy(): void }>(connection: T): boolean => {
+    if (open.size >= MOST_VIEWERS) {
+      connection.destroy();
+      return false;
+    }
+    open.add(connection);
+    return true;
+  };
+  const server: Server =
+    address.kind === 'websocket' ? createHttpServer((_, response) => void response.writeHead(426).end('WebSocket only\n')) : createServer();
+  if (address.kind === 'websocket') {
+    // A page of any other site may not reach a guest that has no password.
+    const sameHost = ({ origin }: { origin: string | undefined }): boolean => password !== undefined || origin === undefined || LOOPBACK.test(hostOf(origin));
+    const sockets = new WebSocketServer({ server: server as never, maxPayload: MOST_PAYLOAD, verifyClient: sameHost });
+    sockets.on('error', () => undefined);
+    sockets.on('connection', (socket) => {
+      const connection = { destroy: () => socket.terminate() };
+      if (admit(connection)) serveWebSocket(viewers, socket, security(), () => open.delete(connection));
+    });
+  } else {
+    server.on('connection', (socket: Socket) => {
+      if (admit(socket)) serveSocket(viewers, socket, security(), () => open.delete(socket));
+    });
+  }
+  if (address.kind === 'unix') await removeStale(address.path);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(userError('vnc-listen', `VNC on ${shown(address, address.port)}: ${error.message}`, error)));
+    if (address.kind === 'unix') server.listen({ path: address.path, readableAll: false, writableAll: false }, resolve);
+    else server.listen(address.port, address.host, resolve);
+  });
+  const bound = server.address();
+  return {
+    where: shown(address, typeof bound === 'object' && bound ? bound.port : address.port),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const connection of open) connection.destroy();
+      }),
+  };
+}
+
+const hostOf = (origin: string): string => (URL.canParse(origin) ? new URL(origin).hostname.replace(/[[\]]/g, '') : '');
+
+function shown({ kind, host, path }: VncAddress, port: number): string {
+  if (kind === 'unix') return `unix:${path}`;
+  return `${kind === 'websocket' ? 'ws://' : ''}${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+}
+
+/** A socket that nobody listens to any more would be in the way. Other files stay: then listening fails. */
+async function removeStale(path: string): Promise<void> {
+  if (!(statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false)) return;
+  const alive = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => resolve(true));
+    probe.on('connect', () => probe.destroy()).on('error', () => resolve(false));
+  });
+  if (!alive) rmSync(path, { force: true });
+}
+
+function serveSocket(viewers: Viewers, socket: Socket, security: { password?: string; challenge?: Uint8Array }, gone: () => void): void {
+  socket.setNoDelay(true);
+  const channel: Channel = {
+    get backlog() {
+      return socket.writableLength;
+    },
+    send: (bytes) => void socket.write(bytes, () => socket.writableLength === 0 && viewer?.drained()),
+    close: () => void socket.end(),
+  };
+  let viewer: ReturnType<Viewers['connect']> | undefined = undefined;
+  viewer = viewers.connect(channel, security);
+  const { receive, close } = viewer;
+  socket.on('data', receive);
+  socket.on('error', () => socket.destroy());
+  socket.on('close', () => {
+    gone();
+    close();
+  });
+}
+
+function serveWebSocket(viewers: Viewers, socket: WebSocket, security: { password?: string; challenge?: Uint8Array }, gone: () => void): void {
+  const channel: Channel = {
+    get backlog() {
+      return socket.bufferedAmount;
+    },
+    send: (bytes) => socket.send(bytes, () => socket.bufferedAmount === 0 && viewer?.drained()),
+    close: (error) => socket.close(error ? 1008 : 1000, error?.message.slice(0, 100)),
+  };
+  let viewer: ReturnType<Viewers['connect']> | undefined = undefined;
+  viewer = viewers.connect(channel, security);
+  const { receive, close } = viewer;
+  socket.on('message', (data) => receive(data));
+  socket.on('error', () => socket.terminate());
+  socket.on('close', () => {
+    gone();
+    close();
+  });
+}
