@@ -583,6 +583,10 @@ export class GenericStage implements Stage {
     });
   }
 
+  usually(cond: I32, otherwise: () => void): void {
+    this.f.if(i32.eqz(cond), otherwise);
+  }
+
   helper(name: string, ...args: (I32 | I64)[]): I32 {
     return this.f.call('i32', this.helpers(name), ...args);
   }

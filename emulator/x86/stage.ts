@@ -117,6 +117,8 @@ export interface Stage {
 
   /** Raises an exception at this instruction where the condition is not 0; nothing of it has happened yet. */
   faultIf(condition: I32, vector: number, code?: number): void;
+  /** Where the condition is 0, which is rare, `otherwise` runs before what follows; it may fault. */
+  usually(condition: I32, otherwise: () => void): void;
   /** Calls an export of the helper module. Helpers that may fault return 0 where they did not. */
   helper(name: string, ...args: (I32 | I64)[]): I32;
   helper64(name: string, ...args: (I32 | I64)[]): I64;

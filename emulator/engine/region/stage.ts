@@ -125,6 +125,9 @@ export class RegionStage extends GenericStage {
   override faultIf(cond: I32): void {
     this.f.if(cond, () => this.instruction.retreat());
   }
+  override usually(cond: I32): void {
+    this.f.if(i32.eqz(cond), () => this.instruction.retreat());
+  }
   override branchRelative(taken: I32): void {
     this.instruction.branch(taken);
   }

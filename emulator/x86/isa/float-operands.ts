@@ -1,4 +1,4 @@
-import { f32, f64, i32, i64, type F32, type F64, type I32, type I64, type V128 } from '../../wasm/expr';
+import { i32, i64, type I32, type I64, type V128 } from '../../wasm/expr';
 import { i32x4, i64x2 } from '../../wasm/simd';
 import type { Meaning } from '../definition';
 import { CR4, FLOAT_FLAGS, MXCSR } from '../layout';
@@ -51,48 +51,6 @@ export const binary =
   (s, p, a, b, mxcsr) =>
     compute(s, p, `${p}_${operation}`, a, b, mxcsr);
 
-/** Rounding to nearest, nothing flushed, all masked, and PE set already: only rarer flags could change. */
-const PLAIN_MODES = 0xffe0;
-const PLAIN = 0x1fa0;
-const MIN_NORMAL = { f32: 2 ** -126, f64: 2 ** -1022 } as const;
-const MAX = { f32: (2 - 2 ** -23) * 2 ** 127, f64: Number.MAX_VALUE } as const;
-
-type Native = 'add' | 'sub' | 'mul' | 'div';
-
-/**
- * The same through WebAssembly's own arithmetic where that is exact: operands are normal numbers or zeros, and so is
- * the result (a zero only of a sum), so that nothing but PE can be raised.
- */
-export const quick =
-  (operation: string, native: Native): Lane =>
-  (s, p, a, b, mxcsr) => {
-    const { f } = s;
-    const result = f.local(a.type);
-    const plain = i32.eq(i32.and(mxcsr, i32.const(PLAIN_MODES)), i32.const(PLAIN));
-    const sum = native === 'add' || native === 'sub';
-    const [value, usual] = p === 'f32' ? native32(s, native, a as I32, b as I32, sum) : native64(s, native, a as I64, b as I64, sum);
-    f.set(result, value);
-    f.if(i32.eqz(i32.and(plain, usual)), () => f.set(result, binary(operation)(s, p, a, b, mxcsr)));
-    return f.get(result);
-  };
-
-function native64(s: Stage, native: Native, a: I64, b: I64, sum: boolean): [I64, I32] {
-  const normal = (x: F64) => i32.and(f64.ge(f64.abs(x), f64.const(MIN_NORMAL.f64)), f64.le(f64.abs(x), f64.const(MAX.f64)));
-  const zero = (x: F64) => f64.eq(x, f64.const(0));
-  const [x, y] = [s.f.let(f64.reinterpret(a)), s.f.let(f64.reinterpret(b))];
-  const r = s.f.let(f64[native](x, y));
-  const operands = i32.and(i32.or(normal(x), zero(x)), i32.or(normal(y), zero(y)));
-  return [i64.reinterpret(r), i32.and(operands, sum ? i32.or(normal(r), zero(r)) : normal(r))];
-}
-
-function native32(s: Stage, native: Native, a: I32, b: I32, sum: boolean): [I32, I32] {
-  const normal = (x: F32) => i32.and(f32.ge(f32.abs(x), f32.const(MIN_NORMAL.f32)), f32.le(f32.abs(x), f32.const(MAX.f32)));
-  const zero = (x: F32) => f32.eq(x, f32.const(0));
-  const [x, y] = [s.f.let(f32.reinterpret(a)), s.f.let(f32.reinterpret(b))];
-  const r = s.f.let(f32[native](x, y));
-  const operands = i32.and(i32.or(normal(x), zero(x)), i32.or(normal(y), zero(y)));
-  return [i32.reinterpret(r), i32.and(operands, sum ? i32.or(normal(r), zero(r)) : normal(r))];
-}
 /** A helper of the source alone. */
 export const ofSource =
   (operation: string): Lane =>

@@ -10,13 +10,13 @@ import {
   lanesOf,
   ofSource,
   packedFloat,
-  quick,
   replaceLane,
   scalarFloat,
   withExceptions,
   type Lane,
   type Precision,
 } from './float-operands';
+import { packedQuick, quickOrder, scalarQuick, type Native } from './float-quick';
 import { byteImmediate, everyOther, packed, setCarryParityZero, source, unaligned } from './vector-operands';
 
 /** Mandatory prefixes: packed single, packed double, scalar single, scalar double. */
@@ -30,12 +30,12 @@ const featureOf = (p: Precision): string => (p === 'f32' ? 'sse' : 'sse2');
 const scalarSource = (p: Precision): string => (p === 'f32' ? 'Wd' : 'Wq');
 
 /** The four forms of an arithmetic instruction. */
-const arithmetic = (name: string, opcode: string, lane: Lane): Definition[] =>
+const arithmetic = (name: string, opcode: string, lane: Lane, native?: Native): Definition[] =>
   FORMS.map(([prefix, suffix, p, scalar]) =>
     define(
       `${name}${suffix}`,
       [`${prefix} 0F ${opcode} /r Vx,${scalar ? scalarSource(p) : 'Wx'}`],
-      scalar ? scalarFloat(p, lane) : packedFloat(p, lane),
+      native ? (scalar ? scalarQuick(p, native) : packedQuick(p, native)) : scalar ? scalarFloat(p, lane) : packedFloat(p, lane),
       featureOf(p),
     ),
   );
@@ -68,7 +68,17 @@ const order =
   (s, to, from) => {
     const b = unaligned(s, from!);
     const a = s.f.let(s.readVector(to!));
-    const flags = withExceptions(s, (mxcsr) => s.f.let(s.helper(`${p}_${name}`, laneOf(p, a, 0), laneOf(p, b, 0), mxcsr)));
+    const [x, y] = [s.f.let(laneOf(p, a, 0)), s.f.let(laneOf(p, b, 0))];
+    const { usual, below, equal } = quickOrder(s, p, x, y);
+    const known = s.f.local('i32');
+    s.f.set(known, i32.or(below, i32.shl(equal, i32.const(6))));
+    s.usually(usual, () =>
+      s.f.set(
+        known,
+        withExceptions(s, (mxcsr) => s.f.let(s.helper(`${p}_${name}`, x, y, mxcsr))),
+      ),
+    );
+    const flags = s.f.get(known);
     const bit = (n: number) => i64.extendI32U(i32.and(i32.shrU(flags, i32.const(n)), i32.const(1)));
     setCarryParityZero(s, bit(0), bit(2), bit(6));
   };
@@ -210,11 +220,11 @@ const logic: readonly (readonly [name: string, opcode: string, operation: (a: V1
 
 /** Arithmetic, comparisons and logic of packed and scalar floating point. */
 export const sseFloats: readonly Definition[] = [
-  ...arithmetic('add', '58', quick('add', 'add')),
-  ...arithmetic('mul', '59', quick('mul', 'mul')),
-  ...arithmetic('sub', '5C', quick('sub', 'sub')),
+  ...arithmetic('add', '58', binary('add'), 'add'),
+  ...arithmetic('mul', '59', binary('mul'), 'mul'),
+  ...arithmetic('sub', '5C', binary('sub'), 'sub'),
   ...arithmetic('min', '5D', binary('min')),
-  ...arithmetic('div', '5E', quick('div', 'div')),
+  ...arithmetic('div', '5E', binary('div'), 'div'),
   ...arithmetic('max', '5F', binary('max')),
   ...arithmetic('sqrt', '51', ofSource('sqrt')),
   ...compareForms,
