@@ -16,12 +16,12 @@ const ROOMS = {
   kvm: ['bus', 'x86', 'engine'],
   snapshot: ['bus', 'x86'],
   machine: ['bus', 'devices', 'display', 'engine', 'firmware', 'kvm', 'snapshot', 'x86', 'wasm'],
-  cli: ['machine'],
+  cli: ['machine', 'snapshot'],
 };
 
-/** Interfaces (no code) that a room may see beyond the rooms above: the machine's contract with what it is wired from. */
+/** What a room may see beyond the rooms above: the machine's contract with what it is wired from, its registers' table and state's copies. */
 const CONTRACTS = {
-  snapshot: ['^emulator/machine/(api|history|machine|state|journal|hash|local)\\.ts$'],
+  snapshot: ['^emulator/machine/(api|history|machine|state|journal|hash|local|registers|encode)\\.ts$'],
 };
 
 const rooms = Object.entries(ROOMS).map(([name, allowed]) =>
