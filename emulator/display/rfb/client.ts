@@ -1,16 +1,14 @@
 /** One client of the RFB server: what it says, and what it is sent. It knows no sockets and no clock. */
 import { keysymToCode } from '../keysym';
-import { ENCODING, type Encoder } from './encodings/encoder';
-import { makeEncoder } from './encodings/make';
-import { RawEncoder } from './encodings/raw';
+import { ENCODING } from './encodings/encoder';
 import { RfbError } from './errors';
 import { handshake, type Security } from './handshake';
-import { header, screenLayout } from './headers';
+import { screenLayout } from './headers';
 import { Input, skip, take, type Reading } from './input';
-import { NATIVE, Translator, colourMap, parsePixelFormat, writePixelFormat } from './pixelformat';
-import { around, meet, pieces } from './rectangles';
-import { Region, type Rectangle } from './region';
-import { Surface } from './surface';
+import { NATIVE, parsePixelFormat, writePixelFormat } from './pixelformat';
+import type { Rectangle, Region } from './region';
+import type { Surface } from './surface';
+import { Updates, type Cursor } from './updates';
 import { Writer } from './writer';
 import { xtToCode } from './xtkeys';
 
@@ -30,15 +28,6 @@ export interface Sink {
   clipboard(text: string): void;
 }
 
-export interface Cursor {
-  readonly width: number;
-  readonly height: number;
-  readonly hotX: number;
-  readonly hotY: number;
-  /** Pixels 0xAABBGGRR; those whose alpha is 0 are not shown. */
-  readonly pixels: Uint32Array;
-}
-
 /** Answers that a client may leave unread, in bytes; updates are held back long before. */
 const MOST_UNREAD = 1 << 20;
 /** Clipboard text that is kept; the rest is passed over. */
@@ -51,26 +40,16 @@ const FENCE_KNOWN = 0x00000007;
 /** SetDesktopSize is answered so: administratively prohibited. */
 const PROHIBITED = 1;
 const BY_CLIENT = 1;
+/** Left, middle and right; the bits above are the wheel's. */
+const BUTTONS = 0x07;
 
 export class RfbClient {
   private readonly input: Input;
-  private translator = new Translator(NATIVE);
-  private encoder: Encoder = new RawEncoder();
-  /** Those that keep a stream stay for the whole connection, whatever else is chosen between. */
-  private readonly encoders = new Map<number, Encoder>();
-  private readonly known = new Set<number>();
-  private readonly notes = new Set<number>();
-  private region: Region;
-  private asked: Rectangle | undefined;
-  private continuous: Rectangle | undefined;
-  /** Size as the client knows it, and whether it has to be told another. */
-  private size: { readonly width: number; readonly height: number };
-  private resized = false;
-  private mapWanted = false;
-  private cursorWanted = false;
+  private readonly updates: Updates;
   private started = false;
   private closed = false;
-  private buttons = 0;
+  /** What the pointer last was. */
+  private pointer = { x: 0, y: 0, mask: 0 };
   private updating = false;
   /** What the last update left unread. */
   private unread = 0;
@@ -82,11 +61,10 @@ export class RfbClient {
     private surface: Surface,
     private readonly name: string,
     security: Security,
-    private cursor: Cursor | undefined,
+    cursor: Cursor | undefined,
     private readonly ended: () => void,
   ) {
-    this.region = new Region(surface.width, surface.height);
-    this.size = surface;
+    this.updates = new Updates(surface, cursor);
     this.input = new Input(this.conversation(security));
   }
 
@@ -105,13 +83,15 @@ export class RfbClient {
     if (this.closed) return;
     this.closed = true;
     for (const code of [...this.keysDown].reverse()) this.sink.key(code, false);
+    const { x, y, mask } = this.pointer;
+    if ((mask & BUTTONS) !== 0) this.sink.pointer(x, y, 0, 0);
     this.ended();
     this.channel.close(error);
   }
 
   /** Does it wait for a picture that differs from the one that it has? */
   get waiting(): boolean {
-    return !this.closed && this.started && (this.asked ?? this.continuous) !== undefined && this.channel.backlog === 0;
+    return !this.closed && this.started && this.updates.wanted && this.channel.backlog === 0;
   }
 
   private send(bytes: Uint8Array): void {
@@ -125,18 +105,12 @@ export class RfbClient {
   /** The picture is another one; what has changed comes with the next update. */
   show(surface: Surface, changes: Region | undefined): void {
     this.surface = surface;
-    if (changes) this.region.union(changes);
-    else {
-      this.region = new Region(surface.width, surface.height);
-      this.region.add(surface.whole);
-      this.resized = surface.width !== this.size.width || surface.height !== this.size.height;
-    }
+    this.updates.show(surface, changes);
     this.update();
   }
 
   showCursor(cursor: Cursor | undefined): void {
-    this.cursor = cursor;
-    this.cursorWanted = true;
+    this.updates.showCursor(cursor);
     this.update();
   }
 
@@ -150,66 +124,12 @@ export class RfbClient {
   /** Sends what is due: one update at a time, and none before the last has left. */
   update(): void {
     if (!this.waiting) return;
-    const bounds = this.asked ?? this.continuous!;
-    const message = new Writer(4096).u8(0).zeros(1).u16(0);
-    let count = this.noteRectangles(message) + this.sizeRectangle(message) + this.cursorRectangle(message);
-    const own = { x: 0, y: 0, width: Math.min(this.size.width, this.surface.width), height: Math.min(this.size.height, this.surface.height) };
-    const parts = this.region.empty ? [] : this.region.take(meet(count > 0 ? own : bounds, own));
-    for (const rectangle of parts.flatMap((whole) => [...pieces(whole, this.encoder.widest, own)])) {
-      const { width, height } = rectangle;
-      header(message, rectangle, this.encoder.encoding);
-      this.encoder.encode({ width, height, values: this.surface.values(rectangle, (pixel) => this.translator.value(pixel)) }, this.translator, message);
-      count++;
-    }
-    if (count === 0) return;
-    message.patch(2, count >> 8);
-    message.patch(3, count);
-    this.asked = undefined;
+    const messages = this.updates.take();
+    if (!messages) return;
     this.updating = true;
-    if (this.mapWanted) this.send(colourMap());
-    this.mapWanted = false;
-    this.send(message.take());
+    for (const message of messages) this.send(message);
     this.updating = false;
     this.unread = this.channel.backlog;
-  }
-
-  /** Rectangles that tell the client what this server can do. */
-  private noteRectangles(message: Writer): number {
-    const noted = this.notes.size;
-    if (this.notes.has(ENCODING.QEMU_EXTENDED_KEY)) header(message, { x: 0, y: 0, width: 0, height: 0 }, ENCODING.QEMU_EXTENDED_KEY);
-    if (this.notes.has(ENCODING.EXTENDED_DESKTOP_SIZE)) screenLayout(message, this.size, 0, 0);
-    this.notes.clear();
-    return noted;
-  }
-
-  private sizeRectangle(message: Writer): number {
-    if (!this.resized) return 0;
-    const extended = this.known.has(ENCODING.EXTENDED_DESKTOP_SIZE);
-    // A client that can't change its size goes on with the part that fits.
-    if (!extended && !this.known.has(ENCODING.DESKTOP_SIZE)) return 0;
-    this.resized = false;
-    const { width, height } = this.surface;
-    this.size = { width, height };
-    if (extended) screenLayout(message, this.size, 0, 0);
-    else header(message, { x: 0, y: 0, width, height }, ENCODING.DESKTOP_SIZE);
-    return 1;
-  }
-
-  /** Section 7.8.1: pixels in the client's format, and a mask. */
-  private cursorRectangle(message: Writer): number {
-    if (!this.cursorWanted || !this.known.has(ENCODING.CURSOR)) return 0;
-    this.cursorWanted = false;
-    const { width, height, hotX, hotY, pixels } = this.cursor ?? { width: 0, height: 0, hotX: 0, hotY: 0, pixels: new Uint32Array() };
-    header(message, { x: hotX, y: hotY, width, height }, ENCODING.CURSOR);
-    for (const pixel of pixels) this.translator.put(message, this.translator.value(pixel));
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x += 8) {
-        let mask = 0;
-        for (let i = 0; i < 8 && x + i < width; i++) if (pixels[y * width + x + i]! >>> 24 !== 0) mask |= 0x80 >> i;
-        message.u8(mask);
-      }
-    }
-    return 1;
   }
 
   // ── What the client says ─────────────────────────────────────────────────────────────────
@@ -217,17 +137,15 @@ export class RfbClient {
   private *conversation(security: Security): Reading<void> {
     yield* handshake((bytes) => this.send(bytes), security);
     yield* take(1); // ClientInit: the machine is always shared
-    const { width, height } = this.surface;
-    this.size = { width, height };
-    this.resized = false;
+    this.updates.begin();
+    const { width, height } = this.updates.size;
     const init = new Writer().u16(width).u16(height);
     writePixelFormat(init, NATIVE);
     const name = this.name.replace(/[^ -~]/g, '?');
     this.send(init.u32(name.length).latin1(name).take());
-    this.region = new Region(width, height);
-    this.region.add(this.surface.whole);
     this.started = true;
-    for (;;) yield* this.message((yield* take(1)).getUint8(0));
+    // A channel may close while its bytes are being handled.
+    while (!this.closed) yield* this.message((yield* take(1)).getUint8(0));
   }
 
   private message(type: number): Reading<void> {
@@ -258,44 +176,21 @@ export class RfbClient {
 
   private *setPixelFormat(): Reading<void> {
     const view = yield* take(19);
-    const format = parsePixelFormat(new Uint8Array(view.buffer, view.byteOffset + 3, 16));
-    this.translator = new Translator(format);
-    this.mapWanted = !format.trueColour;
-    this.cursorWanted = this.cursor !== undefined;
-    this.region.add(this.surface.whole);
+    this.updates.setFormat(parsePixelFormat(new Uint8Array(view.buffer, view.byteOffset + 3, 16)));
   }
 
   private *setEncodings(): Reading<void> {
     const count = (yield* take(3)).getUint16(1);
     if (count > MOST_ENCODINGS) throw new RfbError('rfb-length', `${count} encodings are more than ${MOST_ENCODINGS}`);
     const list = yield* take(count * 4);
-    const before = new Set(this.known);
-    this.known.clear();
-    let chosen: Encoder | undefined;
-    for (let i = 0; i < count; i++) {
-      const encoding = list.getInt32(i * 4);
-      this.known.add(encoding);
-      chosen ??= this.encoderFor(encoding);
-    }
-    this.encoder = chosen ?? new RawEncoder();
-    const added = (encoding: number): boolean => this.known.has(encoding) && !before.has(encoding);
-    if (added(ENCODING.CURSOR)) this.cursorWanted = this.cursor !== undefined;
-    if (added(ENCODING.CONTINUOUS_UPDATES)) this.send(Uint8Array.of(150));
-    if (added(ENCODING.FENCE)) this.send(new Writer().u8(248).zeros(3).u32(FENCE_REQUEST).u8(0).take());
-    for (const encoding of [ENCODING.QEMU_EXTENDED_KEY, ENCODING.EXTENDED_DESKTOP_SIZE]) if (added(encoding)) this.notes.add(encoding);
-  }
-
-  private encoderFor(encoding: number): Encoder | undefined {
-    const made = this.encoders.get(encoding) ?? makeEncoder(encoding);
-    if (made) this.encoders.set(encoding, made);
-    return made;
+    const added = this.updates.setEncodings(Array.from({ length: count }, (_, i) => list.getInt32(i * 4)));
+    if (added.has(ENCODING.CONTINUOUS_UPDATES)) this.send(Uint8Array.of(150));
+    if (added.has(ENCODING.FENCE)) this.send(new Writer().u8(248).zeros(3).u32(FENCE_REQUEST).u8(0).take());
   }
 
   private *updateRequest(): Reading<void> {
     const view = yield* take(9);
-    const rectangle = { x: view.getUint16(1), y: view.getUint16(3), width: view.getUint16(5), height: view.getUint16(7) };
-    if (view.getUint8(0) === 0) this.region.add(meet(rectangle, this.surface.whole));
-    this.asked = this.asked ? around(this.asked, rectangle) : rectangle;
+    this.updates.request(rectangleAt(view, 1), view.getUint8(0) !== 0);
     this.update();
   }
 
@@ -322,10 +217,10 @@ export class RfbClient {
   private *pointerEvent(): Reading<void> {
     const view = yield* take(5);
     const mask = view.getUint8(0);
-    const pressed = mask & ~this.buttons;
-    this.buttons = mask;
+    const pressed = mask & ~this.pointer.mask;
     const x = Math.min(view.getUint16(1), this.surface.width - 1);
     const y = Math.min(view.getUint16(3), this.surface.height - 1);
+    this.pointer = { x, y, mask };
     const wheel = ((pressed >> 4) & 1) - ((pressed >> 3) & 1);
     this.sink.pointer(x, y, (mask & 1) | ((mask & 4) >> 1) | ((mask & 2) << 1), wheel);
   }
@@ -340,12 +235,9 @@ export class RfbClient {
 
   private *enableContinuousUpdates(): Reading<void> {
     const view = yield* take(9);
-    const rectangle = { x: view.getUint16(1), y: view.getUint16(3), width: view.getUint16(5), height: view.getUint16(7) };
-    if (view.getUint8(0) !== 0) this.continuous = rectangle;
-    else if (this.continuous) {
-      this.continuous = undefined;
-      this.send(Uint8Array.of(150));
-    }
+    const on = view.getUint8(0) !== 0;
+    const before = this.updates.setContinuous(on ? rectangleAt(view, 1) : undefined);
+    if (!on && before) this.send(Uint8Array.of(150));
     this.update();
   }
 
@@ -373,9 +265,16 @@ export class RfbClient {
   private *setDesktopSize(): Reading<void> {
     const screens = (yield* take(7)).getUint8(5);
     yield* skip(screens * 16);
-    if (!this.known.has(ENCODING.EXTENDED_DESKTOP_SIZE)) return;
+    if (!this.updates.knows(ENCODING.EXTENDED_DESKTOP_SIZE)) return;
     const message = new Writer().u8(0).zeros(1).u16(1);
-    screenLayout(message, this.size, BY_CLIENT, PROHIBITED);
+    screenLayout(message, this.updates.size, BY_CLIENT, PROHIBITED);
     this.send(message.take());
   }
 }
+
+const rectangleAt = (view: DataView, at: number): Rectangle => ({
+  x: view.getUint16(at),
+  y: view.getUint16(at + 2),
+  width: view.getUint16(at + 4),
+  height: view.getUint16(at + 6),
+});

@@ -48,9 +48,4 @@ export class Input {
     }
     if (at < bytes.length) throw new RfbError('rfb-message', 'bytes after the end of the conversation');
   }
-
-  stop(): void {
-    this.over = true;
-    this.reader.return();
-  }
 }

@@ -2,9 +2,10 @@
  * RFB server (RFC 6143) for any number of clients that watch one machine. It is given pictures and channels, and
  * gives back keys and pointer; what listens, and when there is a new picture, is decided elsewhere.
  */
-import { RfbClient, type Channel, type Cursor, type Sink } from './client';
+import { RfbClient, type Channel, type Sink } from './client';
 import type { Security } from './handshake';
 import { Surface, type Picture } from './surface';
+import type { Cursor } from './updates';
 
 /** What is shown before there is a picture. */
 const BLANK = { width: 640, height: 480 } as const;

@@ -216,7 +216,7 @@ describe('RFB server', () => {
     assert.deepEqual([...pipe.take()], [248, 0, 0, 0, 0, 0, 0, 7, 2, 7, 8]);
   });
 
-  it('passes keys, pointer and clipboard on, and lets go of keys when the client goes', () => {
+  it('passes keys, pointer and clipboard on, and lets go of keys and buttons when the client goes', () => {
     server.show(picture(64, 48, 1));
     connect();
     client.receive(new Writer().u8(4).u8(1).zeros(2).u32(0x61).take());
@@ -229,6 +229,7 @@ describe('RFB server', () => {
     client.close();
     assert.deepEqual(calls.list, [
       'KeyA down', 'KeyA up', 'AltRight down', 'AltRight down', 'pointer 10 20 3 0', 'pointer 63 21 4 1', 'clipboard h\xe9!', 'AltRight up',
+      'pointer 63 21 0 0',
     ]); // prettier-ignore
   });
 
