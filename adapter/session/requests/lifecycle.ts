@@ -46,9 +46,8 @@ async function isElfFile(path: string): Promise<boolean> {
   }
 }
 
-async function loadSymbols(session: Session, plan: ReturnType<typeof planLaunch>): Promise<SymbolStore> {
+async function loadSymbols(session: Session, plan: ReturnType<typeof planLaunch>, kernel: string | undefined): Promise<SymbolStore> {
   const symbols = new SymbolStore(plan.sourceMap);
-  const { kernel } = plan.machine;
   // A program that carries its own symbols needs no attribute for them.
   if (kernel !== undefined && plan.symbols.every(({ path }) => path !== kernel) && (await isElfFile(kernel))) {
     const module = await symbols.load(kernel, 0n);
@@ -66,9 +65,12 @@ async function loadSymbols(session: Session, plan: ReturnType<typeof planLaunch>
 async function start(session: Session, args: Readonly<Record<string, unknown>>): Promise<void> {
   const plan = planLaunch(args);
   if (plan.trace !== undefined) session.traceTo(plan.trace);
-  const symbols = await loadSymbols(session, plan);
+  // A snapshot knows the program that it was taken of.
+  const resumes = plan.snapshot !== undefined && plan.machine.kernel === undefined;
+  const loaded = resumes ? undefined : await loadSymbols(session, plan, plan.machine.kernel);
   const guest = await session.options.createGuest(plan.machine, plan.snapshot === undefined ? {} : { snapshot: plan.snapshot });
   try {
+    const symbols = loaded ?? (await loadSymbols(session, plan, guest.config.kernel));
     const debuggee = await Debuggee.create(guest, plan, symbols, session.listener);
     const where = await debuggee.serveVnc();
     await session.adopt(debuggee);
@@ -84,7 +86,7 @@ async function start(session: Session, args: Readonly<Record<string, unknown>>):
     startMethod: 'launch',
     pointerSize: 64,
   });
-  for (const module of symbols.modules) session.event<DebugProtocol.ModuleEvent>('module', { reason: 'new', module: moduleBody(module) });
+  for (const module of session.live.symbols.modules) session.event<DebugProtocol.ModuleEvent>('module', { reason: 'new', module: moduleBody(module) });
   if (guest.config.historyBytes === 0) session.event<DebugProtocol.CapabilitiesEvent>('capabilities', { capabilities: { supportsStepBack: false } });
   if (guest.config.framebuffer !== false) session.guestEvent('guest/display', { available: true });
 }

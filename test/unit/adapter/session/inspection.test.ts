@@ -183,6 +183,11 @@ describe('the stack', () => {
       page.stackFrames.map((frame: { id: number }) => frame.id),
       [stackFrames[1].id],
     );
+    // As VS Code asks: the first frame alone, then as many as the total says; then it knows that it has all.
+    const first = await client.request('stackTrace', { threadId: 1, startFrame: 0, levels: 1 });
+    const rest = await client.request('stackTrace', { threadId: 1, startFrame: 1, levels: first.totalFrames - 1 });
+    assert.equal(first.stackFrames.length + rest.stackFrames.length, rest.totalFrames);
+    assert.deepEqual((await client.request('stackTrace', { threadId: 1, startFrame: 3, levels: 20 })).stackFrames, []);
   });
 
   it('gives frames without source a listing', async () => {
