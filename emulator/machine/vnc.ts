@@ -19,6 +19,8 @@ const FIRST_DISPLAY = 5900;
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
 /** Viewers at a time. */
 const MOST_VIEWERS = 32;
+/** Milliseconds that a viewer has for reading the end of a conversation. */
+const LAST_WORDS_MS = 5000;
 /** Bytes in one message of a WebSocket. */
 const MOST_PAYLOAD = 1 << 20;
 
@@ -137,7 +139,11 @@ function serveSocket(viewers: Viewers, socket: Socket, security: { password?: st
       return socket.writableLength;
     },
     send: (bytes) => void socket.write(bytes, () => socket.writableLength === 0 && viewer?.drained()),
-    close: () => void socket.end(),
+    close: () => {
+      // What was said last is still sent, but not to somebody who never reads it.
+      socket.setTimeout(LAST_WORDS_MS, () => socket.destroy());
+      socket.end();
+    },
   };
   let viewer: ReturnType<Viewers['connect']> | undefined = undefined;
   viewer = viewers.connect(channel, security);
