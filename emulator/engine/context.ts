@@ -75,11 +75,10 @@ export class EngineContext implements SystemContext {
   }
 
   portRead(port: number, size: 1 | 2 | 4): number {
-    return this.engine.host.portRead(port, size);
+    return this.engine.portRead(port, size);
   }
   portWrite(port: number, size: 1 | 2 | 4, value: number): void {
-    this.engine.host.portWrite(port, size, value);
-    this.engine.kick();
+    this.engine.portWrite(port, size, value);
   }
   readApicMsr(index: number): bigint | undefined {
     return this.engine.host.readApicMsr(this.engine.current, index);

@@ -1,5 +1,5 @@
 import * as layout from '../x86/layout';
-import { ACTIVE, type Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
+import { ACTIVE, MISC_ENABLE, type Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
 
 /** State after power-on or INIT (SDM vol. 3, table 9-1). */
 export function resetState(vcpu: Vcpu, bootstrap: boolean): void {
@@ -16,7 +16,7 @@ export function resetState(vcpu: Vcpu, bootstrap: boolean): void {
   vcpu.setU64(layout.DR + 7 * 8, 0x400n);
   vcpu.setU64(layout.XCR0, 1n);
   vcpu.setU64(layout.MSR_PAT, 0x0007040600070406n);
-  vcpu.setU64(layout.MSR_MISC_ENABLE, 1n);
+  vcpu.setU64(layout.MSR_MISC_ENABLE, MISC_ENABLE.fastStrings | MISC_ENABLE.unavailable);
   vcpu.setU16(layout.FPU_CONTROL, 0x37f);
   vcpu.setU32(layout.MXCSR, 0x1f80);
   vcpu.setU64(layout.SHADOW_COUNT, (1n << 64n) - 1n);

@@ -5,7 +5,7 @@ import * as layout from '../x86/layout';
 import { generalProtection, GuestException } from '../x86/system/exceptions';
 import { deliver, deliverException } from '../x86/system/deliver';
 import { HostInstruction } from '../x86/system/instruction';
-import { portDenied } from '../x86/system/io';
+import { portBreakpoints, portDenied } from '../x86/system/io';
 import { systemInstructions } from '../x86/system';
 import { ACTIVE, CR0_EM, CR0_TS, HALTED, SHUTDOWN, Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
 import { BlockDecoder } from './blocks';
@@ -113,11 +113,8 @@ export class WasmEngine implements Engine {
         host.mmioWrite(address, size as 1 | 2 | 4, value >>> 0);
         engine.kick();
       },
-      portRead: (port, size) => host.portRead(port, size as 1 | 2 | 4),
-      portWrite: (port, size, value) => {
-        host.portWrite(port, size as 1 | 2 | 4, value >>> 0);
-        engine.kick();
-      },
+      portRead: (port, size) => engine.portRead(port, size as 1 | 2 | 4),
+      portWrite: (port, size, value) => engine.portWrite(port, size as 1 | 2 | 4, value >>> 0),
       portDenied: (port, size) => engine.portDenied(port, size),
       watch: (index, address, size, write) => {
         const bit = engine.watches.touched(index, BigInt.asUintN(64, address), size, write !== 0);
@@ -400,13 +397,14 @@ export class WasmEngine implements Engine {
   private takeInterrupt(count: number): boolean {
     const { vcpu, view } = this;
     const shadow = view.getBigInt64(layout.SHADOW_COUNT, true) === BigInt(count);
-    if (shadow) return true;
+    // Before its SIPI a processor takes nothing; an NMI stays pending.
+    if (shadow || vcpu.u32(layout.ACTIVITY) > HALTED) return true;
     if (vcpu.u32(layout.NMI_PENDING) && !vcpu.u32(layout.NMI_BLOCKED)) {
       vcpu.setU32(layout.NMI_PENDING, 0);
       vcpu.setU32(layout.NMI_BLOCKED, 1);
       return this.event(2, 'nmi');
     }
-    if (!(vcpu.systemFlags & IF) || vcpu.u32(layout.ACTIVITY) > HALTED) return true;
+    if (!(vcpu.systemFlags & IF)) return true;
     if (!this.host.interruptPending(this.selected)) return true;
     const vector = this.host.acknowledgeInterrupt(this.selected);
     return vector < 0 || this.event(vector, 'external');
@@ -485,6 +483,24 @@ export class WasmEngine implements Engine {
     }
     if (due) this.kick();
     return CONTINUE;
+  }
+
+  portRead(port: number, size: 1 | 2 | 4): number {
+    const value = this.host.portRead(port, size);
+    this.portAccessed(port, size);
+    return value;
+  }
+  portWrite(port: number, size: 1 | 2 | 4, value: number): void {
+    this.host.portWrite(port, size, value);
+    this.portAccessed(port, size);
+    this.kick();
+  }
+  private portAccessed(port: number, size: number): void {
+    const { vcpu } = this;
+    const bits = portBreakpoints(vcpu, port, size);
+    if (!bits) return;
+    vcpu.setU32(layout.PENDING_DEBUG, vcpu.u32(layout.PENDING_DEBUG) | bits);
+    this.kick();
   }
 
   /** For INS and OUTS: 1 where a fault was raised instead. */

@@ -13,7 +13,7 @@ export interface DebugBreakpoint {
   readonly length: number;
 }
 
-/** The enabled breakpoints of a vCPU's debug registers. I/O breakpoints (CR4.DE) are looked at by IN and OUT. */
+/** The enabled breakpoints of a vCPU's debug registers. Those on ports are x86/system/io.ts's. */
 export function debugBreakpoints(vcpu: Vcpu): DebugBreakpoint[] {
   const dr7 = vcpu.u32(layout.DR + 7 * 8);
   if (!(dr7 & 0xff)) return [];

@@ -40,6 +40,7 @@ export const CR0_AM = 1n << 18n;
 export const CR0_NW = 1n << 29n;
 export const CR0_CD = 1n << 30n;
 export const CR0_PG = 1n << 31n;
+export const CR4_DE = 1n << 3n;
 export const CR4_PAE = 1n << 5n;
 export const CR4_OSFXSR = 1n << 9n;
 export const CR4_FSGSBASE = 1n << 16n;
@@ -48,6 +49,15 @@ export const EFER_SCE = 1n;
 export const EFER_LME = 1n << 8n;
 export const EFER_LMA = 1n << 10n;
 export const EFER_NXE = 1n << 11n;
+
+/** Bits of IA32_MISC_ENABLE that this processor has (SDM vol. 4, table 2-2). */
+export const MISC_ENABLE = {
+  fastStrings: 1n,
+  /** Read only: there is no branch trace store and no event sampling. */
+  unavailable: 3n << 11n,
+  limitCpuid: 1n << 22n,
+  xdDisable: 1n << 34n,
+} as const;
 
 export const ACTIVE = 0;
 export const HALTED = 1;
@@ -102,9 +112,7 @@ export class Vcpu {
   }
 
   get rflags(): bigint {
-    return (
-      (this.u64(layout.EFLAGS) & ~ARITHMETIC) | 2n | toRflags(this.u64(layout.FLAG_RESULT), this.u64(layout.FLAG_CARRIES))
-    );
+    return (this.u64(layout.EFLAGS) & ~ARITHMETIC) | 2n | toRflags(this.u64(layout.FLAG_RESULT), this.u64(layout.FLAG_CARRIES));
   }
   set rflags(value: bigint) {
     const { result, carries } = fromRflags(value);

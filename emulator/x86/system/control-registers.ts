@@ -1,6 +1,6 @@
 import * as layout from '../layout';
 import {
-  ATTR, CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_FSGSBASE, CR4_OSFXSR, CR4_PAE, CR4_SMAP,
+  ATTR, CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_FSGSBASE, CR4_OSFXSR, CR4_PAE, CR4_SMAP,
   EFER_LMA, EFER_LME, UNUSABLE,
 } from '../vcpu'; // prettier-ignore
 import type { SystemContext, SystemFunction } from './context';
@@ -10,7 +10,6 @@ import type { HostInstruction } from './instruction';
 const CR0_DEFINED = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 
 const CR4_TSD = 1n << 2n;
-const CR4_DE = 1n << 3n;
 const CR4_PSE = 1n << 4n;
 const CR4_MCE = 1n << 6n;
 const CR4_PGE = 1n << 7n;

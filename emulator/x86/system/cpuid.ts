@@ -1,3 +1,5 @@
+import * as layout from '../layout';
+import { MISC_ENABLE } from '../vcpu';
 import type { SystemContext, SystemFunction } from './context';
 import { XCR0_SUPPORTED } from './xsave';
 
@@ -9,6 +11,8 @@ const SIGNATURE = 0x000206c1;
 const VENDOR = 'GenuineIntel';
 const BRAND = 'Guest Debugger virtual CPU';
 const MAX_BASIC = 0x16;
+/** Where IA32_MISC_ENABLE limits it, for systems that trip over more. */
+const MAX_LIMITED = 2;
 const MAX_EXTENDED = 0x80000008;
 /** The time-stamp counter ticks at 1 GHz; the local APIC's timer at the crystal's 100 MHz. */
 export const CRYSTAL_HZ = 100_000_000;
@@ -22,6 +26,7 @@ const FEATURES_EDX = bits(0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17,
 const FEATURES_ECX = bits(0, 9, 13, 19, 20, 21, 23, 24, 26);
 const APIC = 9;
 const HTT = 28;
+const NX = 20;
 const OSXSAVE = 27;
 const CR4_OSXSAVE = 1n << 18n;
 const APIC_ENABLE = 1n << 11n;
@@ -33,8 +38,7 @@ const EXTENDED_FEATURES_EDX = bits(29);
 const AMD_FEATURES_ECX = bits(0, 8);
 const AMD_FEATURES_EDX = bits(11, 20, 26, 27, 29);
 
-const text = (string: string, at: number): number =>
-  [0, 1, 2, 3].reduce((value, i) => value | ((string.charCodeAt(at + i) || 0) << (8 * i)), 0) >>> 0;
+const text = (string: string, at: number): number => [0, 1, 2, 3].reduce((value, i) => value | ((string.charCodeAt(at + i) || 0) << (8 * i)), 0) >>> 0;
 const brand = (leaf: number): Registers => [0, 4, 8, 12].map((at) => text(BRAND, leaf * 16 + at)) as unknown as Registers;
 
 /** Deterministic cache parameters (leaf 4): type, level, KiB, ways. */
@@ -72,10 +76,13 @@ function leaf1(ctx: SystemContext): Registers {
 
 /** What a leaf says (SDM vol. 2, CPUID). Leaves beyond the last are those of the last basic leaf. */
 export function cpuidLeaf(ctx: SystemContext, leaf: number, subleaf: number): Registers {
-  const { id, cpus } = ctx;
-  switch (leaf) {
+  const { id, cpus, vcpu } = ctx;
+  const misc = vcpu.u64(layout.MSR_MISC_ENABLE);
+  const maxBasic = misc & MISC_ENABLE.limitCpuid ? MAX_LIMITED : MAX_BASIC;
+  const basic = leaf < 0x80000000 && leaf > maxBasic ? maxBasic : leaf;
+  switch (basic) {
     case 0:
-      return [MAX_BASIC, text(VENDOR, 0), text(VENDOR, 8), text(VENDOR, 4)];
+      return [maxBasic, text(VENDOR, 0), text(VENDOR, 8), text(VENDOR, 4)];
     case 1:
       return leaf1(ctx);
     case 2:
@@ -98,7 +105,7 @@ export function cpuidLeaf(ctx: SystemContext, leaf: number, subleaf: number): Re
     case 0x80000000:
       return [MAX_EXTENDED, 0, 0, 0];
     case 0x80000001:
-      return [0, 0, AMD_FEATURES_ECX, AMD_FEATURES_EDX];
+      return [0, 0, AMD_FEATURES_ECX, AMD_FEATURES_EDX & ~(misc & MISC_ENABLE.xdDisable ? 1 << NX : 0)];
     case 0x80000002:
     case 0x80000003:
     case 0x80000004:
@@ -110,7 +117,7 @@ export function cpuidLeaf(ctx: SystemContext, leaf: number, subleaf: number): Re
     case 0x80000008:
       return [ctx.vcpu.physicalBits | (48 << 8), 0, 0, 0];
     default:
-      return leaf > MAX_BASIC && (leaf < 0x80000000 || leaf > MAX_EXTENDED) ? cpuidLeaf(ctx, MAX_BASIC, subleaf) : NONE;
+      return leaf > MAX_EXTENDED ? cpuidLeaf(ctx, maxBasic, subleaf) : NONE;
   }
 }
 

@@ -1,6 +1,6 @@
 import * as layout from '../layout';
 import type { SystemContext, SystemFunction } from './context';
-import { generalProtection, GuestException, NM, undefinedOpcode } from './exceptions';
+import { generalProtection, GuestException, NM } from './exceptions';
 import type { HostInstruction } from './instruction';
 import { CR0_EM, CR0_TS, CR4_OSFXSR } from '../vcpu';
 
@@ -10,8 +10,9 @@ const XMM_OFFSET = 160;
 const ST_OFFSET = 32;
 export const LEGACY_SIZE = 512;
 
+/** FXSAVE and FXRSTOR are #NM under CR0.EM too, unlike the SSE instructions (SDM vol. 2). */
 export function checkFpu(ctx: SystemContext): void {
-  if (ctx.vcpu.cr0 & (CR0_EM | CR0_TS)) throw ctx.vcpu.cr0 & CR0_EM ? undefinedOpcode() : new GuestException(NM);
+  if (ctx.vcpu.cr0 & (CR0_EM | CR0_TS)) throw new GuestException(NM);
 }
 
 /** x87 state as in the first 160 bytes of an FXSAVE image (SDM vol. 1, table 10-2); `wide`: 64-bit pointers. */

@@ -1,5 +1,6 @@
 import { IOPL } from '../flags';
 import * as layout from '../layout';
+import { CR4_DE, type Vcpu } from '../vcpu';
 import type { SystemContext, SystemFunction } from './context';
 import { generalProtection } from './exceptions';
 import type { HostInstruction } from './instruction';
@@ -19,6 +20,24 @@ export function portDenied(ctx: SystemContext, port: number, size: number): bool
   if (at + 1 > tr.limit) return true;
   const bits = Number(ctx.read(tr.base + BigInt(at), 2, 'implicit'));
   return ((bits >> (port & 7)) & ((1 << size) - 1)) !== 0;
+}
+
+/**
+ * DR6 bits of the guest's breakpoints on ports that an access touches: R/W 10 with CR4.DE (SDM vol. 3, 17.2.4).
+ * They trap after the access, and after each iteration of INS and OUTS.
+ */
+export function portBreakpoints(vcpu: Vcpu, port: number, size: number): number {
+  const dr7 = vcpu.u32(layout.DR + 7 * 8);
+  if (!(dr7 & 0xff) || !(vcpu.cr4 & CR4_DE)) return 0;
+  let found = 0;
+  for (let register = 0; register < 4; register++) {
+    const field = (dr7 >>> (16 + register * 4)) & 15;
+    if (!(dr7 & (3 << (register * 2))) || (field & 3) !== 2) continue;
+    const length = [1, 2, 8, 4][field >> 2]!;
+    const first = vcpu.u64(layout.DR + register * 8) & ~BigInt(length - 1);
+    if (BigInt(port) < first + BigInt(length) && BigInt(port + size) > first) found |= 1 << register;
+  }
+  return found;
 }
 
 /** Ports have no 64-bit accesses. */

@@ -1,5 +1,5 @@
 import * as layout from '../layout';
-import { CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from '../vcpu';
+import { CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, MISC_ENABLE } from '../vcpu';
 import type { SystemContext, SystemFunction } from './context';
 import { generalProtection } from './exceptions';
 
@@ -40,12 +40,35 @@ const apic = (name: string, index: number): Msr => ({
   },
 });
 
+/** Physical addresses in registers end at the width that CPUID tells. */
+const physicalMask = ({ vcpu }: SystemContext): bigint => (1n << BigInt(vcpu.physicalBits)) - 1n;
+
+const apicBase: Msr = {
+  ...apic('IA32_APIC_BASE', 0x1b),
+  write: (ctx, value) => {
+    reserved(value, physicalMask(ctx));
+    if (!ctx.writeApicMsr(0x1b, value)) throw generalProtection();
+  },
+};
+
+/** Bits of features that CPUID doesn't advertise (SpeedStep, MONITOR, thermal monitoring, xTPR) are reserved. */
+const miscEnable: Msr = {
+  name: 'IA32_MISC_ENABLE',
+  read: ({ vcpu }) => vcpu.u64(layout.MSR_MISC_ENABLE),
+  write: ({ vcpu }, value) => {
+    const { fastStrings, limitCpuid, xdDisable, unavailable } = MISC_ENABLE;
+    reserved(value, fastStrings | limitCpuid | xdDisable | unavailable);
+    vcpu.setU64(layout.MSR_MISC_ENABLE, value | unavailable);
+  },
+};
+
 const efer: Msr = {
   name: 'IA32_EFER',
   read: (ctx) => ctx.vcpu.efer,
   write: (ctx, value) => {
     const { vcpu } = ctx;
-    reserved(value, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
+    // Without execute-disable its enable is reserved (SDM vol. 4, IA32_MISC_ENABLE).
+    reserved(value, EFER_SCE | EFER_LME | EFER_LMA | (vcpu.u64(layout.MSR_MISC_ENABLE) & MISC_ENABLE.xdDisable ? 0n : EFER_NXE));
     if ((value ^ vcpu.efer) & EFER_LME && vcpu.cr0 & CR0_PG) throw generalProtection();
     const changed = (value ^ vcpu.efer) & EFER_NXE;
     vcpu.setU64(layout.EFER, (value & ~EFER_LMA) | (vcpu.efer & EFER_LMA));
@@ -76,7 +99,6 @@ const mtrrDefault = (_: SystemContext, value: bigint): void => {
   reserved(value, 0xcffn);
   if (!MTRR_TYPES.has(Number(value & 0xffn))) throw generalProtection();
 };
-const physicalMask = ({ vcpu }: SystemContext): bigint => (1n << BigInt(vcpu.physicalBits)) - 1n;
 const mtrrBase = (ctx: SystemContext, value: bigint): void => {
   reserved(value, (physicalMask(ctx) & ~0xfffn) | 0xffn);
   if (!MTRR_TYPES.has(Number(value & 0xffn))) throw generalProtection();
@@ -92,7 +114,7 @@ const segmentBase = (number: number): number => layout.SEGMENTS + number * layou
 const TABLE: ReadonlyMap<number, Msr> = new Map<number, Msr>([
   [0x0000_0010, tsc],
   [0x0000_0017, constant('IA32_PLATFORM_ID', 0n)],
-  [0x0000_001b, apic('IA32_APIC_BASE', 0x1b)],
+  [0x0000_001b, apicBase],
   [0x0000_003a, constant('IA32_FEATURE_CONTROL', 1n)], // locked, VMX off
   [0x0000_008b, { name: 'IA32_BIOS_SIGN_ID', read: () => 0n, write: (_, value) => reserved(value, 0n) }],
   [0x0000_00ce, constant('MSR_PLATFORM_INFO', 10n << 8n)], // 10 × 100 MHz
@@ -103,7 +125,7 @@ const TABLE: ReadonlyMap<number, Msr> = new Map<number, Msr>([
   [0x0000_0176, stored('IA32_SYSENTER_EIP', layout.MSR_SYSENTER_EIP, canonical)],
   [0x0000_0179, constant('IA32_MCG_CAP', 0n)],
   [0x0000_017a, { name: 'IA32_MCG_STATUS', read: () => 0n, write: (_, value) => reserved(value, 7n) }],
-  [0x0000_01a0, stored('IA32_MISC_ENABLE', layout.MSR_MISC_ENABLE)],
+  [0x0000_01a0, miscEnable],
   [0x0000_01d9, stored('IA32_DEBUGCTL', layout.MSR_DEBUGCTL, (_, value) => reserved(value, 0n))],
   ...Array.from({ length: VARIABLE_MTRRS }, (_, i): [number, Msr][] => [
     [0x200 + 2 * i, stored(`IA32_MTRR_PHYSBASE${i}`, layout.MSR_MTRR_VARIABLE + 16 * i, mtrrBase)],

@@ -49,15 +49,29 @@ export class FakeContext implements SystemContext {
     this.check(linear, size, true);
   }
   canonical = (linear: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, linear)) === linear;
-  portRead = (): number => 0;
-  portWrite = (): void => undefined;
-  readApicMsr = (): undefined => undefined;
-  writeApicMsr = (): boolean => false;
+  /** Port accesses: "r<port>/<size>" and "w<port>/<size>=<value>". */
+  readonly ports: string[] = [];
+  /** Registers of a local APIC that takes every value. */
+  readonly apic = new Map<number, bigint>();
+  ticks = 0n;
+  portRead(port: number, size: number): number {
+    this.ports.push(`r${port.toString(16)}/${size}`);
+    return 0x87654321;
+  }
+  portWrite(port: number, size: number, value: number): void {
+    this.ports.push(`w${port.toString(16)}/${size}=${value.toString(16)}`);
+  }
+  readApicMsr(index: number): bigint | undefined {
+    return this.apic.get(index);
+  }
+  writeApicMsr(index: number, value: bigint): boolean {
+    return this.apic.has(index) && this.apic.set(index, value) !== undefined;
+  }
   taskPriority = (): number => this.priority;
   setTaskPriority(value: number): void {
     this.priority = value;
   }
-  timestamp = (): bigint => 0n;
+  timestamp = (): bigint => this.ticks;
   timestampChanged = (): void => undefined;
   count = (): bigint => 1000n;
   flushTlb(): void {
