@@ -105,7 +105,7 @@ export const moves: readonly Definition[] = [
   define('xchg', ['86 /r Eb,Gb : lock', '87 /r Ev,Gv : lock', '90+r Zv,rAX'], exchange),
   define(
     'nop',
-    ['90 : nop90', '0F 1F /r Ev', '0F 18 /r Ev', '0F 19 /r Ev', '0F 1A /r Ev', '0F 1B /r Ev', '0F 1C /r Ev', '0F 1D /r Ev', '0F 1E /r Ev', '0F 0D /r Ev'],
+    ['90 : nop90', '0F 1F /r Ev', '0F 18 /r Ev', '0F 19 /r Ev', '0F 1A /r Ev', '0F 1B /r Ev', '0F 1C /r Ev', '0F 1D /r Ev', '0F 1E /r Ev', '0F 0D /r Ev : mem'],
     () => {},
   ),
   ...CONDITIONS.map((cc, code) =>
