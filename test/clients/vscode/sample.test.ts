@@ -9,7 +9,10 @@ import { Server } from './server';
 import { Workbench } from './workbench';
 
 const SAMPLES = resolve(__dirname, '../../../samples');
-const lineWith = (text: string): number => readFileSync(join(SAMPLES, 'hello/main.c'), 'utf8').split('\n').findIndex((line) => line.includes(text)) + 1;
+const lineWith = (text: string): number =>
+  readFileSync(join(SAMPLES, 'hello/main.c'), 'utf8')
+    .split('\n')
+    .findIndex((line) => line.includes(text)) + 1;
 const MARK = lineWith('bool prime = is_prime(');
 const AFTER = lineWith('if (prime) {');
 
@@ -108,6 +111,8 @@ describe('VS Code: the sample kernel', function () {
     const pixel = (x: number, y: number): Promise<number[]> =>
       screen.evaluate((canvas, at) => [...(canvas as HTMLCanvasElement).getContext('2d')!.getImageData(at.x, at.y, 1, 1).data.slice(0, 3)], { x, y });
     const background = (y: number): number[] => [Math.floor((y * 96) / 768), 0x18, 0x60 + Math.floor(Math.floor((y * 96) / 768) / 2)];
+    // The viewer opens with an empty canvas; the picture follows.
+    for (const end = Date.now() + 20_000; Date.now() < end && !(await pixel(1000, 767))[1];) await new Promise((resolve) => setTimeout(resolve, 100));
     for (const y of [0, 300, 767]) assert.deepEqual(await pixel(1000, y), background(y), `row ${y}`);
     assert.deepEqual(await pixel(64 + 5, 64 + 5), [255, 255, 255], 'the H of Hello');
     assert.deepEqual(await pixel(64 + 15, 64 + 5), background(69), 'between the strokes of the H');
