@@ -73,6 +73,12 @@ export class EngineContext implements SystemContext {
   canonical(linear: bigint): boolean {
     return BigInt.asUintN(64, BigInt.asIntN(48, linear)) === linear;
   }
+  readPhysical(address: number, size: 4 | 8): bigint {
+    const raw = new Uint8Array(size);
+    this.engine.physicalRead(address, raw);
+    const view = new DataView(raw.buffer);
+    return size === 8 ? view.getBigUint64(0, true) : BigInt(view.getUint32(0, true));
+  }
 
   portRead(port: number, size: 1 | 2 | 4): number {
     return this.engine.portRead(port, size);
@@ -125,20 +131,14 @@ export class EngineContext implements SystemContext {
   peek(linear: bigint): number | undefined {
     const { vcpu } = this;
     if (!(vcpu.cr0 & (1n << 31n))) return Number(linear & 0xffffffffn);
-    const entryAt = (address: bigint, bytes: 4 | 8): bigint => {
-      const raw = new Uint8Array(bytes);
-      this.engine.physicalRead(Number(address), raw);
-      const view = new DataView(raw.buffer);
-      return bytes === 8 ? view.getBigUint64(0, true) : BigInt(view.getUint32(0, true));
-    };
     const wide = (vcpu.cr4 & 32n) !== 0n;
-    const bytes = wide ? 8 : 4;
+    const bytes: 4 | 8 = wide ? 8 : 4;
     const indexBits = wide ? 9n : 10n;
     let shift = wide ? (vcpu.longMode ? 39n : 30n) : 22n;
     let table = vcpu.u64(layout.CR3) & (wide ? 0x000fffffffffffe0n : 0xfffff000n) & ~(vcpu.longMode ? 0xfffn : 0n);
     for (;;) {
       const index = (linear >> shift) & ((1n << indexBits) - 1n) & (shift === 30n && !vcpu.longMode ? 3n : 1023n);
-      const entry = entryAt(table + index * BigInt(bytes), bytes);
+      const entry = this.readPhysical(Number(table + index * BigInt(bytes)), bytes);
       if (!(entry & 1n)) return undefined;
       const large = shift > 12n && shift < 39n && (entry & 0x80n) !== 0n && !(shift === 30n && !vcpu.longMode);
       if (shift === 12n || large) {

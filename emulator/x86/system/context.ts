@@ -15,6 +15,8 @@ export interface SystemContext {
   /** Throws where a write of `size` bytes would fault. */
   probeWrite(linear: bigint, size: number, access: Access): void;
   canonical(linear: bigint): boolean;
+  /** What memory holds at a physical address; all ones where there is none. */
+  readPhysical(address: number, size: 4 | 8): bigint;
 
   portRead(port: number, size: 1 | 2 | 4): number;
   portWrite(port: number, size: 1 | 2 | 4, value: number): void;

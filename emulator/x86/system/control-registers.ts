@@ -35,6 +35,24 @@ const DR6_WRITABLE = 0xe00fn;
 const DR7_FIXED = 0x400;
 const DR7_WRITABLE = 0xffff23ffn;
 
+/** Reserved bits of a page-directory-pointer-table entry of PAE paging, below the physical address width (SDM vol. 3, 4.4.1). */
+const PDPTE_RESERVED = 0x1e6n;
+
+/**
+ * #GP(0) where a write to a control register would start PAE paging with a present PDPTE that has reserved bits
+ * (SDM vol. 3, 4.4.1). Walks read the entries from memory, so nothing else is kept of them.
+ */
+function checkPdptes(ctx: SystemContext, cr0: bigint, cr3: bigint, cr4: bigint): void {
+  const { vcpu } = ctx;
+  if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || vcpu.efer & EFER_LME) return;
+  const reserved = PDPTE_RESERVED | BigInt.asUintN(64, -1n << BigInt(vcpu.physicalBits));
+  const table = Number(cr3 & 0xffffffe0n);
+  for (let index = 0; index < 4; index++) {
+    const entry = ctx.readPhysical(table + index * 8, 8);
+    if (entry & 1n && entry & reserved) throw generalProtection();
+  }
+}
+
 const privileged = (ctx: SystemContext): void => {
   if (ctx.vcpu.cpl !== 0) throw generalProtection();
 };
@@ -55,6 +73,7 @@ export function writeCr0(ctx: SystemContext, value: bigint): void {
     if (!(vcpu.cr4 & CR4_PAE) || vcpu.attributes(layout.CS) & ATTR.long || tss16) throw generalProtection();
     vcpu.setU64(layout.EFER, vcpu.efer | EFER_LMA);
   }
+  if ((old ^ next) & (CR0_CD | CR0_NW | CR0_PG)) checkPdptes(ctx, next, vcpu.u64(layout.CR3), vcpu.cr4);
   if (!(next & CR0_PG) && old & CR0_PG) {
     if (vcpu.mode64) throw generalProtection();
     vcpu.setU64(layout.EFER, vcpu.efer & ~EFER_LMA);
@@ -68,6 +87,7 @@ export function writeCr0(ctx: SystemContext, value: bigint): void {
 export function writeCr3(ctx: SystemContext, value: bigint): void {
   const { vcpu } = ctx;
   if (vcpu.longMode && value >> BigInt(vcpu.physicalBits)) throw generalProtection();
+  checkPdptes(ctx, vcpu.cr0, value, vcpu.cr4);
   if (value === vcpu.u64(layout.CR3)) return;
   vcpu.setU64(layout.CR3, value);
   if (vcpu.cr0 & CR0_PG) ctx.flushTlb();
@@ -78,6 +98,7 @@ export function writeCr4(ctx: SystemContext, value: bigint): void {
   if (value & ~CR4_DEFINED) throw generalProtection();
   if (vcpu.longMode && !(value & CR4_PAE)) throw generalProtection();
   const changed = vcpu.cr4 ^ value;
+  if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)) checkPdptes(ctx, vcpu.cr0, vcpu.u64(layout.CR3), value);
   vcpu.setU64(layout.CR4, value);
   if (changed & CR4_TRANSLATION) ctx.flushTlb();
   ctx.modeChanged();

@@ -72,9 +72,39 @@ describe('MOV to and from control registers', () => {
     assert.equal(ctx.priority, 15);
   });
 
+  it('refuses PAE paging over entries with reserved bits, at each register that starts it', () => {
+    const TABLE = 0x3000;
+    const paging = 0x80000011n;
+    const bad = [0x3n, 0x5n, 0x21n, 0x101n, 1n | (1n << 46n), 1n | (1n << 63n)];
+    for (const entry of bad) {
+      const ctx = context('protected');
+      ctx.memory.setBigUint64(TABLE + 24, entry, true);
+      assert.equal(write(ctx, layout.CR3, BigInt(TABLE)), undefined, 'no paging yet');
+      assert.equal(write(ctx, layout.CR4, 0x20n), undefined, 'no paging yet');
+      assert.equal(write(ctx, layout.CR0, paging), GP0, entry.toString(16));
+      assert.equal(ctx.vcpu.cr0 >> 31n, 0n);
+      ctx.memory.setBigUint64(TABLE + 24, entry & ~1n, true);
+      assert.equal(write(ctx, layout.CR0, paging), undefined, 'an entry that is not present has no reserved bits');
+      ctx.memory.setBigUint64(TABLE + 24, entry, true);
+      assert.equal(write(ctx, layout.CR3, BigInt(TABLE | 0x18)), GP0);
+      assert.equal(write(ctx, layout.CR4, 0xa0n), GP0);
+      assert.equal(ctx.vcpu.u64(layout.CR3), BigInt(TABLE));
+      assert.equal(ctx.vcpu.cr4, 0x20n);
+    }
+    const ctx = context('protected');
+    for (let index = 0; index < 4; index++) ctx.memory.setBigUint64(TABLE + index * 8, 0xe19n | 0x4000n, true);
+    assert.equal(write(ctx, layout.CR3, BigInt(TABLE)), undefined);
+    assert.equal(write(ctx, layout.CR4, 0x20n), undefined);
+    assert.equal(write(ctx, layout.CR0, paging), undefined, 'PWT, PCD and ignored bits are allowed');
+  });
+
   it('LMSW sets PE and does not clear it', () => {
     const ctx = context('real');
-    for (const [value, cr0] of [[0xfff1n, 0x11n], [0n, 0x11n], [0xen, 0x1fn]] as const) {
+    for (const [value, cr0] of [
+      [0xfff1n, 0x11n],
+      [0n, 0x11n],
+      [0xen, 0x1fn],
+    ] as const) {
       ctx.vcpu.setGpr(RAX, value);
       assert.equal(execute(ctx, 'lmsw', { size: 2, places: [gpr(RAX)] }), undefined);
       assert.equal(ctx.vcpu.cr0, cr0);

@@ -31,8 +31,7 @@ export class FakeContext implements SystemContext {
   priority = 0;
 
   private check(linear: bigint, size: number, write: boolean): number {
-    for (const at of [linear, linear + BigInt(size) - 1n])
-      if (this.absent.has(Number(at >> 12n))) throw new GuestException(14, write ? 2 : 0, at);
+    for (const at of [linear, linear + BigInt(size) - 1n]) if (this.absent.has(Number(at >> 12n))) throw new GuestException(14, write ? 2 : 0, at);
     return Number(linear);
   }
   read(linear: bigint, size: AccessSize): bigint {
@@ -49,6 +48,8 @@ export class FakeContext implements SystemContext {
     this.check(linear, size, true);
   }
   canonical = (linear: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, linear)) === linear;
+  readPhysical = (address: number, size: 4 | 8): bigint =>
+    size === 8 ? this.memory.getBigUint64(address, true) : BigInt(this.memory.getUint32(address, true));
   /** Port accesses: "r<port>/<size>" and "w<port>/<size>=<value>". */
   readonly ports: string[] = [];
   /** Registers of a local APIC that takes every value. */

@@ -40,7 +40,10 @@ const inOld = [CODE0, 0x5000, 0, OLD];
 const inNew = [CODE3, 0x6000, 3, NEW];
 
 describe('Task switches', () => {
-  for (const [how, selector] of [['the TSS descriptor', NEW], ['a task gate', GATE]] as const)
+  for (const [how, selector] of [
+    ['the TSS descriptor', NEW],
+    ['a task gate', GATE],
+  ] as const)
     it(`CALL by ${how}, and IRET back`, () => {
       const ctx = tasks();
       const { vcpu } = ctx;
@@ -53,7 +56,10 @@ describe('Task switches', () => {
       assert.ok(vcpu.cr0 & CR0_TS);
       assert.deepEqual([accessOf(ctx, OLD), accessOf(ctx, NEW)], [0x8b, 0x8b], 'both busy');
       assert.equal(ctx.read(BigInt(NEW_TSS), 2), BigInt(OLD));
-      assert.deepEqual([ctx.read(BigInt(OLD_TSS + 0x20), 4), ctx.read(BigInt(OLD_TSS + 0x28), 4), ctx.read(BigInt(OLD_TSS + 0x4c), 4)], [0x5000n, 0x77n, BigInt(CODE0)]);
+      assert.deepEqual(
+        [ctx.read(BigInt(OLD_TSS + 0x20), 4), ctx.read(BigInt(OLD_TSS + 0x28), 4), ctx.read(BigInt(OLD_TSS + 0x4c), 4)],
+        [0x5000n, 0x77n, BigInt(CODE0)],
+      );
 
       vcpu.setGpr(0, 0x99n);
       assert.equal(execute(ctx, 'iret'), undefined);
