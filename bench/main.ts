@@ -8,6 +8,7 @@ import { historyTable, runHistory, type HistoryRow } from './history';
 import { runKernels } from './kernels';
 import { memoryTable, runMemory, type MemoryRow } from './memory';
 import { parseOptions, USAGE, UsageError } from './options';
+import { pauseTable, runPause, type PauseRow } from './pause';
 import { findPeers } from './peers';
 import { RunError } from './process';
 import { rowTable, summary, type Row } from './rows';
@@ -30,9 +31,11 @@ async function main(): Promise<number> {
   for (const line of summary(rows)) console.log(line);
   const history: HistoryRow[] = options.parts.includes('history') ? await runHistory(options, peers, WORK) : [];
   if (history.length > 0) console.log(`\n${historyTable(history)}`);
+  const pause: PauseRow[] = options.parts.includes('pause') ? await runPause(options) : [];
+  if (pause.length > 0) console.log(`\n${pauseTable(pause)}`);
   const memory: MemoryRow[] = options.parts.includes('memory') ? runMemory(options, WORK) : [];
   if (memory.length > 0) console.log(`\n${memoryTable(memory)}`);
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify([...rows, ...history, ...memory], undefined, 2)}\n`);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify([...rows, ...history, ...pause, ...memory], undefined, 2)}\n`);
   return 0;
 }
 
