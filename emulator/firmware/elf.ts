@@ -9,7 +9,7 @@ import { Reader } from './reader';
 
 export const EM = { i386: 3, x86_64: 62 } as const;
 export const ET = { relocatable: 1, executable: 2, shared: 3, core: 4 } as const;
-export const PT = { load: 1, dynamic: 2, note: 4 } as const;
+export const PT = { load: 1, dynamic: 2, interpreter: 3, note: 4 } as const;
 export const SHT = { symbols: 2, strings: 3, note: 7, nobits: 8, dynamicSymbols: 11 } as const;
 export const SHF = { write: 1, alloc: 2, execute: 4, compressed: 0x800 } as const;
 

@@ -7,6 +7,9 @@ export function elfSegments(elf: ElfFile): Segment[] {
   if (elf.type !== ET.executable && elf.type !== ET.shared) {
     throw userError('elf-format', `${elf.name}: e_type ${elf.type}: an executable is needed`);
   }
+  if (elf.programHeaders.some(({ type }) => type === PT.interpreter)) {
+    throw userError('elf-format', `${elf.name}: a program for an operating system: it asks for a dynamic linker (PT_INTERP), and none loads it here`);
+  }
   const segments: Segment[] = [];
   for (const header of elf.programHeaders) {
     if (header.type !== PT.load || header.memorySize === 0) continue;

@@ -262,6 +262,11 @@ describe('kernel images', () => {
       load(twice(0x100000, 0x100010)),
     );
     rejects('image-memory', /k: segment 1 .*0x8000000/, load(twice(0x100000, 0x8000000)));
+    const linked = [
+      { type: 3, virtual: 0x1f0, physical: 0x1f0, bytes: Buffer.from('/lib/ld.so\0') },
+      { virtual: 0, physical: 0, bytes: new Uint8Array(32) },
+    ];
+    rejects('elf-format', /k: a program for an operating system/, load(buildElf({ bits: 64, entry: 0, segments: linked })));
   });
 
   it("load Debian's vmlinux by PVH and memtest86+ by the Linux protocol", function () {
