@@ -29,7 +29,7 @@ async function main(): Promise<number> {
     if (await writePicture(client, picture)) tour.say(`The guest's screen is in ${picture}.`);
     if (process.stdout.isTTY && !process.argv.includes('--check')) {
       await tour.go();
-      tour.say(`The guest runs on. Its live display: ${await serveDisplay(client, DIST)}  (Ctrl-C ends)`);
+      tour.say(`The guest runs on. Its live display: ${(await serveDisplay(client, DIST)).url}  (Ctrl-C ends)`);
       await new Promise<void>((done) => process.once('SIGINT', done));
     }
     return 0;

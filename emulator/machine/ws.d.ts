@@ -22,6 +22,7 @@ declare module 'ws' {
       verifyClient?: (info: { readonly origin: string | undefined; readonly req: IncomingMessage }) => boolean;
     });
     handleUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, done: (socket: WebSocket) => void): void;
+    readonly clients: ReadonlySet<WebSocket>;
     on(event: 'connection', listener: (socket: WebSocket, request: IncomingMessage) => void): this;
     on(event: 'error', listener: (error: Error) => void): this;
     close(done?: () => void): void;

@@ -70,8 +70,14 @@ function relay(client: Client, socket: WebSocket, id: number): void {
   });
 }
 
-/** Serves the live display to this machine's browser; gives its address. */
-export function serveDisplay(client: Client, dist: string): Promise<string> {
+/** A page that is being served. */
+export interface Page {
+  readonly url: string;
+  close(): void;
+}
+
+/** Serves the live display to this machine's browser. */
+export function serveDisplay(client: Client, dist: string): Promise<Page> {
   const script = readFileSync(join(dist, 'media/display.js'));
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '/', 'http://localhost');
@@ -89,9 +95,15 @@ export function serveDisplay(client: Client, dist: string): Promise<string> {
   let next = 1;
   // Other sites' pages may not look.
   const sameOrigin = ({ origin, req }: { origin: string | undefined; req: IncomingMessage }): boolean => origin === `http://${req.headers.host}`;
-  new WebSocketServer({ server, verifyClient: sameOrigin }).on('connection', (socket) => relay(client, socket, next++));
+  const sockets = new WebSocketServer({ server, verifyClient: sameOrigin });
+  sockets.on('connection', (socket) => relay(client, socket, next++));
+  const close = (): void => {
+    for (const socket of sockets.clients) socket.terminate();
+    server.close();
+    server.closeAllConnections();
+  };
   return new Promise((resolve, reject) => {
     server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`));
+    server.listen(0, '127.0.0.1', () => resolve({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close }));
   });
 }

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 
-export type Need = 'gcc' | 'qemu' | 'chromium' | 'guests';
+export type Need = 'gcc' | 'qemu' | 'chromium' | 'viewer' | 'guests';
 
 interface Tool {
   readonly packages: readonly string[];
@@ -13,10 +13,25 @@ interface Tool {
 
 const runs = (program: string): boolean => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
 
+const installed = (program: string): boolean => spawnSync('which', [program], { stdio: 'ignore' }).status === 0;
+
 const TOOLS: Readonly<Record<Exclude<Need, 'guests'>, Tool>> = {
-  gcc: { packages: ['gcc', 'libc6-dev', 'binutils'], found: () => runs('gcc') && runs('ld'), without: 'the comparison with the processor, and the check that samples are built from their sources' },
+  gcc: {
+    packages: ['gcc', 'libc6-dev', 'binutils'],
+    found: () => runs('gcc') && runs('ld'),
+    without: 'the comparison with the processor, and the check that samples are built from their sources',
+  },
   qemu: { packages: ['qemu-system-x86'], found: () => runs('qemu-system-x86_64'), without: 'the comparison with QEMU' },
-  chromium: { packages: ['chromium', 'fonts-dejavu-core', 'fonts-liberation'], found: () => existsSync('/usr/bin/chromium'), without: 'the tests in a real VS Code' },
+  chromium: {
+    packages: ['chromium', 'fonts-dejavu-core', 'fonts-liberation'],
+    found: () => existsSync('/usr/bin/chromium'),
+    without: 'the tests in a real VS Code',
+  },
+  viewer: {
+    packages: ['tigervnc-viewer', 'xvfb', 'xdotool', 'x11-apps'],
+    found: () => ['Xvfb', 'xwd', 'xdotool', 'xtigervncviewer'].every(installed),
+    without: 'the tests with a VNC viewer',
+  },
 };
 
 const isDebian = (): boolean => existsSync('/etc/os-release') && /^ID(_LIKE)?=.*debian/m.test(readFileSync('/etc/os-release', 'utf8'));

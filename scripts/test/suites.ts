@@ -15,13 +15,8 @@ export const SUITES: readonly Suite[] = [
   { name: 'guests', about: 'stock kernels by the command line', command: mocha('test/guests/**/*.test.ts'), needs: ['guests'] },
   { name: 'replay', about: 'restored states of a Linux boot go on as before', command: mocha('test/replay/**/*.test.ts'), needs: ['guests'] },
   { name: 'start', about: 'npm start: the sample over DAP', command: ['tsx', 'scripts/start.ts', '--check'] },
-  // The page's server listens as long as its process lives.
-  {
-    name: 'novnc',
-    about: 'noVNC in Chromium, on the page of npm start',
-    command: [...mocha('test/clients/novnc/**/*.test.ts'), '--exit'],
-    needs: ['chromium'],
-  },
+  { name: 'novnc', about: 'noVNC in Chromium, on the page of npm start', command: mocha('test/clients/novnc/**/*.test.ts'), needs: ['chromium'] },
+  { name: 'vnc', about: "TigerVNC's viewer on an X server", command: mocha('test/clients/vnc/**/*.test.ts'), needs: ['viewer'] },
   { name: 'vscode', about: 'the extension, packaged, in a real VS Code', command: mocha('test/clients/vscode/**/*.test.ts'), needs: ['chromium'] },
   {
     name: 'oracle-long',

@@ -1,10 +1,11 @@
 /** noVNC in Chromium, as on the page of `npm start`, against the real debug adapter: the display panel's code without VS Code. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { PNG } from 'pngjs';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { Client } from '../../../scripts/start/client';
-import { serveDisplay } from '../../../scripts/start/screen';
+import { serveDisplay, type Page as Served } from '../../../scripts/start/screen';
 
 const ROOT = resolve(__dirname, '../../..');
 const DIST = process.env['GUEST_DIST'] ?? join(ROOT, 'dist');
@@ -32,6 +33,7 @@ describe('noVNC in Chromium', function () {
   let client: Client | undefined;
   let browser: Browser | undefined;
   let page: Page;
+  let served: Served | undefined;
 
   before(async function () {
     if (!existsSync(CHROMIUM)) {
@@ -48,11 +50,13 @@ describe('noVNC in Chromium', function () {
     await stopped;
     browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
     page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
-    await page.goto(await serveDisplay(client, DIST));
+    served = await serveDisplay(client, DIST);
+    await page.goto(served.url);
     await page.locator('#screen:not([hidden])').waitFor();
   });
   after(async () => {
     await browser?.close();
+    served?.close();
     await client?.close();
   });
 
@@ -80,6 +84,15 @@ describe('noVNC in Chromium', function () {
     await shows(64 + 5, 64 + 5, [255, 255, 255]);
     mkdirSync(OUTPUT, { recursive: true });
     await page.screenshot({ path: join(OUTPUT, 'panel.png') });
+  });
+
+  it('saves what it shows as a PNG file', async () => {
+    const [download] = await Promise.all([page.waitForEvent('download'), page.locator('#screenshot').click()]);
+    const png = PNG.sync.read(readFileSync(await download.path()));
+    assert.deepEqual([png.width, png.height], [1024, 768]);
+    const at = (x: number, y: number): number[] => [...png.data.subarray((y * png.width + x) * 4, (y * png.width + x) * 4 + 3)];
+    for (const y of [0, 300, 767]) assert.deepEqual(at(1000, y), background(y), `row ${y}`);
+    assert.deepEqual(at(69, 69), [255, 255, 255]);
   });
 
   it('brings keys to the guest, and lets go of them on the exit key', async () => {
