@@ -1,5 +1,6 @@
-import type { Device, DeviceContext, Line } from '../bus/device';
+import type { Bus, Device, DeviceContext, Line } from '../bus/device';
 import { bit, bits, fields, group, initial, list, reset, u8 } from '../bus/fields';
+import { BytePorts } from './byteports';
 import { PIRQS } from './pci';
 import { PciFunction, pciHeader, type ConfigRegisters } from './pcifunction';
 
@@ -7,17 +8,17 @@ const PIRQ_DISABLED = 0x80;
 /** ISA interrupts that a PIRQ may be routed to (82371SB 3.2.5): 3-7, 9-12, 14 and 15. */
 const ROUTABLE = 0xdef8;
 
+/** Coprocessor Error register: a write ends interrupt 13 and lets the processor go on (82371SB 3.2.7.1). */
+const COPROC_ERR = 0xf0;
+
 const table = fields({
   config: group('PCI configuration header', pciHeader),
   pirq: list(
     PIRQS,
     'PIRQ routing, A to H: registers 0x60-0x63 and 0x68-0x6B',
-    u8(
-      'PIRQ Route Control',
-      { IRQ: bits(3, 0, 'ISA interrupt'), DISABLE: bit(7, 'Not routed to the PIC') },
-      PIRQ_DISABLED,
-    ),
+    u8('PIRQ Route Control', { IRQ: bits(3, 0, 'ISA interrupt'), DISABLE: bit(7, 'Not routed to the PIC') }, PIRQ_DISABLED),
   ),
+  coprocessor: u8('Coprocessor error', { FERR: bit(0, 'FERR# came: interrupt 13 is asserted') }),
 });
 
 export interface LpcOptions {
@@ -26,6 +27,10 @@ export interface LpcOptions {
   readonly pic: readonly Line[];
   /** Inputs of the I/O APIC for PIRQA to PIRQH. */
   readonly ioApic: readonly Line[];
+  /** Interrupt 13. */
+  readonly irq13: Line;
+  /** IGNNE#: the processor is to go on over its x87 error. */
+  readonly ignoreFloatError: () => void;
   /** 82371SB (PIIX3) unless told. */
   readonly identity?: { readonly device: number; readonly revision?: number };
   /** What else is in this function's configuration space. */
@@ -33,10 +38,10 @@ export interface LpcOptions {
 }
 
 /** PCI to ISA bridge with the identity of the 82371SB, and eight PIRQ lines as ICH bridges have. */
-export class Lpc implements Device<typeof table>, ConfigRegisters {
+export class Lpc extends BytePorts implements Device<typeof table>, ConfigRegisters {
   readonly name: string;
   readonly kind = 'lpc';
-  readonly version = 1;
+  readonly version = 2;
   readonly table = table;
   readonly state = initial(table);
   readonly pci: PciFunction;
@@ -48,11 +53,13 @@ export class Lpc implements Device<typeof table>, ConfigRegisters {
     _context: DeviceContext,
     private readonly options: LpcOptions,
   ) {
+    super();
     this.name = options.name ?? 'lpc';
-    this.pci = new PciFunction(
-      { vendor: 0x8086, ...(options.identity ?? { device: 0x7000 }), classCode: 0x060100, registers: this },
-      () => this.state.config,
-    );
+    this.pci = new PciFunction({ vendor: 0x8086, ...(options.identity ?? { device: 0x7000 }), classCode: 0x060100, registers: this }, () => this.state.config);
+  }
+
+  attach(bus: Bus): void {
+    bus.addPorts(COPROC_ERR, 1, this, this.name);
   }
 
   reset(): void {
@@ -63,6 +70,23 @@ export class Lpc implements Device<typeof table>, ConfigRegisters {
   restored(): void {
     this.pci.update();
     this.drive();
+    this.options.irq13.set((this.state.coprocessor & 1) !== 0);
+  }
+
+  /** FERR#. */
+  floatError(): void {
+    this.state.coprocessor = 1;
+    this.options.irq13.set(true);
+  }
+
+  protected readByte(): number {
+    return 0xff;
+  }
+  protected writeByte(port: number): void {
+    if (port !== COPROC_ERR) return;
+    this.state.coprocessor = 0;
+    this.options.irq13.set(false);
+    this.options.ignoreFloatError();
   }
 
   /** A PIRQ line changes: goes to its I/O APIC pin, and to the PIC as routed. */
@@ -82,13 +106,7 @@ export class Lpc implements Device<typeof table>, ConfigRegisters {
     const first = routeIndex(register);
     if (first === undefined) return this.options.others?.readConfig(register) ?? 0;
     const routes = this.state.pirq;
-    return (
-      (routes[first]! |
-        (routes[first + 1]! << 8) |
-        (routes[first + 2]! << 16) |
-        (routes[first + 3]! << 24)) >>>
-      0
-    );
+    return (routes[first]! | (routes[first + 1]! << 8) | (routes[first + 2]! << 16) | (routes[first + 3]! << 24)) >>> 0;
   }
 
   writeConfig(register: number, value: number, mask: number): void {
@@ -114,5 +132,4 @@ export class Lpc implements Device<typeof table>, ConfigRegisters {
   }
 }
 
-const routeIndex = (register: number): number | undefined =>
-  register === 0x60 ? 0 : register === 0x68 ? 4 : undefined;
+const routeIndex = (register: number): number | undefined => (register === 0x60 ? 0 : register === 0x68 ? 4 : undefined);

@@ -34,6 +34,8 @@ export interface EngineHost {
   setTaskPriority(vcpu: number, value: number): void;
   /** An exception or an NMI (vector 2) was delivered; `requestExit` here stops before the handler's first instruction. */
   exception?(vcpu: number, vector: number, code: number | undefined): void;
+  /** FERR#: an x87 error is to be reported the way of the AT, by interrupt 13. */
+  floatError?(vcpu: number): void;
   /** A system instruction is about to run, by its definition's name; what comes back is called once it has completed. */
   system?(vcpu: number, name: string): (() => void) | undefined;
   /** The vCPU's time-stamp counter was written. */
@@ -73,6 +75,8 @@ export interface Engine {
   readonly memory: WebAssembly.Memory;
   readonly ram: Uint8Array;
   backing(name: string): Backing;
+  /** The board's answer to `floatError`: the running vCPU goes on over the error. */
+  ignoreFloatError(): void;
   /** Maps a backing at a physical address (page-aligned), or takes it away. */
   mapBacking(name: string, address: number | null): void;
   /** Changes what a backing, or `ram`, holds, as its chip does: also where the guest can't write. */

@@ -2,12 +2,12 @@ import type { Backing, Shadow } from '../bus/device';
 import { guestError, internalError, type EmulatorError } from '../errors';
 import { IF, RF, TF } from '../x86/flags';
 import * as layout from '../x86/layout';
-import { generalProtection, GuestException } from '../x86/system/exceptions';
+import { generalProtection, GuestException, MF } from '../x86/system/exceptions';
 import { deliver, deliverException } from '../x86/system/deliver';
 import { HostInstruction } from '../x86/system/instruction';
 import { portBreakpoints, portDenied } from '../x86/system/io';
 import { systemInstructions } from '../x86/system';
-import { ACTIVE, CR0_EM, CR0_TS, HALTED, SHUTDOWN, Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
+import { ACTIVE, CR0_EM, CR0_NE, CR0_TS, HALTED, SHUTDOWN, Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
 import { BlockDecoder } from './blocks';
 import { Exit, type Engine, type EngineOptions, type Watch, type WatchHit } from './engine';
 import { EngineContext } from './context';
@@ -23,6 +23,8 @@ import { allocate, link, type EngineBinaries, type HelperExports } from './wasm-
 
 /** Longest stretch without coming back to the driver, in instructions. */
 const STRETCH = 1 << 22;
+/** ES and B of the x87 status word. */
+const FPU_SUMMARY = 0x8080;
 /** DR6: single step; DR7: general detect (SDM vol. 3, 17.2). */
 const DR6_BS = 1 << 14;
 const DR7_GD = 1 << 13;
@@ -425,6 +427,7 @@ export class WasmEngine implements Engine {
 
   private raise(fault: GuestException): boolean {
     this.resuming = undefined;
+    if (fault.vector === MF && !(this.vcpu.cr0 & CR0_NE)) return this.floatError();
     if (deliverException(this.context, fault)) {
       this.host.exception?.(this.selected, fault.vector, fault.code);
       return true;
@@ -432,6 +435,21 @@ export class WasmEngine implements Engine {
     this.vcpu.setU32(layout.ACTIVITY, SHUTDOWN);
     this.failure = undefined;
     return false;
+  }
+
+  /**
+   * An x87 error without CR0.NE: FERR# tells the board, and the vCPU waits in front of the instruction for an
+   * interrupt, the board's as a rule (SDM vol. 1, 8.7.2).
+   */
+  private floatError(): boolean {
+    this.vcpu.setU32(layout.ACTIVITY, HALTED);
+    this.host.floatError?.(this.selected);
+    return true;
+  }
+
+  /** IGNNE#, about: the running vCPU no longer waits for the error that is pending. */
+  ignoreFloatError(): void {
+    this.vcpu.setU16(layout.FPU_STATUS, this.vcpu.u16(layout.FPU_STATUS) & ~FPU_SUMMARY);
   }
 
   private deliverFault(): boolean {

@@ -141,6 +141,10 @@ export class MachineHost implements EngineHost {
     this.watch();
     if (this.traps?.exception(vcpu, vector, code)) this.stop();
   }
+  floatError(): void {
+    this.board.floatError();
+    this.rearm();
+  }
   system(vcpu: number, name: string): (() => void) | undefined {
     const completed = this.traps?.system(vcpu, name);
     return (

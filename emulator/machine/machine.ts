@@ -79,6 +79,7 @@ export class Machine {
         nmi: (vcpu) => engine.nmi(vcpu),
         init: (vcpu) => engine.init(vcpu),
         startup: (vcpu, vector) => engine.startup(vcpu, vector),
+        ignoreFloatError: () => engine.ignoreFloatError(),
         a20: (enabled) => this.setA20(enabled),
         transmit: (port, byte) => void (listener.serial(port, byte) && host.stop()),
         powerOff: () => host.request({ kind: 'power-off' }),

@@ -51,6 +51,8 @@ export interface Surroundings {
   nmi(vcpu: number): void;
   init(vcpu: number): void;
   startup(vcpu: number, vector: number): void;
+  /** The running vCPU goes on over its x87 error. */
+  ignoreFloatError(): void;
   a20(enabled: boolean): void;
   transmit(port: number, byte: number): void;
   powerOff(): void;
@@ -163,6 +165,8 @@ export class Board {
       ...chipset.lpc,
       pic: Array.from({ length: 16 }, (_, irq) => pic.line(irq)),
       ioApic: Array.from({ length: PIRQS }, (_, index) => ioApic.line(DEFAULT_TOPOLOGY.pci.pirqGsi + index)),
+      irq13: isa[13]!,
+      ignoreFloatError: () => around.ignoreFloatError(),
     });
     this.host = new PciHost(context, { resetControl, pirq: (index, level) => this.lpc.setPirq(index, level), pirqOf: chipset.pirqOf });
     const { hostBridge } = chipset;
@@ -191,7 +195,7 @@ export class Board {
 
     // What was put on the bus first answers where windows overlap: chips at fixed addresses come before BARs.
     apicBus.attachWindow(bus, () => this.lapics[around.current()]!);
-    const fixed = [ioApic, this.hpet, pic, pit, rtc, pmTimer, acpi, ...this.serial, debugConsole, ps2, portA, post, exit];
+    const fixed = [ioApic, this.hpet, pic, pit, rtc, pmTimer, acpi, ...this.serial, debugConsole, ps2, portA, this.lpc, post, exit];
     for (const chip of [...fixed, firmwareLog, fwCfg, ...this.flash, this.vga, chipset.pm]) chip?.attach(bus);
     if (platform.rom) bus.addBacking(platform.rom.address, around.backing(platform.rom.backing), platform.rom.backing);
     if (platform.lowBios > 0) bus.addBacking(LOW_BIOS_END - platform.lowBios, around.backing(BACKING.low), BACKING.low);
@@ -230,7 +234,9 @@ export class Board {
   }
 
   /** What is shown: the mode, and the bytes of video memory from its first row on. */
-  picture(): { readonly mode: { readonly width: number; readonly height: number; readonly depth: number; readonly stride: number }; readonly bytes: Uint8Array } | undefined {
+  picture():
+    | { readonly mode: { readonly width: number; readonly height: number; readonly depth: number; readonly stride: number }; readonly bytes: Uint8Array }
+    | undefined {
     const { fbuf, vga, ramfb } = this;
     const linear = fbuf?.mode();
     if (fbuf && linear) return { mode: linear, bytes: fbuf.backing.bytes };
@@ -257,6 +263,10 @@ export class Board {
 
   expire(now: Nanoseconds): void {
     for (const device of this.timed) if (device.deadline!() <= now) device.expire!(now);
+  }
+
+  floatError(): void {
+    this.lpc.floatError();
   }
 
   /** After all states were replaced. */

@@ -8,7 +8,10 @@ export type Upgrade = (fields: Fields) => Fields;
 /** By kind, and by the version that is upgraded. */
 export type Upgrades = Readonly<Record<string, Readonly<Record<number, Upgrade>>>>;
 
-export const UPGRADES: Upgrades = {};
+export const UPGRADES: Upgrades = {
+  // Version 2 has FERR#.
+  'device.lpc': { 1: (fields) => new Map(fields).set('coprocessor', 0) },
+};
 
 /** Throws where the chunk is newer than `version`, or so old that no way leads there. */
 export function upgrade(chunk: Chunk, version: number, upgrades: Upgrades = UPGRADES): Chunk {

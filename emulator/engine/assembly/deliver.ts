@@ -1,6 +1,6 @@
 // Exceptions and system calls of 64-bit mode, the usual case (x86/system/deliver.ts and return.ts have the others).
 import {
-  CODE_PAGE, CPL, CR2, CS, DECODE_MODE, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR, GPR, IDTR_BASE, IDTR_LIMIT,
+  CODE_PAGE, CPL, CR0, CR2, CS, DECODE_MODE, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR, GPR, IDTR_BASE, IDTR_LIMIT,
   LEAVE_FAULT,  MODE_64, MSR_LSTAR, MSR_SFMASK, MSR_STAR, PAGE_CODE, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PENDING_DEBUG, REC_OFFSET, RIP, SEG_BASE,
   SEG_LIMIT, SEG_SELECTOR, SS, TR, WATCHES,
 } from '../../x86/layout';
@@ -11,6 +11,8 @@ import { canonical, IMPLICIT, WRITE } from './paging';
 
 const RSP = GPR + 32;
 const PAGE_FAULT: u32 = 14;
+const MATH_FAULT: u32 = 16;
+const CR0_NE: u64 = 1 << 5;
 const LOOKED_AT: u32 = PAGE_CODE | PAGE_TABLE | PAGE_ROM | PAGE_WATCHED;
 
 @external("host", "exception")
@@ -39,6 +41,8 @@ export function quickDeliver(): u32 {
 function deliverPlain(vector: u32, errorCode: u32, hasCode: u32, address: u64): bool {
   const flags = load<u64>(EFLAGS);
   if (!(load<u32>(DECODE_MODE) & MODE_64) || load<u32>(PENDING_DEBUG) || load<u32>(WATCHES) || vector == 1 || flags & ~PLAIN) return false;
+  // Without CR0.NE it is for the board (WasmEngine.floatError).
+  if (vector == MATH_FAULT && !(load<u64>(CR0) & CR0_NE)) return false;
   if (vector * 16 + 15 > load<u32>(IDTR_LIMIT)) return false;
   const gate = plainRead(load<u64>(IDTR_BASE) + ((vector * 16) as u64), 16, IMPLICIT);
   if (!gate) return false;

@@ -57,7 +57,9 @@ function make(context: DeviceContext = new TestContext()) {
   const pic = Array.from({ length: 16 }, () => new TestLine());
   const ioApic = Array.from({ length: 8 }, () => new TestLine());
   const resets: string[] = [];
-  const lpc = new Lpc(context, { pic, ioApic });
+  const irq13 = new TestLine();
+  const released: boolean[] = [];
+  const lpc = new Lpc(context, { pic, ioApic, irq13, ignoreFloatError: () => released.push(irq13.level) });
   const host = new PciHost(context, {
     ecam: 0xe0000000,
     resetControl: new ResetControl(context, (kind) => resets.push(kind)),
@@ -81,7 +83,7 @@ function make(context: DeviceContext = new TestContext()) {
     select(device, register);
     bus.out(0xcfc + (register & 3), value, size);
   };
-  return { bus, host, lpc, hostbridge, fbuf, sample, pic, ioApic, resets, read, write };
+  return { bus, host, lpc, hostbridge, fbuf, sample, pic, ioApic, irq13, released, resets, read, write };
 }
 
 describe('PciHost', () => {
@@ -231,6 +233,23 @@ describe('PciFunction', () => {
       [0xfee01000, 0x4040],
     ]);
     assert.equal(read(5, 0x42, 2), 0x0095);
+  });
+});
+
+describe('Lpc', () => {
+  it('asserts interrupt 13 at FERR# until port 0xF0 is written, after a restore too', () => {
+    const { bus, lpc, irq13, released } = make();
+    lpc.attach(bus);
+    lpc.floatError();
+    assert.equal(irq13.level, true);
+    irq13.set(false);
+    lpc.restored();
+    assert.equal(irq13.level, true);
+    bus.out(0xf1, 0);
+    assert.equal(irq13.level, true);
+    bus.out(0xf0, 0);
+    assert.deepEqual(released, [false]);
+    assert.equal(lpc.state.coprocessor, 0);
   });
 });
 

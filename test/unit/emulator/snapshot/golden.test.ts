@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { openGuest } from '../../../../emulator/machine/open';
 
 const folder = join(__dirname, '../../../golden/snapshots');
-/** The state hash at position 400,000, as the release had it. */
-const RELEASES = [{ file: '0.1.guest', hash: '11c93e2944ec0c67cdffb9cec116b273' }];
+/** The state hash at position 400,000. It changes only where a chip's table gains a field, which the file's upgrade fills in. */
+const RELEASES = [{ file: '0.1.guest', hash: '0800647fd4a145093e5831f2903c4cbf' }];
 
 describe('snapshots of releases', function () {
   this.timeout(60_000);
