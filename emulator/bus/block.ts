@@ -11,6 +11,8 @@ export type BlockFailure =
   | 'read-only'
   /** The image could not be read: an unrecovered medium error. */
   | 'medium'
+  /** There is no room for what was written. */
+  | 'full'
   /** The length of the buffer is no whole number of sectors: the chip's fault or its guest's. */
   | 'length';
 
@@ -40,8 +42,10 @@ export interface BlockDevice {
   read(lba: number, into: Uint8Array): BlockResult;
   /** Writes as many sectors as `from` holds; the bytes are copied. */
   write(lba: number, from: Uint8Array): BlockResult;
-  /** Sectors become zeros: WRITE ZEROES, and DISCARD or TRIM, after which they read as zeros here. Cheap however many there are. */
+  /** Sectors become zeros: WRITE ZEROES. Takes memory and time for each page, so chips bound what one request may ask for. */
   zero(lba: number, count: number): BlockResult;
+  /** Nobody needs the contents: DISCARD, TRIM, deallocate. What is read afterwards is zeros or what was there before. Cheap however many. */
+  discard(lba: number, count: number): BlockResult;
   /** Everything written so far is to last. */
   flush(): BlockResult;
 }
