@@ -25,34 +25,64 @@ const CONTRACTS = {
 };
 
 const rooms = Object.entries(ROOMS).map(([name, allowed]) =>
-  forbid(`emulator-${name}`, `emulator/${name} imports ${allowed.length ? `only ${allowed.join(', ')}` : 'no other room'}.`, { path: room(name) }, {
-    path: '^(emulator|adapter|extension|media)/',
-    pathNot: ['^emulator/errors\\.ts$', room(name), ...allowed.map(room), ...(CONTRACTS[name] ?? [])],
-  }),
+  forbid(
+    `emulator-${name}`,
+    `emulator/${name} imports ${allowed.length ? `only ${allowed.join(', ')}` : 'no other room'}.`,
+    { path: room(name) },
+    {
+      path: '^(emulator|adapter|extension|media)/',
+      pathNot: ['^emulator/errors\\.ts$', room(name), ...allowed.map(room), ...(CONTRACTS[name] ?? [])],
+    },
+  ),
 );
 
 module.exports = {
   forbidden: [
     ...rooms,
     forbid('adapter', 'The adapter stands on the emulator and knows nothing of VS Code.', { path: '^adapter/' }, { path: '^(extension|media)/' }),
-    forbid('adapter-machine', "The adapter sees the machine's interface, not its insides.", { path: '^adapter/' }, {
-      path: '^emulator/',
-      pathNot: ['^emulator/errors\\.ts$', '^emulator/machine/(api|client|messages|expression|open|viewers|vnc)\\.ts$', '^emulator/firmware/elf\\.ts$'],
-    }),
+    forbid(
+      'adapter-machine',
+      "The adapter sees the machine's interface, not its insides.",
+      { path: '^adapter/' },
+      {
+        path: '^emulator/',
+        pathNot: ['^emulator/errors\\.ts$', '^emulator/machine/(api|client|messages|expression|open|viewers|vnc)\\.ts$', '^emulator/firmware/elf\\.ts$'],
+      },
+    ),
     forbid('extension', 'The extension talks to the emulator through the adapter alone.', { path: '^extension/' }, { path: '^(emulator|media)/' }),
-    forbid('media', 'Webviews share types of the protocol with the adapter and nothing else.', { path: '^media/' }, {
-      path: '^(emulator|adapter|extension)/',
-      pathNot: '^adapter/protocol/',
-    }),
+    forbid(
+      'media',
+      'Webviews share types of the protocol with the adapter and nothing else.',
+      { path: '^media/' },
+      {
+        path: '^(emulator|adapter|extension)/',
+        pathNot: '^adapter/protocol/',
+      },
+    ),
     forbid('media-types', 'What webviews take from the protocol are types.', { path: '^media/' }, { path: '^adapter/', dependencyTypesNot: ['type-only'] }),
     forbid('vscode', 'Only the extension imports vscode.', { pathNot: '^(extension|test/clients)/' }, { path: '^vscode$' }),
-    forbid('koffi', 'Native calls are made by emulator/kvm and by the test oracle alone.', { pathNot: '^(emulator/kvm|test/oracle)/' }, { path: '(^|/)koffi(/|$)' }),
-    forbid('no-tests', 'The product imports nothing of tests, benchmarks and scripts.', { path: '^(emulator|adapter|extension|media)/' }, { path: '^(test|bench|scripts)/' }),
-    forbid('no-development', 'The product imports no package that is only there for development.', { path: '^(emulator|adapter|extension|media)/' }, {
-      dependencyTypes: ['npm-dev'],
-      dependencyTypesNot: ['type-only'],
-      pathNot: '@types/',
-    }),
+    forbid(
+      'koffi',
+      'Native calls are made by emulator/kvm and by the test oracle alone.',
+      { pathNot: '^(emulator/kvm|test/oracle)/' },
+      { path: '(^|/)koffi(/|$)' },
+    ),
+    forbid(
+      'no-tests',
+      'The product imports nothing of tests, benchmarks and scripts.',
+      { path: '^(emulator|adapter|extension|media)/' },
+      { path: '^(test|bench|scripts)/' },
+    ),
+    forbid(
+      'no-development',
+      'The product imports no package that is only there for development.',
+      { path: '^(emulator|adapter|extension|media)/' },
+      {
+        dependencyTypes: ['npm-dev'],
+        dependencyTypesNot: ['type-only'],
+        pathNot: '@types/',
+      },
+    ),
     forbid('unresolved', 'Every import leads somewhere.', {}, { couldNotResolve: true, pathNot: '^vscode$' }),
   ],
   options: {
@@ -60,6 +90,10 @@ module.exports = {
     exclude: { path: '^(node_modules|dist|emulator/engine/assembly)/' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.json'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
   },
 };

@@ -25,5 +25,4 @@ export const userError = (code: string, message: string, cause?: unknown): Emula
 export const guestError = (code: string, message: string): EmulatorError => new EmulatorError(code, 'guest', message);
 
 /** A defect of this program. */
-export const internalError = (code: string, message: string): EmulatorError =>
-  new EmulatorError(code, 'internal', message);
+export const internalError = (code: string, message: string): EmulatorError => new EmulatorError(code, 'internal', message);

@@ -12,7 +12,11 @@ const WORKSPACE = '${workspaceFolder}';
 async function imagesIn(folder: vscode.WorkspaceFolder): Promise<Image[]> {
   const files = await vscode.workspace.findFiles(new vscode.RelativePattern(folder, '**/*'), NOT_IN, MOST_FILES);
   const paths = files.filter(({ scheme }) => scheme === 'file').map(({ fsPath }) => fsPath);
-  return paths.filter(mayBeImage).map(recognise).filter((image) => image !== undefined).sort((a, b) => a.path.localeCompare(b.path));
+  return paths
+    .filter(mayBeImage)
+    .map(recognise)
+    .filter((image) => image !== undefined)
+    .sort((a, b) => a.path.localeCompare(b.path));
 }
 
 /** Paths below the folder, written so that the launch.json can be shared. */
@@ -46,7 +50,10 @@ export class GuestConfigurations implements vscode.DebugConfigurationProvider {
   }
 
   /** An empty configuration means that there is no launch.json. */
-  async resolveDebugConfiguration(folder: vscode.WorkspaceFolder | undefined, given: vscode.DebugConfiguration): Promise<vscode.DebugConfiguration | undefined | null> {
+  async resolveDebugConfiguration(
+    folder: vscode.WorkspaceFolder | undefined,
+    given: vscode.DebugConfiguration,
+  ): Promise<vscode.DebugConfiguration | undefined | null> {
     if (given.type || given.request || given.name) return given;
     const found = await this.found(folder ?? vscode.workspace.workspaceFolders?.[0]);
     const only = found.length === 1 ? found[0] : undefined;
@@ -65,6 +72,10 @@ export function registerConfigurations(context: vscode.ExtensionContext): void {
   const { Initial, Dynamic } = vscode.DebugConfigurationProviderTriggerKind;
   context.subscriptions.push(
     vscode.debug.registerDebugConfigurationProvider(DEBUG_TYPE, provider, Initial),
-    vscode.debug.registerDebugConfigurationProvider(DEBUG_TYPE, { provideDebugConfigurations: (folder) => provider.provideDebugConfigurations(folder) }, Dynamic),
+    vscode.debug.registerDebugConfigurationProvider(
+      DEBUG_TYPE,
+      { provideDebugConfigurations: (folder) => provider.provideDebugConfigurations(folder) },
+      Dynamic,
+    ),
   );
 }

@@ -56,14 +56,16 @@ function hasPvhNote(head: Buffer, read: (offset: number, length: number) => Buff
   const table = read(tableAt, entrySize * count);
   for (let at = 0; at + entrySize <= table.length; at += entrySize) {
     if (table.readUInt32LE(at) !== PT_NOTE) continue;
-    const [offset, size] = wide ? [Number(table.readBigUInt64LE(at + 8)), Number(table.readBigUInt64LE(at + 32))] : [table.readUInt32LE(at + 4), table.readUInt32LE(at + 16)];
+    const [offset, size] = wide
+      ? [Number(table.readBigUInt64LE(at + 8)), Number(table.readBigUInt64LE(at + 32))]
+      : [table.readUInt32LE(at + 4), table.readUInt32LE(at + 16)];
     if (notesHavePvh(read(offset, Math.min(size, HEAD)))) return true;
   }
   return false;
 }
 
 function notesHavePvh(notes: Buffer): boolean {
-  for (let at = 0; at + 12 <= notes.length; ) {
+  for (let at = 0; at + 12 <= notes.length;) {
     const [nameSize, descriptionSize, type] = [notes.readUInt32LE(at), notes.readUInt32LE(at + 4), notes.readUInt32LE(at + 8)];
     if (type === XEN_ELFNOTE_PHYS32_ENTRY && notes.toString('latin1', at + 12, at + 16) === 'Xen\0') return true;
     at += 12 + ((nameSize + 3) & ~3) + ((descriptionSize + 3) & ~3);

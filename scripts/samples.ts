@@ -28,7 +28,9 @@ export function buildSample(name: string, output: string): void {
   const folder = join(ROOT, 'samples', name);
   const objects = mkdtempSync(join(tmpdir(), 'guest-sample-'));
   try {
-    const sources = readdirSync(folder).filter((file) => /\.[cS]$/.test(file)).sort();
+    const sources = readdirSync(folder)
+      .filter((file) => /\.[cS]$/.test(file))
+      .sort();
     const made = sources.map((source) => {
       const object = join(objects, `${basename(source)}.o`);
       run('gcc', [...FLAGS, `-ffile-prefix-map=${folder}=${COMPILED_AS}/${name}`, '-c', join(folder, source), '-o', object], folder);

@@ -32,10 +32,7 @@ function cpuOf(vcpu: number, registers: Readonly<Record<string, bigint>>): Cpu {
   const long = (get('efer') & EFER_LMA) !== 0n;
   const attributes = registers['cs.attributes'];
   const protectedMode = (get('cr0') & PE) !== 0n;
-  const bits: Bits =
-    attributes === undefined
-      ? long ? 64 : protectedMode ? 32 : 16
-      : long && attributes & ACCESS_L ? 64 : attributes & ACCESS_D ? 32 : 16;
+  const bits: Bits = attributes === undefined ? (long ? 64 : protectedMode ? 32 : 16) : long && attributes & ACCESS_L ? 64 : attributes & ACCESS_D ? 32 : 16;
   const linear = (segment: string, offset: bigint): bigint => (bits === 64 ? offset : (get(`${segment}.base`) + offset) & 0xffff_ffffn);
   const onStack = (register: string): bigint => linear('ss', BigInt.asUintN(bits, get(register)));
   return { vcpu, registers, bits, pc: linear('cs', get('rip')), sp: onStack('rsp'), fp: onStack('rbp') };

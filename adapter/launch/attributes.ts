@@ -48,30 +48,54 @@ export const ATTRIBUTES = {
   loadMode: {
     type: 'string',
     enum: ['real', 'protected', 'long'],
-    enumDescriptions: [
-      '16-bit real mode',
-      '32-bit protected mode with flat segments, paging off',
-      '64-bit long mode with identity-mapped memory',
-    ],
+    enumDescriptions: ['16-bit real mode', '32-bit protected mode with flat segments, paging off', '64-bit long mode with identity-mapped memory'],
     description: 'Processor mode in which a flat binary starts.',
   },
   memory: { type: 'size', ...MEMORY_LIMITS, default: '512M', description: 'RAM of the machine, 16M to 3G: bytes, or a number with the unit K, M or G.' },
   cpus: { type: 'integer', minimum: 1, maximum: 16, default: 1, description: 'Number of virtual processors; each is a thread of the debug session.' },
-  startTime: { type: 'string', default: '2025-01-01T00:00:00Z', description: "The guest's wall clock at power-on (ISO 8601), or `now`. A fixed time makes runs repeatable." },
-  display: { type: 'display', default: '1024x768', description: 'Resolution of the framebuffer, as `1024x768`; or a device, `fbuf`, `vga` or `ramfb` (the last two with firmware), perhaps with `,w=1024,h=768`; `false` for a machine without a screen.' },
+  startTime: {
+    type: 'string',
+    default: '2025-01-01T00:00:00Z',
+    description: "The guest's wall clock at power-on (ISO 8601), or `now`. A fixed time makes runs repeatable.",
+  },
+  display: {
+    type: 'display',
+    default: '1024x768',
+    description:
+      'Resolution of the framebuffer, as `1024x768`; or a device, `fbuf`, `vga` or `ramfb` (the last two with firmware), perhaps with `,w=1024,h=768`; `false` for a machine without a screen.',
+  },
   serial: { type: 'string', default: 'console', description: 'Where the first serial line goes: `console` (Debug Console), `none`, or the path of a file.' },
   stopOnEntry: { type: 'boolean', default: false, description: "Stop at the guest's first instruction." },
-  stopOnExit: { type: 'boolean', default: false, description: 'Stop, instead of ending the session, when the guest powers off or ends itself: its past can be inspected then.' },
+  stopOnExit: {
+    type: 'boolean',
+    default: false,
+    description: 'Stop, instead of ending the session, when the guest powers off or ends itself: its past can be inspected then.',
+  },
   symbols: {
     type: 'symbols',
     default: [],
-    description: 'Symbol files, each an ELF file with symbols and DWARF, or a System.map; `{ "path": …, "offset": … }` adds a load offset, as for a relocated kernel.',
+    description:
+      'Symbol files, each an ELF file with symbols and DWARF, or a System.map; `{ "path": …, "offset": … }` adds a load offset, as for a relocated kernel.',
   },
   sourceMap: { type: 'map', default: {}, description: 'Source folders as compiled, and where they are here: `{ "/usr/src/linux": "${workspaceFolder}" }`.' },
-  historyMegabytes: { type: 'integer', minimum: 0, maximum: 65536, default: 512, description: 'Memory for checkpoints, from which the past is rebuilt; 0 switches history (stepping back) off.' },
+  historyMegabytes: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 65536,
+    default: 512,
+    description: 'Memory for checkpoints, from which the past is rebuilt; 0 switches history (stepping back) off.',
+  },
   checkpointEvery: { type: 'integer', minimum: 100_000, default: 20_000_000, description: 'Instructions between automatic checkpoints.' },
-  debugExitPort: { type: 'port', default: 0xf4, description: 'I/O port of the isa-debug-exit device, through which a guest ends the session with an exit code; `false` for none.' },
-  vnc: { type: 'string', description: 'Serve the display to VNC viewers too: `HOST:PORT`, `:DISPLAY`, `ws:HOST:PORT` (WebSocket) or `unix:PATH`; `,password-file=FILE` asks for a password, which any address but this machine needs.' },
+  debugExitPort: {
+    type: 'port',
+    default: 0xf4,
+    description: 'I/O port of the isa-debug-exit device, through which a guest ends the session with an exit code; `false` for none.',
+  },
+  vnc: {
+    type: 'string',
+    description:
+      'Serve the display to VNC viewers too: `HOST:PORT`, `:DISPLAY`, `ws:HOST:PORT` (WebSocket) or `unix:PATH`; `,password-file=FILE` asks for a password, which any address but this machine needs.',
+  },
   timeout: { type: 'integer', minimum: 1, description: 'Pause the guest after so many seconds of running.' },
   snapshot: { type: 'path', description: 'Resume from this snapshot file instead of booting.' },
   suspendFile: { type: 'path', description: 'Where “Disconnect and Suspend” saves the machine; beside the kernel by default.' },
@@ -82,6 +106,19 @@ export type AttributeName = keyof typeof ATTRIBUTES;
 
 /** What VS Code adds to every configuration; passed over by the validation. */
 export const HOST_ATTRIBUTES: readonly string[] = [
-  'name', 'type', 'request', 'noDebug', 'presentation', 'preLaunchTask', 'postDebugTask', 'internalConsoleOptions',
-  'debugServer', 'serverReadyAction', 'suppressMultipleSessionWarning', 'windows', 'linux', 'osx', 'debugAdapter',
+  'name',
+  'type',
+  'request',
+  'noDebug',
+  'presentation',
+  'preLaunchTask',
+  'postDebugTask',
+  'internalConsoleOptions',
+  'debugServer',
+  'serverReadyAction',
+  'suppressMultipleSessionWarning',
+  'windows',
+  'linux',
+  'osx',
+  'debugAdapter',
 ];

@@ -6,18 +6,23 @@ import { userError } from '../../emulator/errors';
 import type { Symbol } from './index';
 
 const KIND: Readonly<Record<string, Symbol['kind']>> = {
-  t: 'function', w: 'function', i: 'function', d: 'object', b: 'object', r: 'object', v: 'object',
+  t: 'function',
+  w: 'function',
+  i: 'function',
+  d: 'object',
+  b: 'object',
+  r: 'object',
+  v: 'object',
 };
 
 /** Does this look like a System.map? */
-export const isSystemMap = (bytes: Uint8Array): boolean =>
-  /^[0-9a-f]{4,16} [a-zA-Z?-] \S/.test(Buffer.from(bytes.subarray(0, 64)).toString('latin1'));
+export const isSystemMap = (bytes: Uint8Array): boolean => /^[0-9a-f]{4,16} [a-zA-Z?-] \S/.test(Buffer.from(bytes.subarray(0, 64)).toString('latin1'));
 
 export function parseSystemMap(name: string, bytes: Uint8Array, offset: bigint): Symbol[] {
   const symbols: Symbol[] = [];
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   let line = 0;
-  for (let start = 0; start < text.length; ) {
+  for (let start = 0; start < text.length;) {
     const newline = text.indexOf('\n', start);
     const end = newline < 0 ? text.length : newline;
     const row = text.slice(start, end);

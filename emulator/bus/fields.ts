@@ -23,12 +23,12 @@ export interface BitField {
 export type BitTable = Readonly<Record<string, BitField>>;
 
 export const bit = (low: number, about: string): BitField => ({ low, width: 1, about });
-export const bits = (
-  high: number,
-  low: number,
-  about: string,
-  values?: Readonly<Record<number, string>>,
-): BitField => ({ low, width: high - low + 1, about, ...(values && { values }) });
+export const bits = (high: number, low: number, about: string, values?: Readonly<Record<number, string>>): BitField => ({
+  low,
+  width: high - low + 1,
+  about,
+  ...(values && { values }),
+});
 
 interface Scalar<Kind extends string, Value> {
   readonly kind: Kind;
@@ -72,18 +72,7 @@ export interface Group<Table extends FieldTable> {
   readonly fields: Table;
 }
 
-export type Field =
-  | U8
-  | U16
-  | U32
-  | U64
-  | Bool
-  | Time
-  | Choice<string>
-  | Bytes
-  | List<Field>
-  | Queue
-  | Group<FieldTable>;
+export type Field = U8 | U16 | U32 | U64 | Bool | Time | Choice<string> | Bytes | List<Field> | Queue | Group<FieldTable>;
 export interface FieldTable {
   readonly [name: string]: Field;
 }
@@ -107,12 +96,12 @@ export type ValueOf<F extends Field> = F extends { kind: 'choice'; words: readon
                 : never;
 export type StateOf<Table extends FieldTable> = { -readonly [Name in keyof Table]: ValueOf<Table[Name]> };
 
-const scalar = <Kind extends string, Value>(
-  kind: Kind,
-  about: string,
-  initial: Value,
-  bitTable?: BitTable,
-): Scalar<Kind, Value> => ({ kind, about, initial, ...(bitTable && { bits: bitTable }) });
+const scalar = <Kind extends string, Value>(kind: Kind, about: string, initial: Value, bitTable?: BitTable): Scalar<Kind, Value> => ({
+  kind,
+  about,
+  initial,
+  ...(bitTable && { bits: bitTable }),
+});
 
 export const u8 = (about: string, bitTable?: BitTable, start = 0): U8 => scalar('u8', about, start, bitTable);
 export const u16 = (about: string, bitTable?: BitTable, start = 0): U16 => scalar('u16', about, start, bitTable);
@@ -158,9 +147,7 @@ function initialValue(field: Field): unknown {
 
 /** A fresh state in which every field has its initial value. */
 export function initial<Table extends FieldTable>(table: Table): StateOf<Table> {
-  return Object.fromEntries(
-    Object.entries(table).map(([name, field]) => [name, initialValue(field)]),
-  ) as StateOf<Table>;
+  return Object.fromEntries(Object.entries(table).map(([name, field]) => [name, initialValue(field)])) as StateOf<Table>;
 }
 
 /** Puts every field of `state` back to its initial value, in place. */

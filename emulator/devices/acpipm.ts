@@ -157,8 +157,7 @@ export class AcpiPm extends BytePorts implements Device<typeof table> {
         break;
       case control + 1:
         state.control = (state.control & 0x00ff) | ((value << 8) & SLP_TYP);
-        if ((value << 8) & SLP_EN && (state.control & SLP_TYP) >> 10 === this.sleepTypeS5)
-          this.options.powerOff();
+        if ((value << 8) & SLP_EN && (state.control & SLP_TYP) >> 10 === this.sleepTypeS5) this.options.powerOff();
         break;
       case ACPI_PORTS.smiCommand:
         if (value === ACPI_ENABLE) state.control |= SCI_EN;

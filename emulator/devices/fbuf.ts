@@ -87,15 +87,12 @@ export class Fbuf implements Device<typeof table>, MmioHandler {
   /** The mode of the linear framebuffer; undefined while VGA is selected. */
   mode(): FbufMode | undefined {
     const { vga, width, height, depth } = this.state.mode;
-    return vga || !this.fits(width, height, depth)
-      ? undefined
-      : { width, height, depth, stride: width * (depth >> 3) };
+    return vga || !this.fits(width, height, depth) ? undefined : { width, height, depth, stride: width * (depth >> 3) };
   }
 
   mmioRead(offset: number, size: AccessSize): number {
     let value = 0;
-    for (let i = 0; i < size; i++)
-      value |= ((this.word((offset + i) & ~1) >>> (8 * ((offset + i) & 1))) & 0xff) << (8 * i);
+    for (let i = 0; i < size; i++) value |= ((this.word((offset + i) & ~1) >>> (8 * ((offset + i) & 1))) & 0xff) << (8 * i);
     return value >>> 0;
   }
 

@@ -35,10 +35,7 @@ export class HostBridge implements Device<typeof table>, ConfigRegisters {
   ) {
     this.pam = new Pam(() => this.state.pam, options.shadow);
     this.name = options.name ?? 'hostbridge';
-    this.pci = new PciFunction(
-      { ...IDENTITY[options.model ?? 'bhyve'], classCode: 0x060000, registers: this },
-      () => this.state.config,
-    );
+    this.pci = new PciFunction({ ...IDENTITY[options.model ?? 'bhyve'], classCode: 0x060000, registers: this }, () => this.state.config);
   }
 
   reset(): void {

@@ -29,11 +29,7 @@ const tableOf = (pins: number) =>
         0x10000,
       ),
     ),
-    redirectionHigh: list(
-      pins,
-      'Redirection table, bits 63-32',
-      u32('Redirection entry, bits 63-32', { DEST: bits(31, 24, 'Destination') }),
-    ),
+    redirectionHigh: list(pins, 'Redirection table, bits 63-32', u32('Redirection entry, bits 63-32', { DEST: bits(31, 24, 'Destination') })),
   });
 type Table = ReturnType<typeof tableOf>;
 
@@ -175,5 +171,4 @@ export class IoApic implements Device<Table>, MmioHandler, EoiListener {
 }
 
 /** Only fixed and lowest priority may be level triggered: the other modes have no EOI. */
-const isLevel = (low: number): boolean =>
-  (low & LEVEL) !== 0 && ((low >>> 8) & 7) <= DeliveryMode.LowestPriority;
+const isLevel = (low: number): boolean => (low & LEVEL) !== 0 && ((low >>> 8) & 7) <= DeliveryMode.LowestPriority;

@@ -230,8 +230,7 @@ export class Lapic implements Device<typeof lapicTable>, LocalApic, MmioHandler,
     if (destination === BROADCAST) return true;
     if (!logical) return destination === state.id;
     const ldr = this.logicalId();
-    if (this.mode === 'x2apic')
-      return destination >>> 16 === ldr >>> 16 && (destination & ldr & 0xffff) !== 0;
+    if (this.mode === 'x2apic') return destination >>> 16 === ldr >>> 16 && (destination & ldr & 0xffff) !== 0;
     const logicalId = ldr >>> 24;
     if (state.dfr >>> 28 === 0xf) return (destination & logicalId) !== 0;
     return destination >>> 4 === logicalId >>> 4 && (destination & logicalId & 0xf) !== 0;

@@ -58,8 +58,7 @@ export class LapicRegisters {
         this.apic.sendIpi(widen(state.icrHigh >>> 24));
         return;
       default:
-        if (!this.write(register, value >>> 0) && !this.readable(register))
-          this.apic.error(ESR_ILLEGAL_REGISTER);
+        if (!this.write(register, value >>> 0) && !this.readable(register)) this.apic.error(ESR_ILLEGAL_REGISTER);
     }
   }
 

@@ -49,11 +49,7 @@ export const lapicTable = fields({
     Subclass: bits(3, 0, 'Subclass'),
   }),
   ldr: u32('Logical Destination Register of xAPIC mode', { LogicalId: bits(31, 24, 'Logical APIC id') }),
-  dfr: u32(
-    'Destination Format Register',
-    { Model: bits(31, 28, 'Model', { 0: 'Cluster', 15: 'Flat' }) },
-    0xffffffff,
-  ),
+  dfr: u32('Destination Format Register', { Model: bits(31, 28, 'Model', { 0: 'Cluster', 15: 'Flat' }) }, 0xffffffff),
   svr: u32(
     'Spurious Interrupt Vector Register',
     {
@@ -171,11 +167,4 @@ export const stored = {
   [Register.Divide]: 'divide',
 } as const satisfies Record<number, keyof LapicState>;
 
-export const lvtFields = [
-  'lvtTimer',
-  'lvtThermal',
-  'lvtPerformance',
-  'lvtLint0',
-  'lvtLint1',
-  'lvtError',
-] as const satisfies readonly (keyof LapicState)[];
+export const lvtFields = ['lvtTimer', 'lvtThermal', 'lvtPerformance', 'lvtLint0', 'lvtLint1', 'lvtError'] as const satisfies readonly (keyof LapicState)[];

@@ -118,8 +118,7 @@ export class LapicTimer {
   private settle(): void {
     const { state } = this;
     if (this.mode === TSC_DEADLINE) {
-      if (state.tscDeadline !== 0n && this.nsAtTsc(Number(state.tscDeadline)) <= this.now())
-        state.tscDeadline = 0n;
+      if (state.tscDeadline !== 0n && this.nsAtTsc(Number(state.tscDeadline)) <= this.now()) state.tscDeadline = 0n;
       return;
     }
     if (state.timerStart === Infinity) return;

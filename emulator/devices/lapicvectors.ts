@@ -9,8 +9,7 @@ export function highest(words: readonly number[]): number {
   return -1;
 }
 
-export const has = (words: readonly number[], vector: number): boolean =>
-  (words[vector >>> 5]! & (1 << (vector & 31))) !== 0;
+export const has = (words: readonly number[], vector: number): boolean => (words[vector >>> 5]! & (1 << (vector & 31))) !== 0;
 
 export function add(words: number[], vector: number): void {
   words[vector >>> 5] = (words[vector >>> 5]! | (1 << (vector & 31))) >>> 0;

@@ -89,8 +89,7 @@ export class PciHost implements Device<typeof table>, PortHandler, MmioHandler {
 
   /** Functions in order of their number. */
   *list(): IterableIterator<{ device: number; fn: number; pci: PciFunction }> {
-    for (const key of [...this.functions.keys()].sort((a, b) => a - b))
-      yield { device: key >> 3, fn: key & 7, pci: this.functions.get(key)! };
+    for (const key of [...this.functions.keys()].sort((a, b) => a - b)) yield { device: key >> 3, fn: key & 7, pci: this.functions.get(key)! };
   }
 
   reset(): void {
@@ -99,8 +98,7 @@ export class PciHost implements Device<typeof table>, PortHandler, MmioHandler {
 
   portRead(port: number, size: AccessSize): number {
     if (port === CONFIG_ADDRESS && size === 4) return this.state.configAddress;
-    if (port === RESET_CONTROL && size === 1 && this.options.resetControl)
-      return this.options.resetControl.portRead(port, size);
+    if (port === RESET_CONTROL && size === 1 && this.options.resetControl) return this.options.resetControl.portRead(port, size);
     const at = port - CONFIG_DATA;
     if (at < 0 || !(this.state.configAddress & ENABLE)) return openBus(size);
     return this.readConfig(this.state.configAddress & 0xfffffc, at, size);

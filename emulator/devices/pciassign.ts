@@ -23,8 +23,7 @@ export function assignPci(host: PciHost, windows: PciWindows, interruptLine: (pi
   for (const { pci, index, bar } of bars.sort((a, b) => b.bar.size - a.bar.size)) {
     const kind = bar.kind === 'mem64' && !windows.mem64 ? 'mem32' : bar.kind;
     const address = Math.ceil(next[kind] / bar.size) * bar.size;
-    if (address + bar.size - 1 > windows[kind]![1])
-      throw userError('pci-window-full', `No ${kind} addresses are left for a BAR of ${bar.size} bytes`);
+    if (address + bar.size - 1 > windows[kind]![1]) throw userError('pci-window-full', `No ${kind} addresses are left for a BAR of ${bar.size} bytes`);
     next[kind] = address + bar.size;
     writeBar(pci, index, bar, address);
   }

@@ -64,8 +64,7 @@ export class MsiCapability implements Capability {
 
   write(register: number, value: number, mask: number): void {
     const msi = this.registers();
-    const merge = (old: number, writable: number): number =>
-      ((old & ~(mask & writable)) | (value & mask & writable)) >>> 0;
+    const merge = (old: number, writable: number): number => ((old & ~(mask & writable)) | (value & mask & writable)) >>> 0;
     switch (register) {
       case 0x0:
         msi.control = merge(msi.control << 16, (CONTROL.ENABLE | CONTROL.MME) << 16) >>> 16;

@@ -177,8 +177,7 @@ export class PciFunction {
 
   write(register: number, value: number, mask: number): void {
     const header = this.header();
-    const merge = (old: number, writable: number): number =>
-      ((old & ~(mask & writable)) | (value & mask & writable)) >>> 0;
+    const merge = (old: number, writable: number): number => ((old & ~(mask & writable)) | (value & mask & writable)) >>> 0;
     switch (register) {
       case 0x04:
         header.command = merge(header.command, COMMAND_WRITABLE);
@@ -225,12 +224,7 @@ export class PciFunction {
 
   private readBar(index: number): number {
     const bar = this.identity.bars?.[index];
-    const flags =
-      bar === undefined
-        ? 0
-        : bar.kind === 'io'
-          ? 1
-          : (bar.kind === 'mem64' ? 4 : 0) | (bar.prefetchable ? 8 : 0);
+    const flags = bar === undefined ? 0 : bar.kind === 'io' ? 1 : (bar.kind === 'mem64' ? 4 : 0) | (bar.prefetchable ? 8 : 0);
     return ((this.header().bars[index]! & this.writableOf(index)) | flags) >>> 0;
   }
 
@@ -294,12 +288,8 @@ export class PciFunction {
     this.slot?.interrupt(this.identity.interruptPin, level);
   }
 
-  private capabilityAt(
-    register: number,
-  ): { offset: number; capability: Capability; next: number } | undefined {
-    const index = this.capabilities.findIndex(
-      ({ offset, capability }) => register >= offset && register < offset + capability.length,
-    );
+  private capabilityAt(register: number): { offset: number; capability: Capability; next: number } | undefined {
+    const index = this.capabilities.findIndex(({ offset, capability }) => register >= offset && register < offset + capability.length);
     if (index < 0) return undefined;
     return { ...this.capabilities[index]!, next: this.capabilities[index + 1]?.offset ?? 0 };
   }

@@ -118,9 +118,7 @@ export class PitCounter {
         if (c.start === Infinity) break;
         if (!gate) c.stop = Math.max(now, c.start);
         else if (c.stop !== Infinity) {
-          c.start = this.clock.nsAt(
-            this.clock.ticksAt(c.start) + this.clock.ticksAt(now) - this.clock.ticksAt(c.stop),
-          );
+          c.start = this.clock.nsAt(this.clock.ticksAt(c.start) + this.clock.ticksAt(now) - this.clock.ticksAt(c.stop));
           c.stop = Infinity;
         }
         break;
@@ -260,11 +258,7 @@ export class PitCounter {
 }
 
 /** Four decimal digits; a guest's digits above 9 count as what they weigh. */
-const fromBcd = (value: number): number =>
-  ((value >> 12) * 1000 + ((value >> 8) & 15) * 100 + ((value >> 4) & 15) * 10 + (value & 15)) % 10000;
+const fromBcd = (value: number): number => ((value >> 12) * 1000 + ((value >> 8) & 15) * 100 + ((value >> 4) & 15) * 10 + (value & 15)) % 10000;
 
 const toBcd = (value: number): number =>
-  (Math.floor(value / 1000) << 12) |
-  ((Math.floor(value / 100) % 10) << 8) |
-  ((Math.floor(value / 10) % 10) << 4) |
-  (value % 10);
+  (Math.floor(value / 1000) << 12) | ((Math.floor(value / 100) % 10) << 8) | ((Math.floor(value / 10) % 10) << 4) | (value % 10);

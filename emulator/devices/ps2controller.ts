@@ -254,8 +254,7 @@ export class Ps2Controller extends BytePorts implements Device<typeof table> {
     if (state.status & STATUS.OBF) return;
     const answer = state.responses.shift() ?? this.fromKeyboard();
     if (answer !== undefined) return this.load(answer, 0);
-    const aux =
-      state.auxEchoes.shift() ?? (state.mode & MODE.AUX_OFF ? undefined : this.options.mouse?.next());
+    const aux = state.auxEchoes.shift() ?? (state.mode & MODE.AUX_OFF ? undefined : this.options.mouse?.next());
     if (aux !== undefined) this.load(aux, STATUS.AUX);
   }
 

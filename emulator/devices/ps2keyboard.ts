@@ -2,16 +2,7 @@
 import type { Device, DeviceContext, Nanoseconds } from '../bus/device';
 import { bit, bits, bool, bytes, choice, fields, initial, queue, reset, time, u8 } from '../bus/fields';
 import type { Ps2Device } from './ps2controller';
-import {
-  defaultSet3Modes,
-  KEYS,
-  make,
-  release,
-  sequenceToSet1,
-  SET3_BREAK,
-  SET3_TYPEMATIC,
-  type KeyCodes,
-} from './scancodes';
+import { defaultSet3Modes, KEYS, make, release, sequenceToSet1, SET3_BREAK, SET3_TYPEMATIC, type KeyCodes } from './scancodes';
 
 const ACK = 0xfa;
 const RESEND = 0xfe;
@@ -39,13 +30,7 @@ const table = fields({
     },
     DEFAULT_TYPEMATIC,
   ),
-  awaiting: choice('The command that waits for its byte', [
-    'nothing',
-    'leds',
-    'scanSet',
-    'typematic',
-    'keyMode',
-  ]),
+  awaiting: choice('The command that waits for its byte', ['nothing', 'leds', 'scanSet', 'typematic', 'keyMode']),
   keyMode: u8('Behaviour that keys named next get'),
   keyModes: bytes(256, 'Behaviour by set 3 code: bit 0 typematic, bit 1 with break code'),
   replies: queue(16, 'Answers to commands, sent before keys'),

@@ -52,8 +52,7 @@ export interface PointerInput {
 }
 
 const signed = (value: number): number => (value << 16) >> 16;
-const accumulate = (old: number, change: number): number =>
-  clamp(signed(old) + (Math.trunc(change) || 0), -0x7fff, 0x7fff) & 0xffff;
+const accumulate = (old: number, change: number): number => clamp(signed(old) + (Math.trunc(change) || 0), -0x7fff, 0x7fff) & 0xffff;
 const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
 
 export class Ps2Mouse implements Device<typeof table>, Ps2Device {
@@ -111,8 +110,7 @@ export class Ps2Mouse implements Device<typeof table>, Ps2Device {
     }
     state.rate = value;
     state.knock = [state.knock[1]!, state.knock[2]!, value];
-    const knocked = (sequence: readonly number[]): boolean =>
-      sequence.every((rate, i) => rate === state.knock[i]);
+    const knocked = (sequence: readonly number[]): boolean => sequence.every((rate, i) => rate === state.knock[i]);
     if (knocked(WHEEL_KNOCK) && state.id === ID.STANDARD) state.id = ID.WHEEL;
     else if (knocked(BUTTONS_KNOCK) && state.id === ID.WHEEL) state.id = ID.FIVE_BUTTONS;
     this.reply(ACK);
@@ -230,11 +228,7 @@ export class Ps2Mouse implements Device<typeof table>, Ps2Device {
     state.dz = accumulate(state.dz, -z);
     state.reported = state.buttons;
     const [sx, sy] = scale === 2 ? [scaled(x), scaled(y)] : [x, y];
-    const packet = [
-      0x08 | (state.buttons & 7) | (sx < 0 ? 0x10 : 0) | (sy < 0 ? 0x20 : 0),
-      sx & 0xff,
-      sy & 0xff,
-    ];
+    const packet = [0x08 | (state.buttons & 7) | (sx < 0 ? 0x10 : 0) | (sy < 0 ? 0x20 : 0), sx & 0xff, sy & 0xff];
     if (state.id === ID.WHEEL) packet.push(z & 0xff);
     if (state.id === ID.FIVE_BUTTONS) packet.push((z & 0x0f) | ((state.buttons & 0x18) << 1));
     return packet;

@@ -28,11 +28,7 @@ const UF = 0x10;
 const table = fields({
   index: u8('Byte selected at port 0x70', { NMI: bit(7, 'NMI off'), Index: bits(6, 0, 'CMOS address') }),
   index2: u8('Byte of the second bank selected at port 0x72'),
-  a: u8(
-    'Register A',
-    { RS: bits(3, 0, 'Rate of the periodic interrupt'), DV: bits(6, 4, 'Divider', { 2: '32.768 kHz' }) },
-    0x26,
-  ),
+  a: u8('Register A', { RS: bits(3, 0, 'Rate of the periodic interrupt'), DV: bits(6, 4, 'Divider', { 2: '32.768 kHz' }) }, 0x26),
   b: u8(
     'Register B',
     {

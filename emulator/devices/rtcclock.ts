@@ -21,17 +21,12 @@ const DONT_CARE = 0xc0;
 
 /** The bytes that follow the time; the alarm bytes and all others are plain RAM. */
 export function isClockByte(address: number): boolean {
-  return (
-    (address <= YEAR && address !== SECONDS_ALARM && address !== MINUTES_ALARM && address !== HOURS_ALARM) ||
-    address === CENTURY
-  );
+  return (address <= YEAR && address !== SECONDS_ALARM && address !== MINUTES_ALARM && address !== HOURS_ALARM) || address === CENTURY;
 }
 
-const encode = (value: number, b: number): number =>
-  b & BINARY ? value : (Math.floor(value / 10) << 4) | (value % 10);
+const encode = (value: number, b: number): number => (b & BINARY ? value : (Math.floor(value / 10) << 4) | (value % 10));
 
-const decode = (value: number, b: number): number =>
-  b & BINARY ? value : (value >> 4) * 10 + (value & 0x0f);
+const decode = (value: number, b: number): number => (b & BINARY ? value : (value >> 4) * 10 + (value & 0x0f));
 
 function encodeHours(hours: number, b: number): number {
   if (b & H24) return encode(hours, b);
@@ -68,10 +63,7 @@ export function readClock(address: number, date: CalendarTime, weekdayOffset: nu
 }
 
 /** What the clock bytes say, once the clock starts from them. */
-export function writeClock(
-  cmos: Uint8Array,
-  b: number,
-): { date: Omit<CalendarTime, 'weekday'>; weekday: number } {
+export function writeClock(cmos: Uint8Array, b: number): { date: Omit<CalendarTime, 'weekday'>; weekday: number } {
   const at = (address: number): number => decode(cmos[address]!, b);
   return {
     date: {
@@ -88,8 +80,7 @@ export function writeClock(
 
 /** Seconds from `second` of the day until the alarm, 1 to 86400; Infinity if it can't match. */
 export function nextAlarm(second: number, cmos: Uint8Array, b: number): number {
-  const wanted = (address: number, value: number): number =>
-    (cmos[address]! & DONT_CARE) === DONT_CARE ? -1 : value;
+  const wanted = (address: number, value: number): number => ((cmos[address]! & DONT_CARE) === DONT_CARE ? -1 : value);
   const hours = wanted(HOURS_ALARM, decodeHours(cmos[HOURS_ALARM]!, b));
   const minutes = wanted(MINUTES_ALARM, decode(cmos[MINUTES_ALARM]!, b));
   const seconds = wanted(SECONDS_ALARM, decode(cmos[SECONDS_ALARM]!, b));

@@ -17,8 +17,7 @@ const TRANSLATION = [
 ] as const;
 export const RELEASE = 0xf0;
 
-export const set2ToSet1 = (code: number): number =>
-  code === 0x83 ? 0x41 : code === 0x84 ? 0x54 : (TRANSLATION[code] ?? code);
+export const set2ToSet1 = (code: number): number => (code === 0x83 ? 0x41 : code === 0x84 ? 0x54 : (TRANSLATION[code] ?? code));
 
 export interface KeyCodes {
   /** 0xE0xx with the prefix E0. */
@@ -121,5 +120,4 @@ export function sequenceToSet1(sequence: readonly number[]): number[] {
 }
 
 export const make = (code: number): number[] => (code > 0xff ? [code >> 8, code & 0xff] : [code]);
-export const release = (code: number): number[] =>
-  code > 0xff ? [code >> 8, RELEASE, code & 0xff] : [RELEASE, code];
+export const release = (code: number): number[] => (code > 0xff ? [code >> 8, RELEASE, code & 0xff] : [RELEASE, code]);

@@ -290,10 +290,7 @@ export class Uart16550 extends BytePorts implements Device<typeof uartFields> {
   private updateModem(): void {
     const { mcr, msr } = this.state;
     const inputs = this.looped
-      ? (mcr & MCR.RTS ? MSR.CTS : 0) |
-        (mcr & MCR.DTR ? MSR.DSR : 0) |
-        (mcr & MCR.OUT1 ? MSR.RI : 0) |
-        (mcr & MCR.OUT2 ? MSR.DCD : 0)
+      ? (mcr & MCR.RTS ? MSR.CTS : 0) | (mcr & MCR.DTR ? MSR.DSR : 0) | (mcr & MCR.OUT1 ? MSR.RI : 0) | (mcr & MCR.OUT2 ? MSR.DCD : 0)
       : PEER_PRESENT;
     const changed = inputs ^ (msr & 0xf0);
     const deltas =

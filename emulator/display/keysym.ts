@@ -40,9 +40,7 @@ const NAMED: readonly (readonly [keysym: number, code: string])[] = [
 
 const CODES: ReadonlyMap<number, string> = new Map([
   ...NAMED,
-  ...Object.entries(PRINTABLE).flatMap(([code, characters]) =>
-    [...characters].map((character) => [character.charCodeAt(0), code] as const),
-  ),
+  ...Object.entries(PRINTABLE).flatMap(([code, characters]) => [...characters].map((character) => [character.charCodeAt(0), code] as const)),
   ...Array.from({ length: 26 }, (_, i) => [0x41 + i, `Key${String.fromCharCode(0x41 + i)}`] as const),
   ...Array.from({ length: 26 }, (_, i) => [0x61 + i, `Key${String.fromCharCode(0x41 + i)}`] as const),
   ...Array.from({ length: 10 }, (_, i) => [0xffb0 + i, `Numpad${i}`] as const),

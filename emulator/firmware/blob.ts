@@ -22,8 +22,7 @@ export class Blob {
     if (at + length > this.bytes.length) {
       throw userError(
         'boot-information-too-long',
-        `${this.what} at ${hex(this.address)} has no room for more than ${this.bytes.length} bytes: ` +
-          'use a shorter command line or fewer modules',
+        `${this.what} at ${hex(this.address)} has no room for more than ${this.bytes.length} bytes: ` + 'use a shorter command line or fewer modules',
       );
     }
     this.used = at + length;

@@ -73,27 +73,19 @@ export interface BzImageHeader {
   readonly initSize: number;
 }
 
-export const isBzImage = (bytes: Uint8Array): boolean =>
-  bytes.length >= 0x206 && new Reader('', bytes).u32(HDR.magic, '') === MAGIC;
+export const isBzImage = (bytes: Uint8Array): boolean => bytes.length >= 0x206 && new Reader('', bytes).u32(HDR.magic, '') === MAGIC;
 
 export function readBzImageHeader({ name, bytes }: NamedFile): BzImageHeader {
   const file = new Reader(name, bytes);
   const bootFlag = file.u16(HDR.bootFlag, 'boot_flag');
   if (file.u32(HDR.magic, 'setup header') !== MAGIC || bootFlag !== 0xaa55) {
-    throw userError(
-      'kernel-format',
-      `${name}: no Linux kernel image: "HdrS" at 0x202 or AA55 at 0x1fe is missing`,
-    );
+    throw userError('kernel-format', `${name}: no Linux kernel image: "HdrS" at 0x202 or AA55 at 0x1fe is missing`);
   }
   const version = file.u16(HDR.version, 'version');
-  const since = (least: number, value: () => number, otherwise: number): number =>
-    version >= least ? value() : otherwise;
+  const since = (least: number, value: () => number, otherwise: number): number => (version >= least ? value() : otherwise);
   if (version < 0x202 || !(file.u8(HDR.loadFlags, 'loadflags') & LOADED_HIGH)) {
     const text = `${version >> 8}.${(version & 0xff).toString().padStart(2, '0')}`;
-    throw userError(
-      'kernel-format',
-      `${name}: boot protocol ${text} without a high kernel (zImage) can't be loaded`,
-    );
+    throw userError('kernel-format', `${name}: boot protocol ${text} without a high kernel (zImage) can't be loaded`);
   }
   const kernelOffset = ((file.u8(HDR.setupSects, 'setup_sects') || 4) + 1) * 512;
   const sysSize = since(0x204, () => file.u32(HDR.sysSize, 'syssize') * 16, 0);
@@ -128,16 +120,10 @@ export function loadBzImage(image: NamedFile, options: LinuxOptions): LoadPlan {
   const header = readBzImageHeader(image);
   const long = options.protocol ? options.protocol === 64 : header.entry64;
   if (long && !header.entry64) {
-    throw userError(
-      'kernel-format',
-      `${name}: this kernel has no 64-bit entry (XLF_KERNEL_64 in xloadflags at 0x236)`,
-    );
+    throw userError('kernel-format', `${name}: this kernel has no 64-bit entry (XLF_KERNEL_64 in xloadflags at 0x236)`);
   }
   if (options.modules?.length) {
-    throw userError(
-      'image-modules',
-      `${name}: Linux takes an initrd, no modules (${options.modules[0]?.name})`,
-    );
+    throw userError('image-modules', `${name}: Linux takes an initrd, no modules (${options.modules[0]?.name})`);
   }
 
   // A relocatable kernel loaded lower moves itself up to pref_address, so nothing is gained by a lower place.
@@ -146,8 +132,7 @@ export function loadBzImage(image: NamedFile, options: LinuxOptions): LoadPlan {
   if (end > memorySize) {
     throw userError(
       'memory-too-small',
-      `${name}: the kernel needs ${Math.ceil(end / MEGABYTE)} MB of memory (to ${hex(end)}), the guest has ` +
-        `${memorySize / MEGABYTE} MB`,
+      `${name}: the kernel needs ${Math.ceil(end / MEGABYTE)} MB of memory (to ${hex(end)}), the guest has ` + `${memorySize / MEGABYTE} MB`,
     );
   }
   const kernel = segment('kernel', address, bytes.subarray(header.kernelOffset), header.initSize);
@@ -155,10 +140,7 @@ export function loadBzImage(image: NamedFile, options: LinuxOptions): LoadPlan {
 
   const commandLine = cString(options.commandLine ?? '');
   if (commandLine.length - 1 > header.commandLineSize) {
-    throw userError(
-      'command-line-too-long',
-      `${name}: the command line has ${commandLine.length - 1} bytes, this kernel takes ${header.commandLineSize}`,
-    );
+    throw userError('command-line-too-long', `${name}: the command line has ${commandLine.length - 1} bytes, this kernel takes ${header.commandLineSize}`);
   }
   const initrd = options.initrd && placeInitrd(options.initrd, header, kernel, memorySize);
   if (initrd) segments.push(initrd);
@@ -173,12 +155,7 @@ export function loadBzImage(image: NamedFile, options: LinuxOptions): LoadPlan {
   return { format: 'linux', segments, entry };
 }
 
-function placeInitrd(
-  initrd: NamedFile,
-  header: BzImageHeader,
-  kernel: Segment,
-  memorySize: number,
-): Segment | undefined {
+function placeInitrd(initrd: NamedFile, header: BzImageHeader, kernel: Segment, memorySize: number): Segment | undefined {
   const { name, bytes } = initrd;
   if (bytes.length === 0) throw userError('initrd-empty', `${name}: the initrd is empty`);
   const limit = Math.min(header.initrdAddrMax + 1, memorySize);
@@ -186,20 +163,14 @@ function placeInitrd(
   if (address === undefined || address < kernel.address) {
     throw userError(
       'memory-too-small',
-      `${name}: the initrd of ${bytes.length} bytes doesn't fit between the kernel's end at ` +
-        `${hex(kernel.address + kernel.memorySize)} and ${hex(limit)}`,
+      `${name}: the initrd of ${bytes.length} bytes doesn't fit between the kernel's end at ` + `${hex(kernel.address + kernel.memorySize)} and ${hex(limit)}`,
     );
   }
   return segment('initrd', address, bytes);
 }
 
 /** The "zero page": the setup header with the loader's fields filled in, the memory map, the screen. */
-function bootParams(
-  image: NamedFile,
-  options: LoadOptions,
-  kernel: number,
-  initrd: Segment | undefined,
-): Uint8Array {
+function bootParams(image: NamedFile, options: LoadOptions, kernel: number, initrd: Segment | undefined): Uint8Array {
   const page = new Uint8Array(PAGE);
   const view = new DataView(page.buffer);
   const header = new Reader(image.name, image.bytes);

@@ -25,10 +25,7 @@ const FIXED: readonly MemoryRange[] = [
 ];
 
 /** Ranges sorted by address; they never overlap. */
-export function memoryMap(
-  memorySize: number,
-  reserved: readonly { readonly address: number; readonly length: number }[] = [],
-): MemoryRange[] {
+export function memoryMap(memorySize: number, reserved: readonly { readonly address: number; readonly length: number }[] = []): MemoryRange[] {
   const ranges: MemoryRange[] = [
     { address: 0, length: EBDA, type: E820.usable },
     { address: EBDA, length: VIDEO_MEMORY - EBDA, type: E820.reserved },

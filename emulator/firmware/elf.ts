@@ -61,8 +61,7 @@ export interface ElfNote {
 const SYMBOL_TYPES = ['none', 'object', 'function', 'section', 'file'] as const;
 const BINDINGS = ['local', 'global', 'weak'] as const;
 
-export const isElf = (bytes: Uint8Array): boolean =>
-  bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
+export const isElf = (bytes: Uint8Array): boolean => bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
 
 export class ElfFile {
   readonly bits: 32 | 64;
@@ -78,22 +77,16 @@ export class ElfFile {
     bytes: Uint8Array,
   ) {
     const file = (this.reader = new Reader(name, bytes));
-    if (!isElf(bytes))
-      throw userError('elf-format', `${name}: no ELF file: it doesn't begin with 7F 45 4C 46`);
+    if (!isElf(bytes)) throw userError('elf-format', `${name}: no ELF file: it doesn't begin with 7F 45 4C 46`);
     const elfClass = file.u8(4, 'ELF class');
-    if (elfClass !== 1 && elfClass !== 2)
-      throw userError('elf-format', `${name}: ELF class ${elfClass} at 0x4 is unknown`);
-    if (file.u8(5, 'ELF byte order') !== 1)
-      throw userError('elf-format', `${name}: a big-endian ELF file, not for x86`);
+    if (elfClass !== 1 && elfClass !== 2) throw userError('elf-format', `${name}: ELF class ${elfClass} at 0x4 is unknown`);
+    if (file.u8(5, 'ELF byte order') !== 1) throw userError('elf-format', `${name}: a big-endian ELF file, not for x86`);
     this.bits = elfClass === 2 ? 64 : 32;
     file.slice(0, this.bits === 64 ? 64 : 52, 'ELF header');
     this.type = file.u16(16, 'e_type');
     this.machine = file.u16(18, 'e_machine');
     if (this.machine !== EM.i386 && this.machine !== EM.x86_64) {
-      throw userError(
-        'elf-format',
-        `${name}: an ELF file for another processor (e_machine ${this.machine}), not for x86`,
-      );
+      throw userError('elf-format', `${name}: an ELF file for another processor (e_machine ${this.machine}), not for x86`);
     }
     this.entry = this.bits === 64 ? file.u64(24, 'e_entry') : BigInt(file.u32(24, 'e_entry'));
     this.sections = this.readSections();
@@ -172,10 +165,7 @@ export class ElfFile {
 
   private table(what: string, offset: number, entrySize: number, count: number, least: number): void {
     if (entrySize < least) {
-      throw userError(
-        'elf-format',
-        `${this.name}: ${what} entries of ${entrySize} bytes are too small (${least})`,
-      );
+      throw userError('elf-format', `${this.name}: ${what} entries of ${entrySize} bytes are too small (${least})`);
     }
     this.reader.slice(offset, entrySize * count, `table of ${count} ${what}s`);
   }
@@ -201,10 +191,7 @@ export class ElfFile {
     const type = header.u32(0, 'compression type');
     const size = this.wide ? header.size64(8, 'size') : header.u32(4, 'size');
     if (type !== 1 || size > INFLATE_LIMIT) {
-      throw userError(
-        'elf-format',
-        `${header.name}: compressed by method ${type} to ${size} bytes, can't be read`,
-      );
+      throw userError('elf-format', `${header.name}: compressed by method ${type} to ${size} bytes, can't be read`);
     }
     try {
       return inflateSync(raw.subarray(this.wide ? 24 : 12), { maxOutputLength: Math.max(size, 1) });
@@ -220,9 +207,7 @@ export class ElfFile {
 
   /** All symbols with a name; the dynamic ones where there are no others. */
   symbols(): ElfSymbol[] {
-    const table =
-      this.sections.find((section) => section.type === SHT.symbols) ??
-      this.sections.find((section) => section.type === SHT.dynamicSymbols);
+    const table = this.sections.find((section) => section.type === SHT.symbols) ?? this.sections.find((section) => section.type === SHT.dynamicSymbols);
     const strings = table && this.sections[table.link];
     if (!table || !strings) return [];
     const file = new Reader(`${this.name}, section ${table.name}`, this.data(table));

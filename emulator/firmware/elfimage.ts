@@ -15,15 +15,11 @@ export function elfSegments(elf: ElfFile): Segment[] {
     if (header.type !== PT.load || header.memorySize === 0) continue;
     const what = `segment ${segments.length} (${hex(header.virtualAddress)})`;
     if (header.fileSize > header.memorySize) {
-      throw userError(
-        'elf-format',
-        `${elf.name}: ${what} has ${header.fileSize} bytes in the file for ${header.memorySize} in memory`,
-      );
+      throw userError('elf-format', `${elf.name}: ${what} has ${header.fileSize} bytes in the file for ${header.memorySize} in memory`);
     }
     segments.push(segment(what, header.physicalAddress, elf.contents(header), header.memorySize));
   }
-  if (segments.length === 0)
-    throw userError('elf-format', `${elf.name}: nothing to load: no PT_LOAD segment`);
+  if (segments.length === 0) throw userError('elf-format', `${elf.name}: nothing to load: no PT_LOAD segment`);
   return segments;
 }
 
@@ -36,9 +32,7 @@ export function physicalEntry(elf: ElfFile): number {
   }
   const inside = elf.programHeaders.some(
     ({ type, physicalAddress, memorySize }) =>
-      type === PT.load &&
-      elf.entry >= BigInt(physicalAddress) &&
-      elf.entry < BigInt(physicalAddress) + BigInt(memorySize),
+      type === PT.load && elf.entry >= BigInt(physicalAddress) && elf.entry < BigInt(physicalAddress) + BigInt(memorySize),
   );
   if (!inside) throw userError('elf-format', `${elf.name}: entry point ${hex(elf.entry)} lies in no segment`);
   return Number(elf.entry);

@@ -118,8 +118,7 @@ function identityMap(): Segment {
   const PRESENT_WRITABLE = 3n;
   const LARGE = 1n << 7n;
   const tables = new DataView(new ArrayBuffer(6 * PAGE));
-  const pointer = (at: number, target: number): void =>
-    tables.setBigUint64(at, BigInt(PAGE_TABLES + target) | PRESENT_WRITABLE, true);
+  const pointer = (at: number, target: number): void => tables.setBigUint64(at, BigInt(PAGE_TABLES + target) | PRESENT_WRITABLE, true);
   pointer(0, PAGE);
   for (let directory = 0; directory < 4; directory++) pointer(PAGE + 8 * directory, (2 + directory) * PAGE);
   for (let page = 0; page < 4 * 512; page++) {

@@ -3,15 +3,7 @@ import { userError } from '../errors';
 import { ElfFile } from './elf';
 import { elfSegments, physicalEntry } from './elfimage';
 import { longState, lowMemory, protectedState, realState } from './entry';
-import {
-  checkSegments,
-  hex,
-  segment,
-  type EntryState,
-  type LoadOptions,
-  type LoadPlan,
-  type NamedFile,
-} from './plan';
+import { checkSegments, hex, segment, type EntryState, type LoadOptions, type LoadPlan, type NamedFile } from './plan';
 
 export type FlatMode = 'real16' | 'protected32' | 'long64';
 
@@ -34,10 +26,7 @@ export function loadFlat(image: NamedFile, flat: FlatOptions, options: LoadOptio
   const start = flat.entry ?? flat.address;
   if (bytes.length === 0) throw userError('kernel-format', `${name}: the file is empty`);
   if (start < flat.address || start >= flat.address + bytes.length) {
-    throw userError(
-      'kernel-format',
-      `${name}: entry ${hex(start)} lies outside the image at ${hex(flat.address)}`,
-    );
+    throw userError('kernel-format', `${name}: entry ${hex(start)} lies outside the image at ${hex(flat.address)}`);
   }
   const entry = flatEntry(name, flat.mode, start);
   const segments = [segment('image', flat.address, bytes), ...lowMemory(entry)];
@@ -48,8 +37,7 @@ export function loadFlat(image: NamedFile, flat: FlatOptions, options: LoadOptio
 function flatEntry(name: string, mode: FlatMode, start: number): EntryState {
   switch (mode) {
     case 'real16': {
-      if (start > 0xfffff)
-        throw userError('kernel-format', `${name}: real mode can't begin at ${hex(start)}, above 1 MB`);
+      if (start > 0xfffff) throw userError('kernel-format', `${name}: real mode can't begin at ${hex(start)}, above 1 MB`);
       const cs = start <= 0xffff ? 0 : start >>> 4;
       return realState(cs, { rip: BigInt(start - cs * 16), rsp: BigInt(BOOT_SECTOR), rdx: FIRST_DISK });
     }

@@ -44,16 +44,8 @@ export function detectFormat({ name, bytes }: NamedFile): ImageFormat {
 
 export function loadImage(image: NamedFile, options: ImageOptions): LoadPlan {
   const { memorySize } = options;
-  if (
-    !Number.isInteger(memorySize) ||
-    memorySize < MEMORY_MIN ||
-    memorySize > MEMORY_MAX ||
-    memorySize % MEGABYTE
-  ) {
-    throw userError(
-      'memory-size',
-      `memory of ${memorySize} bytes: whole megabytes from 16 MB to 3072 MB are possible`,
-    );
+  if (!Number.isInteger(memorySize) || memorySize < MEMORY_MIN || memorySize > MEMORY_MAX || memorySize % MEGABYTE) {
+    throw userError('memory-size', `memory of ${memorySize} bytes: whole megabytes from 16 MB to 3072 MB are possible`);
   }
   const format = options.format ?? (options.flat ? 'flat' : detectFormat(image));
   switch (format) {
@@ -68,8 +60,7 @@ export function loadImage(image: NamedFile, options: ImageOptions): LoadPlan {
     case 'elf':
       return loadElf(image, options);
     case 'flat':
-      if (!options.flat)
-        throw userError('flat-options', `${image.name}: a flat binary needs an address and a mode`);
+      if (!options.flat) throw userError('flat-options', `${image.name}: a flat binary needs an address and a mode`);
       return loadFlat(image, options.flat, options);
   }
 }

@@ -7,11 +7,7 @@ export interface PlacedModule {
 }
 
 /** Modules one after another, page-aligned, above the kernel; an initrd comes first. */
-export function placeModules(
-  kernelName: string,
-  kernel: readonly Segment[],
-  options: LoadOptions,
-): PlacedModule[] {
+export function placeModules(kernelName: string, kernel: readonly Segment[], options: LoadOptions): PlacedModule[] {
   const modules: BootModule[] = [...(options.initrd ? [options.initrd] : []), ...(options.modules ?? [])];
   let next = pageUp(Math.max(MEGABYTE, ...kernel.map((s) => s.address + s.memorySize)));
   return modules.map(({ name, bytes, commandLine }) => {

@@ -6,15 +6,7 @@ import { elfSegments, physicalEntry } from './elfimage';
 import { EBDA, HIGH_MEMORY, memoryMap } from './e820';
 import { lowMemory, protectedState } from './entry';
 import { placeModules, type PlacedModule } from './modules';
-import {
-  checkSegments,
-  hex,
-  segment,
-  type LoadOptions,
-  type LoadPlan,
-  type NamedFile,
-  type Segment,
-} from './plan';
+import { checkSegments, hex, segment, type LoadOptions, type LoadPlan, type NamedFile, type Segment } from './plan';
 import { Reader } from './reader';
 
 const HEADER_MAGIC = 0x1badb002;
@@ -82,10 +74,7 @@ function kernelOf(image: NamedFile, at: number, flags: number): Kernel {
     return { segments: [aoutSegment(image, at, addresses)], entry: field(4) };
   }
   if (!isElf(image.bytes)) {
-    throw userError(
-      'kernel-format',
-      `${image.name}: the Multiboot header gives no addresses and this is no ELF file`,
-    );
+    throw userError('kernel-format', `${image.name}: the Multiboot header gives no addresses and this is no ELF file`);
   }
   const elf = new ElfFile(image.name, image.bytes);
   return { segments: elfSegments(elf), entry: physicalEntry(elf), elf };
@@ -94,27 +83,18 @@ function kernelOf(image: NamedFile, at: number, flags: number): Kernel {
 export function loadMultiboot(image: NamedFile, options: LoadOptions): LoadPlan {
   const { name, bytes } = image;
   const at = findMultiboot(bytes);
-  if (at === null)
-    throw userError('kernel-format', `${name}: no Multiboot header in the first ${SEARCH} bytes`);
+  if (at === null) throw userError('kernel-format', `${name}: no Multiboot header in the first ${SEARCH} bytes`);
   const flags = new Reader(name, bytes).u32(at + 4, 'Multiboot flags');
   const unknown = flags & 0xffff & ~KNOWN_REQUIREMENTS;
   if (unknown) {
-    throw userError(
-      'kernel-format',
-      `${name}: Multiboot header at ${hex(at)} requires unknown features ${hex(unknown)}`,
-    );
+    throw userError('kernel-format', `${name}: Multiboot header at ${hex(at)} requires unknown features ${hex(unknown)}`);
   }
   const kernel = kernelOf(image, at, flags);
   checkSegments(name, kernel.segments, options.memorySize);
   const modules = placeModules(name, kernel.segments, options);
   const info = information(options, modules);
   const entry = protectedState({ rip: BigInt(kernel.entry), rax: LOADER_MAGIC, rbx: BigInt(INFO) });
-  const segments = [
-    ...kernel.segments,
-    ...modules.map((module) => module.segment),
-    info,
-    ...lowMemory(entry),
-  ];
+  const segments = [...kernel.segments, ...modules.map((module) => module.segment), info, ...lowMemory(entry)];
   checkSegments(name, segments, options.memorySize);
   return { format: 'multiboot', segments, entry, ...(kernel.elf && { symbols: kernel.elf.symbols() }) };
 }
@@ -171,5 +151,4 @@ function information(options: LoadOptions, modules: readonly PlacedModule[]): Se
 }
 
 /** Position and size of red, green and blue. */
-export const colours = (bitsPerPixel: number): readonly number[] =>
-  bitsPerPixel === 16 ? [11, 5, 5, 6, 0, 5] : [16, 8, 8, 8, 0, 8];
+export const colours = (bitsPerPixel: number): readonly number[] => (bitsPerPixel === 16 ? [11, 5, 5, 6, 0, 5] : [16, 8, 8, 8, 0, 8]);

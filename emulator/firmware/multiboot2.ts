@@ -7,16 +7,7 @@ import { EBDA, HIGH_MEMORY, memoryMap } from './e820';
 import { lowMemory, protectedState } from './entry';
 import { placeModules, type PlacedModule } from './modules';
 import { aoutSegment, colours, type AoutAddresses } from './multiboot';
-import {
-  checkSegments,
-  cString,
-  hex,
-  segment,
-  type LoadOptions,
-  type LoadPlan,
-  type NamedFile,
-  type Segment,
-} from './plan';
+import { checkSegments, cString, hex, segment, type LoadOptions, type LoadPlan, type NamedFile, type Segment } from './plan';
 import { Reader } from './reader';
 
 const HEADER_MAGIC = 0xe85250d6;
@@ -76,10 +67,7 @@ interface Header {
 function readHeader(file: Reader, at: number, available: ReadonlySet<number>): Header {
   const architecture = file.u32(at + 4, 'Multiboot2 header');
   if (architecture !== ARCHITECTURE_I386) {
-    throw userError(
-      'kernel-format',
-      `${file.name}: Multiboot2 header for architecture ${architecture}, not for i386`,
-    );
+    throw userError('kernel-format', `${file.name}: Multiboot2 header for architecture ${architecture}, not for i386`);
   }
   const end = at + file.u32(at + 8, 'Multiboot2 header');
   const header: Header = {};
@@ -91,8 +79,7 @@ function readHeader(file: Reader, at: number, available: ReadonlySet<number>): H
     const refuse = (what: string): never => {
       throw userError('kernel-format', `${file.name}: Multiboot2 header at ${hex(tag)} requires ${what}`);
     };
-    if (size < 8)
-      throw userError('kernel-format', `${file.name}: Multiboot2 tag at ${hex(tag)} has size ${size}`);
+    if (size < 8) throw userError('kernel-format', `${file.name}: Multiboot2 tag at ${hex(tag)} has size ${size}`);
     switch (type) {
       case HEADER_TAG.end:
         return header;
@@ -115,8 +102,7 @@ function readHeader(file: Reader, at: number, available: ReadonlySet<number>): H
       case HEADER_TAG.efi64Entry:
         break;
       default:
-        if (!optional)
-          refuse(type === HEADER_TAG.efiBootServices ? 'EFI boot services' : `unknown feature ${type}`);
+        if (!optional) refuse(type === HEADER_TAG.efiBootServices ? 'EFI boot services' : `unknown feature ${type}`);
     }
     tag += Math.ceil(size / 8) * 8;
   }
@@ -126,8 +112,7 @@ function readHeader(file: Reader, at: number, available: ReadonlySet<number>): H
 export function loadMultiboot2(image: NamedFile, options: LoadOptions): LoadPlan {
   const { name, bytes } = image;
   const at = findMultiboot2(bytes);
-  if (at === null)
-    throw userError('kernel-format', `${name}: no Multiboot2 header in the first ${SEARCH} bytes`);
+  if (at === null) throw userError('kernel-format', `${name}: no Multiboot2 header in the first ${SEARCH} bytes`);
   const available = new Set<number>(Object.values(TAG));
   if (!options.rsdp) available.delete(TAG.oldRsdp);
   if (!options.rsdp || options.rsdp.bytes.length < 36) available.delete(TAG.newRsdp);
@@ -137,14 +122,9 @@ export function loadMultiboot2(image: NamedFile, options: LoadOptions): LoadPlan
   let kernel: Segment[];
   if (header.addresses) kernel = [aoutSegment(image, at, header.addresses)];
   else if (elf) kernel = elfSegments(elf);
-  else
-    throw userError(
-      'kernel-format',
-      `${name}: the Multiboot2 header gives no addresses and this is no ELF file`,
-    );
+  else throw userError('kernel-format', `${name}: the Multiboot2 header gives no addresses and this is no ELF file`);
   const start = header.entry ?? (elf && physicalEntry(elf));
-  if (start === undefined)
-    throw userError('kernel-format', `${name}: the Multiboot2 header gives no entry address`);
+  if (start === undefined) throw userError('kernel-format', `${name}: the Multiboot2 header gives no entry address`);
 
   checkSegments(name, kernel, options.memorySize);
   const modules = placeModules(name, kernel, options);
@@ -195,8 +175,7 @@ function information(options: LoadOptions, modules: readonly PlacedModule[], loa
   blob.u32(screen + 16, framebuffer?.height ?? 25);
   blob.u8(screen + 20, framebuffer?.bitsPerPixel ?? 16);
   blob.u8(screen + 21, framebuffer ? 1 : 2); // RGB, or EGA text
-  if (framebuffer)
-    colours(framebuffer.bitsPerPixel).forEach((value, index) => blob.u8(screen + 24 + index, value));
+  if (framebuffer) colours(framebuffer.bitsPerPixel).forEach((value, index) => blob.u8(screen + 24 + index, value));
 
   if (options.rsdp) {
     const { bytes } = options.rsdp;

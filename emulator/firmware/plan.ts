@@ -21,9 +21,7 @@ export interface SegmentState {
 
 export type SegmentName = 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs' | 'ldtr' | 'tr';
 export type RegisterName =
-  | ('rax' | 'rcx' | 'rdx' | 'rbx' | 'rsp' | 'rbp' | 'rsi' | 'rdi')
-  | ('r8' | 'r9' | 'r10' | 'r11' | 'r12' | 'r13' | 'r14' | 'r15')
-  | ('rip' | 'rflags');
+  ('rax' | 'rcx' | 'rdx' | 'rbx' | 'rsp' | 'rbp' | 'rsi' | 'rdi') | ('r8' | 'r9' | 'r10' | 'r11' | 'r12' | 'r13' | 'r14' | 'r15') | ('rip' | 'rflags');
 
 /** The boot processor when it enters the guest. Registers that aren't named are zero. */
 export interface EntryState {
@@ -95,12 +93,7 @@ export const alignUp = (value: number, to: number): number => Math.ceil(value / 
 export const alignDown = (value: number, to: number): number => Math.floor(value / to) * to;
 export const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
-export const segment = (
-  what: string,
-  address: number,
-  bytes: Uint8Array,
-  memorySize = bytes.length,
-): Segment => ({
+export const segment = (what: string, address: number, bytes: Uint8Array, memorySize = bytes.length): Segment => ({
   what,
   address,
   bytes,
@@ -113,9 +106,7 @@ export function cString(text: string): Uint8Array {
 }
 
 /** Memory that firmware owns: its tables, and the window of video memory and ROM. */
-const FIRMWARE_AREAS = [
-  { from: 0x9fc00, to: 0x100000, what: 'the area of video memory and firmware' },
-] as const;
+const FIRMWARE_AREAS = [{ from: 0x9fc00, to: 0x100000, what: 'the area of video memory and firmware' }] as const;
 
 /** Refuses segments outside RAM, over firmware's memory, or over one another. */
 export function checkSegments(file: string, segments: readonly Segment[], memorySize: number): void {
@@ -125,10 +116,7 @@ export function checkSegments(file: string, segments: readonly Segment[], memory
     const end = s.address + s.memorySize;
     const range = `${hex(s.address)}–${hex(end - 1)}`;
     if (!Number.isSafeInteger(end) || end > memorySize) {
-      throw userError(
-        'image-memory',
-        `${file}: ${s.what} needs memory ${range}, but the guest has ${memorySize / MEGABYTE} MB (to ${hex(memorySize - 1)})`,
-      );
+      throw userError('image-memory', `${file}: ${s.what} needs memory ${range}, but the guest has ${memorySize / MEGABYTE} MB (to ${hex(memorySize - 1)})`);
     }
     for (const area of FIRMWARE_AREAS) {
       if (s.address < area.to && end > area.from) {
@@ -147,18 +135,11 @@ export function checkSegments(file: string, segments: readonly Segment[], memory
  * The highest place for `length` bytes below `limit` that is free of `taken`, aligned; undefined where there is none.
  * Never below 1 MB.
  */
-export function placeHigh(
-  length: number,
-  limit: number,
-  alignment: number,
-  taken: readonly Segment[],
-): number | undefined {
+export function placeHigh(length: number, limit: number, alignment: number, taken: readonly Segment[]): number | undefined {
   let address = alignDown(limit - length, alignment);
   for (;;) {
     if (address < MEGABYTE) return undefined;
-    const hit = taken.find(
-      (s) => s.memorySize > 0 && address < s.address + s.memorySize && s.address < address + length,
-    );
+    const hit = taken.find((s) => s.memorySize > 0 && address < s.address + s.memorySize && s.address < address + length);
     if (!hit) return address;
     address = alignDown(hit.address - length, alignment);
   }

@@ -6,15 +6,7 @@ import { elfSegments } from './elfimage';
 import { memoryMap } from './e820';
 import { lowMemory, protectedState } from './entry';
 import { placeModules, type PlacedModule } from './modules';
-import {
-  checkSegments,
-  hex,
-  segment,
-  type LoadOptions,
-  type LoadPlan,
-  type NamedFile,
-  type Segment,
-} from './plan';
+import { checkSegments, hex, segment, type LoadOptions, type LoadPlan, type NamedFile, type Segment } from './plan';
 import { Reader } from './reader';
 
 const XEN_ELFNOTE_PHYS32_ENTRY = 18;
@@ -42,12 +34,7 @@ export function loadPvh(image: NamedFile, options: LoadOptions): LoadPlan {
   }
   const modules = placeModules(name, kernel, options);
   const entry = protectedState({ rip: BigInt(start), rbx: BigInt(START_INFO) });
-  const segments = [
-    ...kernel,
-    ...modules.map((module) => module.segment),
-    startInfo(options, modules),
-    ...lowMemory(entry),
-  ];
+  const segments = [...kernel, ...modules.map((module) => module.segment), startInfo(options, modules), ...lowMemory(entry)];
   checkSegments(name, segments, options.memorySize);
   return { format: 'pvh', segments, entry, symbols: elf.symbols() };
 }

@@ -25,10 +25,7 @@ export class Reader {
 
   private check(at: number, length: number, what: string): void {
     if (this.has(at, length)) return;
-    throw userError(
-      'image-truncated',
-      `${this.name}: truncated: ${what} at ${hex(at)} needs ${length} bytes, the file ends at ${hex(this.length)}`,
-    );
+    throw userError('image-truncated', `${this.name}: truncated: ${what} at ${hex(at)} needs ${length} bytes, the file ends at ${hex(this.length)}`);
   }
 
   u8(at: number, what: string): number {

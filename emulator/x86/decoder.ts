@@ -216,8 +216,7 @@ export class Decoder {
         : mode & layout.MODE_FLAT && r.addressSize === 1 && r.segment < layout.FS && r.segment !== layout.CS
           ? 'flat32'
           : 'checked';
-    const form =
-      encoding.forms[formIndex(size, kind, addressing)] ?? encoding.forms[formIndex(size, kind, r.memory ? 'checked' : 'none')];
+    const form = encoding.forms[formIndex(size, kind, addressing)] ?? encoding.forms[formIndex(size, kind, r.memory ? 'checked' : 'none')];
     if (!form) return 'undefined';
     r.form = form;
     return undefined;

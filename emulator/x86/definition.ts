@@ -124,7 +124,11 @@ export function parseEncoding(definition: Definition, text: string): Encoding {
     const digit = tokens.shift()!.slice(1);
     modrm = digit === 'r' ? 'r' : Number(digit);
   }
-  const operands = tokens.join('').split(',').filter(Boolean).map((t) => parseOperand(t, where));
+  const operands = tokens
+    .join('')
+    .split(',')
+    .filter(Boolean)
+    .map((t) => parseOperand(t, where));
   return {
     definition,
     text,

@@ -44,10 +44,7 @@ const negative = (value: I64): I32 => i64.ltS(value, i64c(0));
 const sign = (f: FlagValues): I64 => i64.xor(f.result, i64.shl(f.carries, i64c(63)));
 const overflow = (f: FlagValues): I64 => i64.xor(f.carries, i64.shl(f.carries, i64c(1)));
 const parity = (f: FlagValues): I32 =>
-  i32.and(
-    i32.popcnt(i32.and(i32.xor(i32.wrap(f.result), i32.wrap(i64.shrU(f.carries, i64c(8)))), i32.const(0xff))),
-    i32.const(1),
-  );
+  i32.and(i32.popcnt(i32.and(i32.xor(i32.wrap(f.result), i32.wrap(i64.shrU(f.carries, i64c(8)))), i32.const(0xff))), i32.const(1));
 
 /** 1 where condition `code` (0–15) holds, else 0. `values` are used more than once: pass locals. */
 export function condition(code: number, f: FlagValues): I32 {
@@ -97,8 +94,7 @@ export function fromRflags(flags: bigint): { result: bigint; carries: bigint } {
   const has = (flag: bigint) => ((flags & flag) !== 0n ? 1n : 0n);
   return {
     result: has(ZF) ? 0n : 1n,
-    carries:
-      (has(CF) << 63n) | ((has(CF) ^ has(OF)) << 62n) | ((has(ZF) ^ has(PF)) << 8n) | (has(AF) << 3n) | has(SF),
+    carries: (has(CF) << 63n) | ((has(CF) ^ has(OF)) << 62n) | ((has(ZF) ^ has(PF)) << 8n) | (has(AF) << 3n) | has(SF),
   };
 }
 
@@ -123,12 +119,6 @@ export function unpackFlags(flags: I64): FlagValues {
   const or = (...values: I64[]) => values.reduce((a, b) => i64.or(a, b));
   return {
     result: i64.xor(bit(6), i64c(1)),
-    carries: or(
-      shifted(bit(0), 63),
-      shifted(i64.xor(bit(0), bit(11)), 62),
-      shifted(i64.xor(bit(6), bit(2)), 8),
-      shifted(bit(4), 3),
-      bit(7),
-    ),
+    carries: or(shifted(bit(0), 63), shifted(i64.xor(bit(0), bit(11)), 62), shifted(i64.xor(bit(6), bit(2)), 8), shifted(bit(4), 3), bit(7)),
   };
 }

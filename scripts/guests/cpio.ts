@@ -23,8 +23,7 @@ const hex8 = (value: number): string => value.toString(16).toUpperCase().padStar
 
 function member(inode: number, entry: CpioEntry | null): Buffer {
   const name = Buffer.from(`${entry?.path ?? 'TRAILER!!!'}\0`);
-  const content =
-    entry?.type === 'file' ? entry.content : Buffer.from(entry?.type === 'symlink' ? entry.target : '');
+  const content = entry?.type === 'file' ? entry.content : Buffer.from(entry?.type === 'symlink' ? entry.target : '');
   const permissions = entry === null ? 0 : entry.type === 'symlink' ? 0o777 : entry.mode;
   const device = entry?.type === 'character' ? entry : { major: 0, minor: 0 };
   const fields = [
@@ -47,9 +46,6 @@ function member(inode: number, entry: CpioEntry | null): Buffer {
 }
 
 export function cpio(entries: readonly CpioEntry[]): Buffer {
-  const archive = Buffer.concat([
-    ...entries.map((entry, index) => member(index + 1, entry)),
-    member(0, null),
-  ]);
+  const archive = Buffer.concat([...entries.map((entry, index) => member(index + 1, entry)), member(0, null)]);
   return Buffer.concat([archive, Buffer.alloc(-archive.length & 511)]);
 }

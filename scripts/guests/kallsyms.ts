@@ -80,8 +80,7 @@ function findMarkers(data: Buffer, tokenTable: number): Markers {
     // What follows may look like more markers.
     for (let markers = count; markers > 1; markers--) {
       const gap = tokenTable - ((start + 4 * markers + 7) & ~7);
-      if (gap === 0 || (gap > 3 * 256 * (markers - 1) && gap < 3 * 256 * markers + 8))
-        return { start, count: markers };
+      if (gap === 0 || (gap > 3 * 256 * (markers - 1) && gap < 3 * 256 * markers + 8)) return { start, count: markers };
     }
   }
   throw new Unavailable('vmlinux: no kallsyms markers');

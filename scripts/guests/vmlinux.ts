@@ -32,8 +32,7 @@ function lz4Block(source: Buffer): Buffer {
     const distance = source.readUInt16LE(from);
     from += 2;
     const end = to + extended(token & 15) + 4;
-    if (distance === 0 || distance > to || end > output.length)
-      throw new Unavailable('vmlinuz: bad LZ4 data');
+    if (distance === 0 || distance > to || end > output.length) throw new Unavailable('vmlinuz: bad LZ4 data');
     if (distance >= end - to) to += output.copy(output, to, to - distance, end - distance);
     else for (; to < end; to++) output[to] = output[to - distance] ?? 0;
   }
@@ -46,8 +45,7 @@ function xz(data: Buffer): Buffer {
     input: data.subarray(0, -4),
     maxBuffer: 1 << 29,
   });
-  if (child.error)
-    throw new Unavailable('"xz" (package xz-utils) is needed to read symbols out of this kernel');
+  if (child.error) throw new Unavailable('"xz" (package xz-utils) is needed to read symbols out of this kernel');
   if (child.stdout.length === 0) throw new Unavailable(`vmlinuz: ${child.stderr.toString().trim()}`);
   return child.stdout;
 }

@@ -36,7 +36,10 @@ export class Tour {
     const { client } = this;
     const program = join(this.samples, 'hello/hello.elf');
     const source = join(this.samples, 'hello/main.c');
-    const line = readFileSync(source, 'utf8').split('\n').findIndex((text) => text.includes(MARK)) + 1;
+    const line =
+      readFileSync(source, 'utf8')
+        .split('\n')
+        .findIndex((text) => text.includes(MARK)) + 1;
 
     await client.request('initialize', { adapterID: 'guest', linesStartAt1: true, columnsStartAt1: true, pathFormat: 'path' });
     this.say('Launch: samples/hello, a 64-bit kernel with 64 MB of memory');
@@ -47,7 +50,10 @@ export class Tour {
     ]);
 
     this.say(`Breakpoint in main.c, line ${line}`);
-    const { breakpoints } = await client.request<Body<DebugProtocol.SetBreakpointsResponse>>('setBreakpoints', { source: { path: source }, breakpoints: [{ line }] });
+    const { breakpoints } = await client.request<Body<DebugProtocol.SetBreakpointsResponse>>('setBreakpoints', {
+      source: { path: source },
+      breakpoints: [{ line }],
+    });
     const [breakpoint] = breakpoints;
     console.log(`  ${breakpoint?.verified ? 'set' : `not set: ${breakpoint?.message}`} at line ${breakpoint?.line}`);
     await this.move('Run', 'configurationDone', {});
@@ -130,7 +136,12 @@ export class Tour {
     const { scopes } = await this.client.request<Body<DebugProtocol.ScopesResponse>>('scopes', { frameId: frame.id });
     this.say(`Scopes: ${scopes.map(({ name }) => name).join(', ')}`);
     const general = scopes[0] && (await this.children(scopes[0].variablesReference)).variables;
-    console.log(`  ${(general ?? []).slice(0, 18).map(({ name, value }) => `${name} ${value}`).join('  ')}`);
+    console.log(
+      `  ${(general ?? [])
+        .slice(0, 18)
+        .map(({ name, value }) => `${name} ${value}`)
+        .join('  ')}`,
+    );
     const devices = scopes.find(({ name }) => name === 'Devices');
     if (!devices) return;
     const chips = (await this.children(devices.variablesReference)).variables;

@@ -9,6 +9,7 @@ const mocha = (...files: string[]): Suite['command'] => ['mocha', ...files.flatM
 export const SUITES: readonly Suite[] = [
   { name: 'types', about: 'TypeScript, strict', command: ['tsc', '--noEmit'] },
   { name: 'lint', about: 'ESLint', command: ['eslint', '.'] },
+  { name: 'format', about: 'Prettier', command: ['prettier', '--check', '.', '--log-level', 'warn'] },
   { name: 'imports', about: 'who may import whom', command: ['depcruise', '--config', '.dependency-cruiser.cjs', ...folders] },
   { name: 'unit', about: 'every part by itself', command: mocha('test/unit/**/*.test.ts'), needs: ['gcc'] },
   { name: 'oracle', about: "random instructions against the host's processor", command: mocha('test/oracle/**/*.test.ts'), needs: ['gcc'] },

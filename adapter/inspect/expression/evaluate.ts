@@ -6,9 +6,7 @@ import { U64, type BinaryOperator, type Expression, type NumberType, type UnaryO
 
 export type Space = 'linear' | 'physical';
 
-export type Place =
-  | { readonly kind: 'memory'; readonly space: Space; readonly address: bigint }
-  | { readonly kind: 'register'; readonly name: string };
+export type Place = { readonly kind: 'memory'; readonly space: Space; readonly address: bigint } | { readonly kind: 'register'; readonly name: string };
 
 export interface Value {
   /** The bits, as an unsigned number of the type's size. */
@@ -34,8 +32,7 @@ const plain = (bits: bigint, type: NumberType = U64, space: Space = 'linear'): V
 const truth = (value: boolean): Value => plain(value ? 1n : 0n);
 
 /** The value as a number with its sign. */
-export const numeric = (value: Value): bigint =>
-  value.type.form === 'signed' ? BigInt.asIntN(value.type.size * 8, value.bits) : value.bits;
+export const numeric = (value: Value): bigint => (value.type.form === 'signed' ? BigInt.asIntN(value.type.size * 8, value.bits) : value.bits);
 
 export function float(value: Value): number {
   const view = new DataView(new ArrayBuffer(8));
@@ -44,8 +41,7 @@ export function float(value: Value): number {
 }
 
 /** Gives the value another type: cut, or extended by its own sign. */
-const cast = (value: Value, type: NumberType): Value =>
-  plain(BigInt.asUintN(type.size * 8, numeric(value)), type, value.space);
+const cast = (value: Value, type: NumberType): Value => plain(BigInt.asUintN(type.size * 8, numeric(value)), type, value.space);
 
 export async function readRegister(name: string, environment: Environment): Promise<Value | undefined> {
   const lower = name.toLowerCase();
@@ -71,10 +67,14 @@ async function named(name: string, register: boolean, environment: Environment):
 
 function unary(operator: UnaryOperator, operand: Value): Value {
   switch (operator) {
-    case '-': return plain(-numeric(operand), { size: 8, form: 'signed' });
-    case '+': return operand;
-    case '~': return plain(~numeric(operand), U64, operand.space);
-    case '!': return truth(operand.bits === 0n);
+    case '-':
+      return plain(-numeric(operand), { size: 8, form: 'signed' });
+    case '+':
+      return operand;
+    case '~':
+      return plain(~numeric(operand), U64, operand.space);
+    case '!':
+      return truth(operand.bits === 0n);
   }
 }
 
@@ -85,23 +85,40 @@ function arithmetic(operator: BinaryOperator, left: Value, right: Value): Value 
   const type: NumberType = { size: 8, form: signed ? 'signed' : 'unsigned' };
   const result = (bits: bigint): Value => plain(bits, type, space);
   switch (operator) {
-    case '||': return truth(a !== 0n || b !== 0n);
-    case '&&': return truth(a !== 0n && b !== 0n);
-    case '|': return result(a | b);
-    case '^': return result(a ^ b);
-    case '&': return result(a & b);
-    case '==': return truth(wrap(a) === wrap(b));
-    case '!=': return truth(wrap(a) !== wrap(b));
-    case '<': return truth(a < b);
-    case '<=': return truth(a <= b);
-    case '>': return truth(a > b);
-    case '>=': return truth(a >= b);
-    case '<<': return result(b < 0n || b > 63n ? 0n : a << b);
-    case '>>': return result(a >> (b < 0n || b > 63n ? 63n : b));
-    case '+': return result(a + b);
-    case '-': return result(a - b);
-    case '*': return result(a * b);
-    case '/': case '%':
+    case '||':
+      return truth(a !== 0n || b !== 0n);
+    case '&&':
+      return truth(a !== 0n && b !== 0n);
+    case '|':
+      return result(a | b);
+    case '^':
+      return result(a ^ b);
+    case '&':
+      return result(a & b);
+    case '==':
+      return truth(wrap(a) === wrap(b));
+    case '!=':
+      return truth(wrap(a) !== wrap(b));
+    case '<':
+      return truth(a < b);
+    case '<=':
+      return truth(a <= b);
+    case '>':
+      return truth(a > b);
+    case '>=':
+      return truth(a >= b);
+    case '<<':
+      return result(b < 0n || b > 63n ? 0n : a << b);
+    case '>>':
+      return result(a >> (b < 0n || b > 63n ? 63n : b));
+    case '+':
+      return result(a + b);
+    case '-':
+      return result(a - b);
+    case '*':
+      return result(a * b);
+    case '/':
+    case '%':
       if (b === 0n) throw expressionError('division by zero');
       return result(operator === '/' ? a / b : a % b);
   }

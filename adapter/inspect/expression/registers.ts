@@ -8,7 +8,22 @@ export interface RegisterPart {
 }
 
 const FLAG_BITS: Readonly<Record<string, number>> = {
-  cf: 0, pf: 2, af: 4, zf: 6, sf: 7, tf: 8, if: 9, df: 10, of: 11, nt: 14, rf: 16, vm: 17, ac: 18, vif: 19, vip: 20, id: 21,
+  cf: 0,
+  pf: 2,
+  af: 4,
+  zf: 6,
+  sf: 7,
+  tf: 8,
+  if: 9,
+  df: 10,
+  of: 11,
+  nt: 14,
+  rf: 16,
+  vm: 17,
+  ac: 18,
+  vif: 19,
+  vip: 20,
+  id: 21,
 };
 
 function partTable(): ReadonlyMap<string, RegisterPart> {
@@ -44,8 +59,7 @@ function partTable(): ReadonlyMap<string, RegisterPart> {
 
 export const REGISTER_PARTS = partTable();
 
-export const extract = (value: bigint, part: RegisterPart): bigint =>
-  (value >> BigInt(part.low)) & ((1n << BigInt(part.width)) - 1n);
+export const extract = (value: bigint, part: RegisterPart): bigint => (value >> BigInt(part.low)) & ((1n << BigInt(part.width)) - 1n);
 
 /** `whole` with the part replaced. A write to the low 32 bits clears the rest, as the processor does. */
 export function insert(whole: bigint, part: RegisterPart, value: bigint): bigint {

@@ -18,8 +18,7 @@ export interface NumberType {
 }
 
 export type UnaryOperator = '-' | '+' | '~' | '!';
-export type BinaryOperator =
-  | '||' | '&&' | '|' | '^' | '&' | '==' | '!=' | '<' | '<=' | '>' | '>=' | '<<' | '>>' | '+' | '-' | '*' | '/' | '%';
+export type BinaryOperator = '||' | '&&' | '|' | '^' | '&' | '==' | '!=' | '<' | '<=' | '>' | '>=' | '<<' | '>>' | '+' | '-' | '*' | '/' | '%';
 
 export type Expression =
   | { readonly kind: 'number'; readonly value: bigint }
@@ -37,14 +36,38 @@ const number = (size: NumberType['size'], form: NumberType['form'] = 'unsigned')
 export const U64 = number(8);
 
 export const TYPES: Readonly<Record<string, NumberType>> = {
-  u8: number(1), u16: number(2), u32: number(4), u64: number(8),
-  i8: number(1, 'signed'), i16: number(2, 'signed'), i32: number(4, 'signed'), i64: number(8, 'signed'),
-  s8: number(1, 'signed'), s16: number(2, 'signed'), s32: number(4, 'signed'), s64: number(8, 'signed'),
-  uint8_t: number(1), uint16_t: number(2), uint32_t: number(4), uint64_t: number(8),
-  int8_t: number(1, 'signed'), int16_t: number(2, 'signed'), int32_t: number(4, 'signed'), int64_t: number(8, 'signed'),
-  byte: number(1), word: number(2), dword: number(4), qword: number(8),
-  char: number(1, 'signed'), short: number(2, 'signed'), int: number(4, 'signed'), long: number(8, 'signed'),
-  f32: number(4, 'float'), f64: number(8, 'float'), float: number(4, 'float'), double: number(8, 'float'),
+  u8: number(1),
+  u16: number(2),
+  u32: number(4),
+  u64: number(8),
+  i8: number(1, 'signed'),
+  i16: number(2, 'signed'),
+  i32: number(4, 'signed'),
+  i64: number(8, 'signed'),
+  s8: number(1, 'signed'),
+  s16: number(2, 'signed'),
+  s32: number(4, 'signed'),
+  s64: number(8, 'signed'),
+  uint8_t: number(1),
+  uint16_t: number(2),
+  uint32_t: number(4),
+  uint64_t: number(8),
+  int8_t: number(1, 'signed'),
+  int16_t: number(2, 'signed'),
+  int32_t: number(4, 'signed'),
+  int64_t: number(8, 'signed'),
+  byte: number(1),
+  word: number(2),
+  dword: number(4),
+  qword: number(8),
+  char: number(1, 'signed'),
+  short: number(2, 'signed'),
+  int: number(4, 'signed'),
+  long: number(8, 'signed'),
+  f32: number(4, 'float'),
+  f64: number(8, 'float'),
+  float: number(4, 'float'),
+  double: number(8, 'float'),
 };
 
 interface Token {
@@ -77,7 +100,16 @@ function tokens(text: string): Token[] {
 }
 
 const PRECEDENCE: readonly (readonly BinaryOperator[])[] = [
-  ['||'], ['&&'], ['|'], ['^'], ['&'], ['==', '!='], ['<', '<=', '>', '>='], ['<<', '>>'], ['+', '-'], ['*', '/', '%'],
+  ['||'],
+  ['&&'],
+  ['|'],
+  ['^'],
+  ['&'],
+  ['==', '!='],
+  ['<', '<=', '>', '>='],
+  ['<<', '>>'],
+  ['+', '-'],
+  ['*', '/', '%'],
 ];
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', 0: '\0' };
 const DEEPEST = 200;

@@ -140,17 +140,40 @@ function run(cursor: Cursor, header: Header, sink: RowSink): void {
       continue;
     }
     switch (opcode) {
-      case 0: extended(); break;
-      case 1: emit(false); break; // copy
-      case 2: advance(cursor.uleb()); break; // advance_pc
-      case 3: line += cursor.sleb(); break; // advance_line
-      case 4: file = cursor.uleb(); break; // set_file
-      case 5: column = cursor.uleb(); break; // set_column
-      case 6: statement = !statement; break; // negate_stmt
-      case 7: case 10: case 11: break; // basic_block, prologue_end, epilogue_begin
-      case 8: advance(special(255)); break; // const_add_pc
-      case 9: address += BigInt(cursor.u16()); break; // fixed_advance_pc
-      case 12: cursor.uleb(); break; // set_isa
+      case 0:
+        extended();
+        break;
+      case 1:
+        emit(false);
+        break; // copy
+      case 2:
+        advance(cursor.uleb());
+        break; // advance_pc
+      case 3:
+        line += cursor.sleb();
+        break; // advance_line
+      case 4:
+        file = cursor.uleb();
+        break; // set_file
+      case 5:
+        column = cursor.uleb();
+        break; // set_column
+      case 6:
+        statement = !statement;
+        break; // negate_stmt
+      case 7:
+      case 10:
+      case 11:
+        break; // basic_block, prologue_end, epilogue_begin
+      case 8:
+        advance(special(255));
+        break; // const_add_pc
+      case 9:
+        address += BigInt(cursor.u16());
+        break; // fixed_advance_pc
+      case 12:
+        cursor.uleb();
+        break; // set_isa
       default:
         for (let operand = header.operandCounts[opcode - 1] ?? 0; operand > 0; operand--) cursor.uleb();
     }

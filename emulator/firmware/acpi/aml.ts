@@ -26,24 +26,15 @@ export function integer(value: number | bigint): Aml {
 
 export const text = (value: string): Aml => [0x0d, ...ascii(value), 0x00];
 
-const encode = (value: Value): Aml =>
-  typeof value === 'string' ? text(value) : typeof value === 'object' ? value : integer(value);
+const encode = (value: Value): Aml => (typeof value === 'string' ? text(value) : typeof value === 'object' ? value : integer(value));
 
 /** NameString (20.2.2): segments of up to four characters, padded; `\` and `^` prefixes. */
 export function name(path: string): Aml {
   const [, prefix, rest] = /^(\\?\^*)(.*)$/.exec(path)!;
   const segments = rest === '' ? [] : rest!.split('.');
-  for (const segment of segments)
-    if (!/^[A-Z_][A-Z0-9_]{0,3}$/.test(segment)) throw internalError('aml-name', `Bad AML name ${path}`);
+  for (const segment of segments) if (!/^[A-Z_][A-Z0-9_]{0,3}$/.test(segment)) throw internalError('aml-name', `Bad AML name ${path}`);
   const body = segments.flatMap((segment) => ascii(segment.padEnd(4, '_')));
-  const lead =
-    segments.length === 0
-      ? [0x00]
-      : segments.length === 1
-        ? []
-        : segments.length === 2
-          ? [0x2e]
-          : [0x2f, segments.length];
+  const lead = segments.length === 0 ? [0x00] : segments.length === 1 ? [] : segments.length === 2 ? [0x2e] : [0x2f, segments.length];
   return [...ascii(prefix!), ...lead, ...body];
 }
 
@@ -61,16 +52,12 @@ const withLength = (opcode: readonly number[], ...parts: readonly Aml[]): Aml =>
 };
 
 export const define = (path: string, value: Value): Aml => [0x08, ...name(path), ...encode(value)];
-export const scope = (path: string, ...terms: readonly Aml[]): Aml =>
-  withLength([0x10], name(path), ...terms);
-export const device = (path: string, ...terms: readonly Aml[]): Aml =>
-  withLength([EXTENDED, 0x82], name(path), ...terms);
-export const pack = (...elements: readonly Value[]): Aml =>
-  withLength([0x12], [elements.length], ...elements.map(encode));
+export const scope = (path: string, ...terms: readonly Aml[]): Aml => withLength([0x10], name(path), ...terms);
+export const device = (path: string, ...terms: readonly Aml[]): Aml => withLength([EXTENDED, 0x82], name(path), ...terms);
+export const pack = (...elements: readonly Value[]): Aml => withLength([0x12], [elements.length], ...elements.map(encode));
 export const buffer = (bytes: Aml): Aml => withLength([0x11], integer(bytes.length), bytes);
 /** Methods are serialized: they may create named fields. */
-export const method = (path: string, parameters: number, ...terms: readonly Aml[]): Aml =>
-  withLength([0x14], name(path), [parameters | 0x08], ...terms);
+export const method = (path: string, parameters: number, ...terms: readonly Aml[]): Aml => withLength([0x14], name(path), [parameters | 0x08], ...terms);
 
 /** Operation region in PCI configuration space. */
 export const pciConfigRegion = (path: string, offset: number, length: number): Aml => [
@@ -98,8 +85,7 @@ export function byteFields(region: string, fields: readonly RegionByte[]): Aml {
   return withLength([EXTENDED, 0x81], name(region), [BYTE_ACCESS], elements);
 }
 /** Lengths of fields look like PkgLength, but don't count themselves. */
-const fieldLength = (bits: number): number[] =>
-  bits < 0x40 ? [bits] : [0x40 | (bits & 0x0f), ...little(bits >>> 4, 1)];
+const fieldLength = (bits: number): number[] => (bits < 0x40 ? [bits] : [0x40 | (bits & 0x0f), ...little(bits >>> 4, 1)]);
 
 export const local = (index: number): Aml => [0x60 + index];
 export const argument = (index: number): Aml => [0x68 + index];
@@ -109,12 +95,7 @@ export const and = (a: Value, b: Value): Aml => [0x7b, ...encode(a), ...encode(b
 export const shiftLeft = (a: Value, b: Value): Aml => [0x79, ...encode(a), ...encode(b), NO_TARGET];
 export const subtract = (a: Value, b: Value): Aml => [0x74, ...encode(a), ...encode(b), NO_TARGET];
 export const lowestSetBit = (value: Value): Aml => [0x82, ...encode(value), NO_TARGET];
-export const wordField = (source: Aml, index: number, path: string): Aml => [
-  0x8b,
-  ...source,
-  ...integer(index),
-  ...name(path),
-];
+export const wordField = (source: Aml, index: number, path: string): Aml => [0x8b, ...source, ...integer(index), ...name(path)];
 export const returns = (value: Value): Aml => [0xa4, ...encode(value)];
 export const when = (condition: Value, then: readonly Aml[], otherwise: readonly Aml[] = []): Aml => [
   ...withLength([0xa0], encode(condition), ...then),

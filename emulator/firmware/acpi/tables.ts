@@ -6,8 +6,7 @@ const OEM_ID = 'GSTDBG';
 const OEM_TABLE_ID = 'GUESTDBG';
 const CREATOR_ID = 'GDBG';
 
-const ascii = (text: string, length: number): number[] =>
-  Array.from({ length }, (_, i) => (i < text.length ? text.charCodeAt(i) : 0x20));
+const ascii = (text: string, length: number): number[] => Array.from({ length }, (_, i) => (i < text.length ? text.charCodeAt(i) : 0x20));
 
 /** The byte that makes the sum of all zero. */
 const checksum = (bytes: readonly number[]): number => -bytes.reduce((sum, byte) => sum + byte, 0) & 0xff;
@@ -32,17 +31,7 @@ export function table(signature: string, revision: number, body: readonly number
 
 /** Root System Description Pointer (5.2.5.3): two checksums, of the ACPI 1.0 part and of all. */
 export function rsdp(rsdt: number, xsdt: number): number[] {
-  const bytes = [
-    ...ascii('RSD PTR ', 8),
-    0,
-    ...ascii(OEM_ID, 6),
-    2,
-    ...little(rsdt, 4),
-    ...little(36, 4),
-    ...little(xsdt, 8),
-    0,
-    ...[0, 0, 0],
-  ];
+  const bytes = [...ascii('RSD PTR ', 8), 0, ...ascii(OEM_ID, 6), 2, ...little(rsdt, 4), ...little(36, 4), ...little(xsdt, 8), 0, ...[0, 0, 0]];
   bytes[8] = checksum(bytes.slice(0, 20));
   bytes[32] = checksum(bytes);
   return bytes;
@@ -73,13 +62,7 @@ export const facs = (): number[] => [
 /** Generic Address Structure (5.2.3.2). */
 const NOWHERE = new Array<number>(12).fill(0);
 const ACCESS = { BYTE: 1, WORD: 2, DWORD: 3 } as const;
-const inPorts = (port: number, bits: number, access: number): number[] => [
-  1,
-  bits,
-  0,
-  access,
-  ...little(port, 8),
-];
+const inPorts = (port: number, bits: number, access: number): number[] => [1, bits, 0, access, ...little(port, 8)];
 const inMemory = (address: number, bits: number): number[] => [0, bits, 0, 0, ...little(address, 8)];
 
 const FADT_FLAGS = {
@@ -173,18 +156,9 @@ export function madt({ processors, localApic, ioApics, pm }: AcpiTopology): numb
     ...little(localApic, 4),
     ...little(PCAT_COMPAT, 4),
     ...processors.flatMap((apicId, uid) =>
-      apicId < 0xff
-        ? [0, 8, uid, apicId, ...little(ENABLED, 4)]
-        : [9, 16, 0, 0, ...little(apicId, 4), ...little(ENABLED, 4), ...little(uid, 4)],
+      apicId < 0xff ? [0, 8, uid, apicId, ...little(ENABLED, 4)] : [9, 16, 0, 0, ...little(apicId, 4), ...little(ENABLED, 4), ...little(uid, 4)],
     ),
-    ...ioApics.flatMap(({ id, address, gsiBase }) => [
-      1,
-      12,
-      id,
-      0,
-      ...little(address, 4),
-      ...little(gsiBase, 4),
-    ]),
+    ...ioApics.flatMap(({ id, address, gsiBase }) => [1, 12, id, 0, ...little(address, 4), ...little(gsiBase, 4)]),
     ...override(0, 2, 0), // the PIT is on input 2
     ...override(pm.sci, pm.sci, LEVEL_LOW),
     ...[4, 6, 0xff, ...little(EDGE_HIGH, 2), 1], // NMI is LINT1 of every processor
@@ -222,5 +196,4 @@ export function hpet({ address, id }: { readonly address: number; readonly id: n
 }
 
 /** Memory-mapped configuration of bus 0 (PCI Firmware Specification 3.0, 4.1.2). */
-export const mcfg = (ecam: number): number[] =>
-  table('MCFG', 1, [...little(0, 8), ...little(ecam, 8), ...little(0, 2), 0, 0, ...little(0, 4)]);
+export const mcfg = (ecam: number): number[] => table('MCFG', 1, [...little(0, 8), ...little(ecam, 8), ...little(0, 2), 0, 0, ...little(0, 4)]);

@@ -69,7 +69,7 @@ export const realSegment = (selector: number, old: Segment, v86: boolean): Segme
   selector,
   base: BigInt(selector << 4),
   limit: v86 ? 0xffff : old.limit,
-  attributes: v86 ? 0xf3 : (old.attributes & ~UNUSABLE) || 0x93,
+  attributes: v86 ? 0xf3 : old.attributes & ~UNUSABLE || 0x93,
 });
 
 /** Loads a data segment register, SS included, with all checks of MOV Sreg (SDM vol. 2). */

@@ -23,7 +23,13 @@ function tagWord(ctx: SystemContext): number {
   for (let i = 0; i < REGISTERS; i++) {
     const significand = vcpu.u64(layout.FPR + 16 * i);
     const exponent = vcpu.u16(layout.FPR + 16 * i + 8) & MAX_EXPONENT;
-    const tag = !(used & (1 << i)) ? 3 : exponent === 0 && significand === 0n ? 1 : exponent === 0 || exponent === MAX_EXPONENT || !(significand & INTEGER_BIT) ? 2 : 0;
+    const tag = !(used & (1 << i))
+      ? 3
+      : exponent === 0 && significand === 0n
+        ? 1
+        : exponent === 0 || exponent === MAX_EXPONENT || !(significand & INTEGER_BIT)
+          ? 2
+          : 0;
     word |= tag << (2 * i);
   }
   return word;

@@ -18,8 +18,7 @@ function checkEnabled(ctx: SystemContext): void {
   if (ctx.vcpu.cr0 & CR0_TS) throw new GuestException(NM);
 }
 
-const requested = (ctx: SystemContext): bigint =>
-  (((ctx.vcpu.gpr(2) & 0xffffffffn) << 32n) | (ctx.vcpu.gpr(0) & 0xffffffffn)) & ctx.vcpu.u64(layout.XCR0);
+const requested = (ctx: SystemContext): bigint => (((ctx.vcpu.gpr(2) & 0xffffffffn) << 32n) | (ctx.vcpu.gpr(0) & 0xffffffffn)) & ctx.vcpu.u64(layout.XCR0);
 
 /** Components that are not in their initial configuration (XINUSE). */
 function inUse(ctx: SystemContext): bigint {

@@ -45,7 +45,10 @@ export function installCodeServer(): CodeServer {
   const vscode = join(CACHE, 'node_modules/code-server/lib/vscode');
   run('npm', ['install', ...quiet, '--omit=dev'], vscode);
   run('npm', ['install', ...quiet, '--omit=dev'], join(vscode, 'extensions'));
-  for (const [name, target] of [['remote-cli/code-server', 'code-linux.sh'], ['helpers/browser.sh', 'browser-linux.sh']] as const) {
+  for (const [name, target] of [
+    ['remote-cli/code-server', 'code-linux.sh'],
+    ['helpers/browser.sh', 'browser-linux.sh'],
+  ] as const) {
     rmSync(join(vscode, 'bin', name), { force: true });
     symlinkSync(target, join(vscode, 'bin', name));
   }

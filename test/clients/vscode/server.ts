@@ -52,7 +52,19 @@ export class Server {
     const port = await freePort();
     const child = spawn(
       node,
-      [entry, '--config', join(folder, 'config.yaml'), '--bind-addr', `127.0.0.1:${port}`, '--auth', 'none', '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', ...data],
+      [
+        entry,
+        '--config',
+        join(folder, 'config.yaml'),
+        '--bind-addr',
+        `127.0.0.1:${port}`,
+        '--auth',
+        'none',
+        '--disable-telemetry',
+        '--disable-update-check',
+        '--disable-workspace-trust',
+        ...data,
+      ],
       { env: environment, stdio: 'ignore', detached: true },
     );
     const server = new Server(child, folder, port);
@@ -65,7 +77,7 @@ export class Server {
   }
 
   private async healthy(): Promise<void> {
-    for (const end = Date.now() + HEALTHY_MS; Date.now() < end; ) {
+    for (const end = Date.now() + HEALTHY_MS; Date.now() < end;) {
       const answer = await fetch(`http://127.0.0.1:${this.port}/healthz`).catch(() => undefined);
       if (answer?.ok) return;
       await new Promise((resolve) => setTimeout(resolve, 200));

@@ -5,7 +5,15 @@ import { chromium, type Browser, type FrameLocator, type Locator, type Page } fr
 import { CHROMIUM } from './install';
 
 const OUTPUT = join(__dirname, '../../../test-output/vscode');
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 const PATIENCE = 60_000;
 
 export class Workbench {
@@ -69,9 +77,27 @@ export class Workbench {
     for (let attempt = 0; attempt < 10; attempt++) {
       await page.mouse.move(box.x - 10, box.y + box.height / 2 + (attempt % 3) - 1);
       const hint = page.locator('.codicon-debug-hint');
-      if (await hint.first().waitFor({ timeout: 1500 }).then(() => true, () => false)) {
+      if (
+        await hint
+          .first()
+          .waitFor({ timeout: 1500 })
+          .then(
+            () => true,
+            () => false,
+          )
+      ) {
         await page.mouse.click(box.x - 10, box.y + box.height / 2);
-        if (await page.locator('.margin-view-overlays .codicon-debug-breakpoint, .glyph-margin-widgets .codicon-debug-breakpoint').first().waitFor({ timeout: 2000 }).then(() => true, () => false)) return;
+        if (
+          await page
+            .locator('.margin-view-overlays .codicon-debug-breakpoint, .glyph-margin-widgets .codicon-debug-breakpoint')
+            .first()
+            .waitFor({ timeout: 2000 })
+            .then(
+              () => true,
+              () => false,
+            )
+        )
+          return;
       }
     }
     throw new Error(`no breakpoint could be set at line ${line}`);
@@ -91,7 +117,11 @@ export class Workbench {
   /** Waits until the guest stands at this line of the file that is shown. */
   async stoppedAt(line: number): Promise<void> {
     await this.stopped();
-    await this.page.locator('.debug-call-stack .stack-frame').first().filter({ has: this.page.locator('.line-number', { hasText: new RegExp(`^${line}(:|$)`) }) }).waitFor();
+    await this.page
+      .locator('.debug-call-stack .stack-frame')
+      .first()
+      .filter({ has: this.page.locator('.line-number', { hasText: new RegExp(`^${line}(:|$)`) }) })
+      .waitFor();
   }
 
   async running(): Promise<void> {
@@ -120,7 +150,10 @@ export class Workbench {
   }
 
   variable(name: string): Locator {
-    return this.page.locator('.debug-variables .monaco-list-row').filter({ has: this.page.locator('.name', { hasText: new RegExp(`^${name}\\s*[:=]?\\s*$`) }) }).first();
+    return this.page
+      .locator('.debug-variables .monaco-list-row')
+      .filter({ has: this.page.locator('.name', { hasText: new RegExp(`^${name}\\s*[:=]?\\s*$`) }) })
+      .first();
   }
 
   /** Opens a scope or a structure of Variables if it is shut. */
@@ -138,7 +171,10 @@ export class Workbench {
   private async rowOf(name: string): Promise<Locator> {
     const { page } = this;
     const list = page.locator('.debug-variables');
-    const row = list.locator('.monaco-list-row').filter({ hasText: new RegExp(`^${name}(?![\\w])`) }).first();
+    const row = list
+      .locator('.monaco-list-row')
+      .filter({ hasText: new RegExp(`^${name}(?![\\w])`) })
+      .first();
     for (const direction of [-1, 1]) {
       for (let turn = 0; turn < 30; turn++) {
         if (await row.isVisible()) return row;

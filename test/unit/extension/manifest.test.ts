@@ -14,7 +14,9 @@ const manifest = JSON.parse(text('package.json')) as {
     debuggers: { type: string; configurationAttributes: { launch: object }; initialConfigurations: object[] }[];
   };
 };
-const sources = readdirSync(join(ROOT, 'extension')).map((name) => text(`extension/${name}`)).join('\n');
+const sources = readdirSync(join(ROOT, 'extension'))
+  .map((name) => text(`extension/${name}`))
+  .join('\n');
 
 describe('package.json', () => {
   it('has the launch attributes of their definition', () => assert.equal(generatedManifest(text('package.json')), text('package.json')));
@@ -38,7 +40,8 @@ describe('package.json', () => {
     const [debuggerContribution] = manifest.contributes.debuggers;
     const validate = new Ajv({ strict: false, allowUnionTypes: true }).compile({ type: 'object', ...debuggerContribution!.configurationAttributes.launch });
     const { configurations } = JSON.parse(text('samples/.vscode/launch.json')) as { configurations: object[] };
-    for (const configuration of [...configurations, ...debuggerContribution!.initialConfigurations]) assert.ok(validate(configuration), JSON.stringify(validate.errors));
+    for (const configuration of [...configurations, ...debuggerContribution!.initialConfigurations])
+      assert.ok(validate(configuration), JSON.stringify(validate.errors));
     assert.equal(validate({ program: 'kernel', cpus: 'two' }), false);
     assert.equal(validate({ program: 'kernel', memory: 'much' }), false);
   });

@@ -9,8 +9,7 @@ function members(archive: Buffer): Map<string, { mode: number; content: string; 
   const found = new Map<string, { mode: number; content: string; device: number[] }>();
   for (let at = 0; ;) {
     assert.equal(archive.toString('latin1', at, at + 6), '070701');
-    const field = (index: number): number =>
-      parseInt(archive.toString('latin1', at + 6 + 8 * index, at + 14 + 8 * index), 16);
+    const field = (index: number): number => parseInt(archive.toString('latin1', at + 6 + 8 * index, at + 14 + 8 * index), 16);
     const nameEnd = at + 110 + field(11);
     const name = archive.toString('latin1', at + 110, nameEnd - 1);
     const start = (nameEnd + 3) & ~3;

@@ -11,7 +11,10 @@ const SAMPLES = join(__dirname, '../../../samples');
 const image = join(SAMPLES, 'hello/hello.elf');
 
 /** The line of a source that holds `text`, from 1. */
-const lineWith = (file: string, text: string): number => readFileSync(join(SAMPLES, file), 'utf8').split('\n').findIndex((line) => line.includes(text)) + 1;
+const lineWith = (file: string, text: string): number =>
+  readFileSync(join(SAMPLES, file), 'utf8')
+    .split('\n')
+    .findIndex((line) => line.includes(text)) + 1;
 
 describe('the samples', () => {
   it('hello is a PVH kernel', () => {

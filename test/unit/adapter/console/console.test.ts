@@ -133,7 +133,16 @@ describe('console commands', () => {
     await text(client, 'stop-at exception nmi');
     await text(client, 'stop-at exception #PF if code & 2');
     assert.deepEqual(guest.triggers, [
-      { kind: 'port', id: 1, first: 0x80, count: 1, access: 'write', condition: '((value == 0x3) && (rax != 0x0))', hits: { compare: '>=', value: 2 }, log: 'code {value}' },
+      {
+        kind: 'port',
+        id: 1,
+        first: 0x80,
+        count: 1,
+        access: 'write',
+        condition: '((value == 0x3) && (rax != 0x0))',
+        hits: { compare: '>=', value: 2 },
+        log: 'code {value}',
+      },
       { kind: 'msr', id: 2, index: 0xc0000080, access: 'write', condition: '(value & 0x100)' },
       { kind: 'halt', id: 3 },
       { kind: 'cpuid', id: 4, leaf: 7, condition: '(subleaf == 0x0)' },

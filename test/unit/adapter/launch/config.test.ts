@@ -20,8 +20,14 @@ describe('launch attributes', () => {
   it('become a machine, with defaults', () => {
     const plan = planLaunch({ type: 'guest', request: 'launch', name: 'x', program: '/k', memory: '1G', __sessionId: 'y' });
     assert.deepEqual(plan.machine, {
-      kernel: '/k', memory: 2 ** 30, cpus: 1, startTime: Date.UTC(2025, 0, 1), framebuffer: { width: 1024, height: 768 },
-      historyBytes: 512 * 2 ** 20, checkpointEvery: 20_000_000, debugExitPort: 0xf4,
+      kernel: '/k',
+      memory: 2 ** 30,
+      cpus: 1,
+      startTime: Date.UTC(2025, 0, 1),
+      framebuffer: { width: 1024, height: 768 },
+      historyBytes: 512 * 2 ** 20,
+      checkpointEvery: 20_000_000,
+      debugExitPort: 0xf4,
     });
     assert.equal(plan.stopOnEntry, false);
     assert.equal(plan.suspendFile, '/k.suspended');
@@ -30,27 +36,52 @@ describe('launch attributes', () => {
 
   it('take every form of values', () => {
     const plan = planLaunch({
-      kernel: '/k', initrd: '/i', append: 'quiet', memory: 67108864, cpus: 2, startTime: '2024-02-29T12:00:00Z', display: false,
-      serial: '/tmp/log', loadAddress: '0x7c00', loadMode: 'real', modules: ['/m a b'], historyMegabytes: 0, debugExitPort: false,
-      symbols: ['/v', { path: '/s', offset: '0x1000' }, { path: '/t', offset: '-0x1000' }], sourceMap: { '/a': '/b' }, timeout: 3,
+      kernel: '/k',
+      initrd: '/i',
+      append: 'quiet',
+      memory: 67108864,
+      cpus: 2,
+      startTime: '2024-02-29T12:00:00Z',
+      display: false,
+      serial: '/tmp/log',
+      loadAddress: '0x7c00',
+      loadMode: 'real',
+      modules: ['/m a b'],
+      historyMegabytes: 0,
+      debugExitPort: false,
+      symbols: ['/v', { path: '/s', offset: '0x1000' }, { path: '/t', offset: '-0x1000' }],
+      sourceMap: { '/a': '/b' },
+      timeout: 3,
     });
     assert.equal(plan.machine.loadAddress, 0x7c00);
     assert.equal(plan.machine.framebuffer, false);
     assert.equal(plan.machine.debugExitPort, false);
     assert.equal(plan.machine.startTime, Date.UTC(2024, 1, 29, 12));
-    assert.deepEqual(plan.symbols.map(({ offset }) => offset), [0n, 0x1000n, -0x1000n]);
+    assert.deepEqual(
+      plan.symbols.map(({ offset }) => offset),
+      [0n, 0x1000n, -0x1000n],
+    );
     assert.deepEqual(plan.serial, { to: 'file', path: '/tmp/log' });
     assert.equal(planLaunch({ program: '/k', startTime: 'now' }, () => 42).machine.startTime, 42);
   });
 
   it('name firmware instead of a program', () => {
-    const { machine, suspendFile } = planLaunch({ firmware: '/code.fd', vars: '/vars.fd', chipset: 'i440fx', display: 'vga,w=800,h=600', fwCfg: { 'opt/a': 'b' } });
+    const { machine, suspendFile } = planLaunch({
+      firmware: '/code.fd',
+      vars: '/vars.fd',
+      chipset: 'i440fx',
+      display: 'vga,w=800,h=600',
+      fwCfg: { 'opt/a': 'b' },
+    });
     assert.deepEqual([machine.firmware, machine.vars, machine.chipset, machine.display], ['/code.fd', '/vars.fd', 'i440fx', 'vga']);
     assert.deepEqual(machine.framebuffer, { width: 800, height: 600 });
     assert.deepEqual(machine.fwCfg, { 'opt/a': 'b' });
     assert.equal(suspendFile, '/code.fd.suspended');
     const bios = planLaunch({ bios: '/bios.bin', vgaBios: '/vga.bin', display: 'ramfb' }).machine;
-    assert.deepEqual([bios.bios, bios.vgaBios, bios.display, bios.framebuffer, bios.fwCfg], ['/bios.bin', '/vga.bin', 'ramfb', { width: 1024, height: 768 }, undefined]);
+    assert.deepEqual(
+      [bios.bios, bios.vgaBios, bios.display, bios.framebuffer, bios.fwCfg],
+      ['/bios.bin', '/vga.bin', 'ramfb', { width: 1024, height: 768 }, undefined],
+    );
     refused({ firmware: '/f', chipset: 'piix' }, "'chipset'");
     refused({ firmware: '/f', display: 'vga,w=1' }, "'display'");
     refused({ firmware: '/f', fwCfg: { 'opt/a': 1 } }, "'fwCfg");
@@ -77,7 +108,15 @@ describe('launch attributes', () => {
 
   it('give a schema that accepts what the validation accepts', () => {
     const validate = new Ajv({ strict: false }).compile({ type: 'object', additionalProperties: false, ...launchSchema() });
-    const good = { program: '/k', memory: '512M', cpus: 2, display: '640x480', symbols: ['/v', { path: '/s', offset: '0x10' }], debugExitPort: false, loadMode: 'long' };
+    const good = {
+      program: '/k',
+      memory: '512M',
+      cpus: 2,
+      display: '640x480',
+      symbols: ['/v', { path: '/s', offset: '0x10' }],
+      debugExitPort: false,
+      loadMode: 'long',
+    };
     assert.ok(validate(good), JSON.stringify(validate.errors));
     assert.equal(validate({ ...good, loadMode: 'reel' }), false);
     assert.equal(validate({ ...good, memory: 'lots' }), false);

@@ -121,7 +121,11 @@ describe('breakpoints', () => {
     });
     const filters = await client.request('setExceptionBreakpoints', {
       filters: ['mode', 'nmi'],
-      filterOptions: [{ filterId: 'pf', condition: 'code & 2' }, { filterId: 'cpuid', condition: 'leaf == 1' }, { filterId: 'hlt', condition: 'code' }],
+      filterOptions: [
+        { filterId: 'pf', condition: 'code & 2' },
+        { filterId: 'cpuid', condition: 'leaf == 1' },
+        { filterId: 'hlt', condition: 'code' },
+      ],
     });
     const [port, msr] = data.breakpoints.map(({ id }: { id: number }) => id);
     const [mode, nmi, pf, cpuid] = filters.breakpoints.map(({ id }: { id: number }) => id);

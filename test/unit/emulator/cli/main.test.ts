@@ -72,7 +72,10 @@ describe('guest command', function () {
     const [first, second] = [report(...args), report(...args)];
     assert.equal(first.status, 0);
     assert.equal(first.report.stopReason, 'limit');
-    assert.deepEqual(first.report.hashes.map(({ position }) => position), [100_000, 200_000, 300_000]);
+    assert.deepEqual(
+      first.report.hashes.map(({ position }) => position),
+      [100_000, 200_000, 300_000],
+    );
     assert.deepEqual(first.report.hashes, second.report.hashes);
     assert.equal(first.report.stateHash, second.report.stateHash);
   });
@@ -91,7 +94,10 @@ describe('guest command', function () {
 
   it('takes a launch configuration, whose paths are relative to it', () => {
     image(EXIT);
-    writeFileSync(path('launch.json'), JSON.stringify({ type: 'guest', name: 'x', program: 'exit', loadAddress: '0x7c00', loadMode: 'real', memory: '16M', display: false }));
+    writeFileSync(
+      path('launch.json'),
+      JSON.stringify({ type: 'guest', name: 'x', program: 'exit', loadAddress: '0x7c00', loadMode: 'real', memory: '16M', display: false }),
+    );
     const { status, err } = run('run', '--config', path('launch.json'), '--serial', 'none');
     assert.equal(status, 0, err);
     writeFileSync(path('launch.json'), JSON.stringify({ progam: 'exit' }));

@@ -1,11 +1,5 @@
 import assert from 'node:assert/strict';
-import type {
-  AccessSize,
-  Device,
-  DeviceContext,
-  Line,
-  PhysicalMemory,
-} from '../../../../emulator/bus/device';
+import type { AccessSize, Device, DeviceContext, Line, PhysicalMemory } from '../../../../emulator/bus/device';
 import type { Field, FieldTable } from '../../../../emulator/bus/fields';
 
 /** A machine around one device: a clock that the test sets, and some memory. */
@@ -18,8 +12,7 @@ export class TestContext implements DeviceContext {
       for (let i = 0; i < into.length; i++) into[i] = this.bytes[address + i] ?? 0xff;
     },
     write: (address, from) => {
-      for (let i = 0; i < from.length; i++)
-        if (address + i < this.bytes.length) this.bytes[address + i] = from[i]!;
+      for (let i = 0; i < from.length; i++) if (address + i < this.bytes.length) this.bytes[address + i] = from[i]!;
     },
   };
 
@@ -77,11 +70,7 @@ export function checkState(table: FieldTable, state: Readonly<Record<string, unk
 function checkField(field: Field, value: unknown, path: string): void {
   const integer = (bits: number): void =>
     assert.ok(
-      typeof value === 'number' &&
-        Number.isInteger(value) &&
-        value >= 0 &&
-        value < 2 ** bits &&
-        !Object.is(value, -0),
+      typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** bits && !Object.is(value, -0),
       `${path}: ${String(value)} is not a u${bits}`,
     );
   switch (field.kind) {
@@ -92,10 +81,7 @@ function checkField(field: Field, value: unknown, path: string): void {
     case 'u32':
       return integer(32);
     case 'u64':
-      return assert.ok(
-        typeof value === 'bigint' && value >= 0n && value < 1n << 64n,
-        `${path}: ${String(value)}`,
-      );
+      return assert.ok(typeof value === 'bigint' && value >= 0n && value < 1n << 64n, `${path}: ${String(value)}`);
     case 'bool':
       return assert.equal(typeof value, 'boolean', path);
     case 'time':
@@ -106,9 +92,7 @@ function checkField(field: Field, value: unknown, path: string): void {
       return assert.ok(value instanceof Uint8Array && value.length === field.length, path);
     case 'queue':
       assert.ok(Array.isArray(value) && value.length <= field.capacity, path);
-      return value.forEach((byte, i) =>
-        checkField({ kind: 'u8', about: '', initial: 0 }, byte, `${path}[${i}]`),
-      );
+      return value.forEach((byte, i) => checkField({ kind: 'u8', about: '', initial: 0 }, byte, `${path}[${i}]`));
     case 'list':
       assert.ok(Array.isArray(value) && value.length === field.length, path);
       return value.forEach((element, i) => checkField(field.element, element, `${path}[${i}]`));

@@ -284,9 +284,7 @@ describe('Lapic', () => {
 
   laws('Lapic', (context) => {
     const { lapic, sent, log } = make(context);
-    const offsets = [
-      0x20, 0x80, 0xb0, 0xd0, 0xe0, 0xf0, 0x280, 0x300, 0x310, 0x320, 0x350, 0x360, 0x370, 0x380, 0x3e0,
-    ];
+    const offsets = [0x20, 0x80, 0xb0, 0xd0, 0xe0, 0xf0, 0x280, 0x300, 0x310, 0x320, 0x350, 0x360, 0x370, 0x380, 0x3e0];
     const value = (next: (below: number) => number): number =>
       [next(256), next(256) | 0x20000, next(256) | 0x40000, next(2 ** 32), 0x1ff, 0x700, 0x8060][next(7)]!;
     return {
@@ -310,11 +308,7 @@ describe('Lapic', () => {
           case 6:
             return next(8) === 0 && lapic.setBase(BigInt(next(16)) << 8n);
           case 7:
-            return lapic.writeMsr(
-              next(8) === 0 ? 0x6e0 : 0x800 + (offset >> 4),
-              value(next),
-              next(4) ? 0 : next(2 ** 32),
-            );
+            return lapic.writeMsr(next(8) === 0 ? 0x6e0 : 0x800 + (offset >> 4), value(next), next(4) ? 0 : next(2 ** 32));
           case 8:
             return lapic.readMsr(next(8) === 0 ? 0x6e0 : 0x800 + (offset >> 4));
           default:

@@ -16,9 +16,7 @@ import { backing, TestBus } from './testbus';
 class Sample implements MmioHandler {
   readonly accesses: string[] = [];
   readonly messages: [number, number][] = [];
-  readonly state = initial(
-    fields({ config: group('Configuration', pciHeader), msi: group('MSI', msiFields) }),
-  );
+  readonly state = initial(fields({ config: group('Configuration', pciHeader), msi: group('MSI', msiFields) }));
   readonly msi = new MsiCapability(
     4,
     () => this.state.msi,
@@ -73,8 +71,7 @@ function make(context: DeviceContext = new TestContext()) {
   host.add(2, 0, fbuf.pci, 'fbuf');
   host.add(5, 0, sample.pci, 'sample');
   host.add(31, 0, lpc.pci, 'lpc');
-  const select = (device: number, register: number): void =>
-    bus.out(0xcf8, 0x80000000 + device * 0x800 + (register & 0xfc), 4);
+  const select = (device: number, register: number): void => bus.out(0xcf8, 0x80000000 + device * 0x800 + (register & 0xfc), 4);
   const read = (device: number, register: number, size: AccessSize = 4): number => {
     select(device, register);
     return bus.in(0xcfc + (register & 3), size);
@@ -269,10 +266,7 @@ describe('assignPci', () => {
 
   it('says when there is no room', () => {
     const { host } = make();
-    assert.throws(
-      () => assignPci(host, { io: [0xc000, 0xcfff], mem32: [0xc0000000, 0xc0ffffff] }, () => 10),
-      { code: 'pci-window-full', blame: 'user' },
-    );
+    assert.throws(() => assignPci(host, { io: [0xc000, 0xcfff], mem32: [0xc0000000, 0xc0ffffff] }, () => 10), { code: 'pci-window-full', blame: 'user' });
   });
 });
 
@@ -339,8 +333,7 @@ const registerFuzz = (pci: PciFunction, random: (below: number) => number): unkn
   const mask = [0xff, 0xff00, 0xffff, 0xffff0000, 0xffffffff][random(5)]!;
   return pci.write(register, random(2 ** 32) & mask, mask);
 };
-const windowsOf = (bus: TestBus, owner: string): unknown =>
-  [0, 1].map((bar) => bus.at(`${owner} BAR${bar}`).at(0) ?? null);
+const windowsOf = (bus: TestBus, owner: string): unknown => [0, 1].map((bar) => bus.at(`${owner} BAR${bar}`).at(0) ?? null);
 
 laws('HostBridge', () => {
   const device = new HostBridge(new TestContext(), { model: 'i440fx' });

@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
 import { AcpiPm } from '../../../../emulator/devices/acpipm';
 import { PmTimer } from '../../../../emulator/devices/pmtimer';
-import {
-  A20Gate,
-  DebugConsole,
-  DebugExit,
-  PostPort,
-  SystemControlA,
-} from '../../../../emulator/devices/ports';
+import { A20Gate, DebugConsole, DebugExit, PostPort, SystemControlA } from '../../../../emulator/devices/ports';
 import { laws, SIZES, TestContext, TestLine } from './context';
 import { TestBus } from './testbus';
 

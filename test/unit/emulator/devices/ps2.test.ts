@@ -19,8 +19,7 @@ function make(context = new TestContext(), typematic = false) {
     reset: () => seen.push('reset'),
   });
   const status = (): number => controller.portRead(0x64, 1);
-  const command = (...bytes: number[]): void =>
-    bytes.forEach((byte, i) => controller.portWrite(i === 0 ? 0x64 : 0x60, 1, byte));
+  const command = (...bytes: number[]): void => bytes.forEach((byte, i) => controller.portWrite(i === 0 ? 0x64 : 0x60, 1, byte));
   const data = (...bytes: number[]): void => bytes.forEach((byte) => controller.portWrite(0x60, 1, byte));
   /** Everything that waits, as the guest reads it. */
   const drain = (): number[] => {
@@ -368,8 +367,7 @@ describe('Ps2Controller with its devices', () => {
       else controller.portWrite(port, size, random(2 ** 32));
       if (random(5) === 0) keyboard.key(names[random(names.length)]!, random(2) === 0);
       if (random(5) === 0) mouse.input({ dx: random(9) - 4, dy: random(9) - 4, buttons: random(8) });
-      for (const queue of [keyboard.state.output, mouse.state.output, controller.state.responses])
-        assert.ok(queue.length <= 128);
+      for (const queue of [keyboard.state.output, mouse.state.output, controller.state.responses]) assert.ok(queue.length <= 128);
     }
   });
 });

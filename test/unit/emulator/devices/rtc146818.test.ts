@@ -18,8 +18,7 @@ function make(context = new TestContext(), options: Partial<Rtc146818Options> = 
     rtc.portWrite(0x71, 1, value);
   };
   const at = (ns: number): void => context.run(rtc, ns);
-  const date = (): string =>
-    [0x32, 9, 8, 7, 4, 2, 0, 6].map((address) => read(address).toString(16).padStart(2, '0')).join(' ');
+  const date = (): string => [0x32, 9, 8, 7, 4, 2, 0, 6].map((address) => read(address).toString(16).padStart(2, '0')).join(' ');
   return { context, rtc, irq8, read, write, at, date };
 }
 
@@ -175,8 +174,7 @@ describe('Rtc146818', () => {
       device: rtc,
       observe: () => [irq8.level, rtc.deadline()],
       poke: (next) => {
-        const address =
-          next(3) === 0 ? next(128) : [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0x32][next(14)]!;
+        const address = next(3) === 0 ? next(128) : [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0x32][next(14)]!;
         rtc.portWrite(0x70, 1, address);
         if (next(2) === 0) return rtc.portRead(0x70 + next(4), SIZES[next(3)]!);
         if (address === 10) return rtc.portWrite(0x71, 1, next(3) ? 0x20 | next(16) : next(256));

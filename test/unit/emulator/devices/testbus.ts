@@ -1,11 +1,4 @@
-import type {
-  AccessSize,
-  Backing,
-  Bus,
-  Mapping,
-  MmioHandler,
-  PortHandler,
-} from '../../../../emulator/bus/device';
+import type { AccessSize, Backing, Bus, Mapping, MmioHandler, PortHandler } from '../../../../emulator/bus/device';
 
 interface Window {
   at: number | null;
@@ -43,8 +36,7 @@ export class TestBus implements Bus {
   }
   write(address: number, value: number, size: AccessSize = 4): void {
     const window = this.find(this.memory, address);
-    if (window && !('bytes' in window.target))
-      (window.target as MmioHandler).mmioWrite(address - window.at!, size, value);
+    if (window && !('bytes' in window.target)) (window.target as MmioHandler).mmioWrite(address - window.at!, size, value);
   }
 
   /** Where an owner's windows are now. */

@@ -4,8 +4,7 @@ import { keysymToCode } from '../../../../emulator/display/keysym';
 
 describe('keysymToCode', () => {
   it('maps every printable ASCII character', () => {
-    for (let keysym = 0x20; keysym < 0x7f; keysym++)
-      assert.ok(KEYS[keysymToCode(keysym)!], `keysym ${keysym}`);
+    for (let keysym = 0x20; keysym < 0x7f; keysym++) assert.ok(KEYS[keysymToCode(keysym)!], `keysym ${keysym}`);
     assert.equal(keysymToCode(0x61), 'KeyA');
     assert.equal(keysymToCode(0x41), 'KeyA');
     assert.equal(keysymToCode(0x7e), 'Backquote');

@@ -111,16 +111,12 @@ export function buildElf({ bits, entry, segments, symbols = [] }: TestElf): Buff
     header.writeBigUInt64LE(BigInt.asUintN(64, BigInt(entry)), 24);
     header.writeBigUInt64LE(64n, 32);
     header.writeBigUInt64LE(BigInt(sectionsAt), 40);
-    [64, segmentHeader, segments.length, sectionHeader, sections.length, 3].forEach((value, index) =>
-      header.writeUInt16LE(value, 52 + 2 * index),
-    );
+    [64, segmentHeader, segments.length, sectionHeader, sections.length, 3].forEach((value, index) => header.writeUInt16LE(value, 52 + 2 * index));
   } else {
     header.writeUInt32LE(entry, 24);
     header.writeUInt32LE(52, 28);
     header.writeUInt32LE(sectionsAt, 32);
-    [52, segmentHeader, segments.length, sectionHeader, sections.length, 3].forEach((value, index) =>
-      header.writeUInt16LE(value, 40 + 2 * index),
-    );
+    [52, segmentHeader, segments.length, sectionHeader, sections.length, 3].forEach((value, index) => header.writeUInt16LE(value, 40 + 2 * index));
   }
   return Buffer.concat([header, ...headers, ...parts]);
 }

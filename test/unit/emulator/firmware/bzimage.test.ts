@@ -126,10 +126,7 @@ describe('Linux bzImage', () => {
   });
 
   it('enters by the 32-bit protocol when asked to, or when there is no other', () => {
-    for (const plan of [
-      loadBzImage(named(buildBzImage()), { ...options, protocol: 32 }),
-      loadBzImage(named(buildBzImage({ xloadFlags: 0 })), options),
-    ]) {
+    for (const plan of [loadBzImage(named(buildBzImage()), { ...options, protocol: 32 }), loadBzImage(named(buildBzImage({ xloadFlags: 0 })), options)]) {
       assert.equal(plan.entry.mode, 'protected');
       assert.equal(plan.entry.registers.rip, 0x1000000n);
       assert.equal(plan.entry.cr0, 0x11);
@@ -141,24 +138,16 @@ describe('Linux bzImage', () => {
   it('names what is wrong with a file', () => {
     const good = buildBzImage();
     fails('kernel-format', /vmlinuz: .*HdrS/, () => loadBzImage(named(Buffer.alloc(4096)), options));
-    fails('image-truncated', /vmlinuz: truncated: kernel .* at 0x400/, () =>
-      loadBzImage(named(good.subarray(0, 0x800)), options),
-    );
-    fails('image-truncated', /vmlinuz: truncated/, () =>
-      loadBzImage(named(good.subarray(0, 0x100)), options),
-    );
-    fails('memory-too-small', /needs 20 MB .* has 16 MB/, () =>
-      loadBzImage(named(good), { memorySize: 16 * MEGABYTE }),
-    );
+    fails('image-truncated', /vmlinuz: truncated: kernel .* at 0x400/, () => loadBzImage(named(good.subarray(0, 0x800)), options));
+    fails('image-truncated', /vmlinuz: truncated/, () => loadBzImage(named(good.subarray(0, 0x100)), options));
+    fails('memory-too-small', /needs 20 MB .* has 16 MB/, () => loadBzImage(named(good), { memorySize: 16 * MEGABYTE }));
     fails('command-line-too-long', /11 bytes, this kernel takes 10/, () =>
       loadBzImage(named(buildBzImage({ commandLineSize: 10 })), { ...options, commandLine: 'x'.repeat(11) }),
     );
     fails('memory-too-small', /huge\.gz: the initrd of 50000000 bytes/, () =>
       loadBzImage(named(good), { ...options, initrd: { name: 'huge.gz', bytes: new Uint8Array(5e7) } }),
     );
-    fails('kernel-format', /no 64-bit entry/, () =>
-      loadBzImage(named(buildBzImage({ xloadFlags: 0 })), { ...options, protocol: 64 }),
-    );
+    fails('kernel-format', /no 64-bit entry/, () => loadBzImage(named(buildBzImage({ xloadFlags: 0 })), { ...options, protocol: 64 }));
     fails('image-modules', /takes an initrd, no modules \(m\)/, () =>
       loadBzImage(named(good), { ...options, modules: [{ name: 'm', bytes: new Uint8Array(1) }] }),
     );

@@ -39,8 +39,7 @@ const memoryOf = (plan: LoadPlan) => {
   return {
     u32: (address: number) => (({ bytes, at }) => bytes.readUInt32LE(at))(find(address)),
     u64: (address: number) => (({ bytes, at }) => Number(bytes.readBigUInt64LE(at)))(find(address)),
-    text: (address: number) =>
-      (({ bytes, at }) => bytes.toString('latin1', at, bytes.indexOf(0, at)))(find(address)),
+    text: (address: number) => (({ bytes, at }) => bytes.toString('latin1', at, bytes.indexOf(0, at)))(find(address)),
   };
 };
 
@@ -78,17 +77,11 @@ describe('kernel images', () => {
   });
 
   it('that are something else get a word on what they are', () => {
-    rejects('kernel-format', /x: a gzip file: unpack it first/, () =>
-      detectFormat(file(Buffer.from([0x1f, 0x8b, 8]), 'x')),
-    );
+    rejects('kernel-format', /x: a gzip file: unpack it first/, () => detectFormat(file(Buffer.from([0x1f, 0x8b, 8]), 'x')));
     rejects('kernel-format', /x: an EFI program/, () => detectFormat(file(Buffer.from('MZ..'), 'x')));
     rejects('kernel-format', /x: the file is empty/, () => detectFormat(file(new Uint8Array(0), 'x')));
-    rejects('kernel-format', /x: neither a Linux bzImage/, () =>
-      detectFormat(file(Buffer.alloc(600, 1), 'x')),
-    );
-    rejects('memory-size', /8388608 bytes/, () =>
-      loadImage(file(buildBzImage()), { memorySize: 8 * MEGABYTE }),
-    );
+    rejects('kernel-format', /x: neither a Linux bzImage/, () => detectFormat(file(Buffer.alloc(600, 1), 'x')));
+    rejects('memory-size', /8388608 bytes/, () => loadImage(file(buildBzImage()), { memorySize: 8 * MEGABYTE }));
   });
 
   it('load by Multiboot 1 with modules, map and command line', () => {
@@ -134,9 +127,7 @@ describe('kernel images', () => {
     assert.equal(plan.entry.registers.rip, 0x200030n);
     const bad = Buffer.concat([multiboot1(0x10003, 0x1000, 0x200000, 0, 0, 0), Buffer.alloc(64)]);
     rejects('kernel-format', /contradict/, () => loadImage(file(bad), { memorySize }));
-    rejects('kernel-format', /unknown features 0x8000/, () =>
-      loadImage(file(multiboot1(0x8003)), { memorySize }),
-    );
+    rejects('kernel-format', /unknown features 0x8000/, () => loadImage(file(multiboot1(0x8003)), { memorySize }));
   });
 
   it('load by Multiboot 2 with tags', () => {
@@ -148,10 +139,7 @@ describe('kernel images', () => {
       pitch: 3200,
     } as const;
     const rsdp = { address: 0xf0000, bytes: Buffer.from('RSD PTR '.padEnd(36, '.')) };
-    const image = elfWith(
-      Buffer.concat([multiboot2(5 | (1 << 16), 20, 0, 0, 0, 0, 0, 8), Buffer.alloc(100)]),
-      64,
-    );
+    const image = elfWith(Buffer.concat([multiboot2(5 | (1 << 16), 20, 0, 0, 0, 0, 0, 8), Buffer.alloc(100)]), 64);
     const plan = loadImage(file(image), {
       memorySize,
       commandLine: 'x',
@@ -256,11 +244,7 @@ describe('kernel images', () => {
         })),
       });
     const load = (bytes: Uint8Array) => () => loadImage(file(bytes, 'k'), { memorySize });
-    rejects(
-      'image-overlap',
-      /k: segment 1 .* at 0x100010–0x10002f overlaps segment 0/,
-      load(twice(0x100000, 0x100010)),
-    );
+    rejects('image-overlap', /k: segment 1 .* at 0x100010–0x10002f overlaps segment 0/, load(twice(0x100000, 0x100010)));
     rejects('image-memory', /k: segment 1 .*0x8000000/, load(twice(0x100000, 0x8000000)));
     const linked = [
       { type: 3, virtual: 0x1f0, physical: 0x1f0, bytes: Buffer.from('/lib/ld.so\0') },
@@ -271,10 +255,8 @@ describe('kernel images', () => {
 
   it("load Debian's vmlinux by PVH and memtest86+ by the Linux protocol", function () {
     const guests = '.cache/guests';
-    if (!existsSync(`${guests}/linux-cloud/vmlinux`) || !existsSync(`${guests}/memtest/packages.txt`))
-      this.skip();
-    const load = (path: string) =>
-      loadImage(file(readFileSync(`${guests}/${path}`), path), { memorySize: 128 * MEGABYTE });
+    if (!existsSync(`${guests}/linux-cloud/vmlinux`) || !existsSync(`${guests}/memtest/packages.txt`)) this.skip();
+    const load = (path: string) => loadImage(file(readFileSync(`${guests}/${path}`), path), { memorySize: 128 * MEGABYTE });
     const vmlinux = load('linux-cloud/vmlinux');
     assert.equal(vmlinux.format, 'pvh');
     assert.ok(vmlinux.entry.registers.rip > 0x1000000n);

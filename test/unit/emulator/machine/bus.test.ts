@@ -27,8 +27,14 @@ const bus = (): MachineBus => new MachineBus(() => undefined);
 describe('machine bus', () => {
   it('reads all ones where nothing answers', () => {
     const b = bus();
-    assert.deepEqual([1, 2, 4].map((size) => b.portRead(0x123, size as AccessSize)), [0xff, 0xffff, 0xffffffff]);
-    assert.deepEqual([1, 2, 4].map((size) => b.mmioRead(0xd0000000, size as AccessSize)), [0xff, 0xffff, 0xffffffff]);
+    assert.deepEqual(
+      [1, 2, 4].map((size) => b.portRead(0x123, size as AccessSize)),
+      [0xff, 0xffff, 0xffffffff],
+    );
+    assert.deepEqual(
+      [1, 2, 4].map((size) => b.mmioRead(0xd0000000, size as AccessSize)),
+      [0xff, 0xffff, 0xffffffff],
+    );
     b.portWrite(0x123, 4, 1);
     b.mmioWrite(0xd0000000, 4, 1);
   });
@@ -73,7 +79,10 @@ describe('machine bus', () => {
     const [fixed, moving] = [new Recorder(1), new Recorder(2)];
     b.addMmio(0x1000, 0x100, fixed, 'fixed');
     const mapping = b.addMmio(0xf80, 0x200, moving, 'moving');
-    assert.deepEqual([0xf80, 0x1000, 0x10ff, 0x1100].map((a) => b.mmioRead(a, 1)), [2, 1, 1, 2]);
+    assert.deepEqual(
+      [0xf80, 0x1000, 0x10ff, 0x1100].map((a) => b.mmioRead(a, 1)),
+      [2, 1, 1, 2],
+    );
     assert.equal(moving.log.at(-1), 'read 180 1');
     mapping.move(null);
     assert.equal(b.mmioRead(0xf80, 1), 0xff);

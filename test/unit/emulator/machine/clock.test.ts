@@ -61,11 +61,22 @@ describe('journal', () => {
 
   it('gives up the recorded future when something else happens, and says what that was', () => {
     const journal = new Journal();
-    for (const [at, code] of [[1, 'A'], [2, 'B'], [3, 'C']] as const) journal.append(at, key(code));
+    for (const [at, code] of [
+      [1, 'A'],
+      [2, 'B'],
+      [3, 'C'],
+    ] as const)
+      journal.append(at, key(code));
     journal.seek(1);
     const future = journal.append(2, key('X'));
-    assert.deepEqual(future.map(({ position }) => position), [2, 3]);
-    assert.deepEqual(journal.save().map(({ input }) => (input.kind === 'key' ? input.code : '')), ['A', 'X']);
+    assert.deepEqual(
+      future.map(({ position }) => position),
+      [2, 3],
+    );
+    assert.deepEqual(
+      journal.save().map(({ input }) => (input.kind === 'key' ? input.code : '')),
+      ['A', 'X'],
+    );
     assert.equal(journal.cursor, 2);
   });
 

@@ -46,7 +46,10 @@ describe('conditions of triggers', () => {
 
   for (const bad of ['', '1 +', '(1', '1 2', 'u32[1', '1 ? 2', '@', 'rax = 1', `${'('.repeat(500)}1${')'.repeat(500)}`]) {
     it(`refuses '${bad.slice(0, 12)}'`, () =>
-      assert.throws(() => compile(bad), (error: unknown) => error instanceof EmulatorError && error.blame === 'user'));
+      assert.throws(
+        () => compile(bad),
+        (error: unknown) => error instanceof EmulatorError && error.blame === 'user',
+      ));
   }
 
   it('fills the expressions of log messages in', () => {

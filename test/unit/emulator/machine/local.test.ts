@@ -106,9 +106,7 @@ describe('guest in this thread', function () {
 
   it('stops after an access to watched memory, if the condition holds', async () => {
     const subject = await make(TICKS);
-    await subject.guest.setTriggers([
-      { kind: 'watch', id: 9, space: 'physical', address: 0x604n, length: 2, access: 'write', condition: 'u16[0x604] == 2' },
-    ]);
+    await subject.guest.setTriggers([{ kind: 'watch', id: 9, space: 'physical', address: 0x604n, length: 2, access: 'write', condition: 'u16[0x604] == 2' }]);
     const { reason, rip } = await subject.resume();
     assert.ok(reason.kind === 'watchpoint');
     assert.deepEqual([reason.ids, reason.write, reason.size], [[9], true, 2]);
@@ -138,7 +136,10 @@ describe('guest in this thread', function () {
   it('stops a step over where the user wants to stop on the way', async () => {
     const subject = await make(ECHO);
     const { guest } = subject;
-    await guest.setTriggers([{ kind: 'execute', id: 1, address: ECHO_CALL }, { kind: 'execute', id: 2, address: ECHO_WORK }]);
+    await guest.setTriggers([
+      { kind: 'execute', id: 1, address: ECHO_CALL },
+      { kind: 'execute', id: 2, address: ECHO_WORK },
+    ]);
     await guest.serialInput(0, Uint8Array.of(0x41));
     await subject.resume();
     const stop = await subject.move(() => guest.step('over', 0));
@@ -223,7 +224,7 @@ describe('guest in this thread', function () {
     assert.equal(await guest.translate(0, 0x1234n), 0x1234n);
   });
 
-  it('says that a bad configuration is the user\'s', async () => {
+  it("says that a bad configuration is the user's", async () => {
     await assert.rejects(make({}), refused('no-kernel'));
     await assert.rejects(make(ECHO, { cpus: 0 }), refused('cpus'));
     await assert.rejects(make(ECHO, { memory: 1 << 20 }), refused('memory-size'));

@@ -120,7 +120,10 @@ describe('run loop', function () {
   });
 
   it('stays off and stays shut down', async () => {
-    for (const [images, kind] of [[OFF, 'power-off'], [TRIPLE, 'shutdown']] as const) {
+    for (const [images, kind] of [
+      [OFF, 'power-off'],
+      [TRIPLE, 'shutdown'],
+    ] as const) {
       const { machine, loop } = await make(images);
       loop.advance(1_000_000);
       const { position } = machine;

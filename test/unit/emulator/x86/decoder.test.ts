@@ -35,7 +35,21 @@ function theirs(iced: Iced, instruction: Instruction): number | string | undefin
 }
 
 /** Known to iced, refused by every processor that this one is modelled on, or not advertised. */
-const SKIPPED: ReadonlySet<string> = new Set(['Loadall', 'Umov', 'Ibts', 'Xbts', 'Rsm', 'Monitor', 'Mwait', 'Vmcall', 'Getsec', 'Storeall', 'Cmpxchg486', 'Zalloc', 'Reservednop']);
+const SKIPPED: ReadonlySet<string> = new Set([
+  'Loadall',
+  'Umov',
+  'Ibts',
+  'Xbts',
+  'Rsm',
+  'Monitor',
+  'Mwait',
+  'Vmcall',
+  'Getsec',
+  'Storeall',
+  'Cmpxchg486',
+  'Zalloc',
+  'Reservednop',
+]);
 
 describe('the decoder beside iced-x86', () => {
   const compare = (bits: Bits, sample: (index: number) => Uint8Array | undefined, limit: number): { same: number; wrong: string[] } => {
@@ -76,14 +90,18 @@ describe('the decoder beside iced-x86', () => {
     const offset = Number(elf.readBigUInt64LE(Number(elf.readBigUInt64LE(32)) + 8));
     let at = offset;
     const instruction = new Instruction();
-    const { same, wrong } = compare(64, () => {
-      const bytes = elf.subarray(at, at + 16);
-      const iced = new Iced(64, bytes, DecoderOptions.None);
-      iced.decodeOut(instruction);
-      at += instruction.isInvalid ? 1 : instruction.length;
-      iced.free();
-      return bytes;
-    }, 300_000);
+    const { same, wrong } = compare(
+      64,
+      () => {
+        const bytes = elf.subarray(at, at + 16);
+        const iced = new Iced(64, bytes, DecoderOptions.None);
+        iced.decodeOut(instruction);
+        at += instruction.isInvalid ? 1 : instruction.length;
+        iced.free();
+        return bytes;
+      },
+      300_000,
+    );
     instruction.free();
     assert.deepEqual(wrong.slice(0, 10), []);
     assert.ok(same > 250_000, `only ${same} were compared`);

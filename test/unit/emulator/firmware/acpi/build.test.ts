@@ -18,8 +18,7 @@ const FULL: AcpiTopology = {
 };
 const PLAIN: AcpiTopology = { ...DEFAULT_TOPOLOGY, serial: [], keyboard: false, mouse: false };
 
-const find = (tables: readonly AcpiTable[], signature: string): AcpiTable =>
-  tables.find((table) => table.name === signature)!;
+const find = (tables: readonly AcpiTable[], signature: string): AcpiTable => tables.find((table) => table.name === signature)!;
 const view = ({ bytes }: AcpiTable): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 const sum = (bytes: Uint8Array): number => bytes.reduce((total, byte) => (total + byte) & 0xff, 0);
 
@@ -50,9 +49,7 @@ describe('buildAcpiTables', () => {
     });
 
     it(`${title}: links the tables`, () => {
-      const [rsdp, rsdt, xsdt, fadt] = ['RSDP', 'RSDT', 'XSDT', 'FACP'].map((signature) =>
-        find(tables, signature),
-      );
+      const [rsdp, rsdt, xsdt, fadt] = ['RSDP', 'RSDT', 'XSDT', 'FACP'].map((signature) => find(tables, signature));
       assert.equal(view(rsdp!).getUint32(16, true), rsdt!.address);
       assert.equal(view(rsdp!).getBigUint64(24, true), BigInt(xsdt!.address));
       const listed = tables.filter(({ name: n }) => !['RSDP', 'RSDT', 'XSDT', 'FACS', 'DSDT'].includes(n));
@@ -79,10 +76,7 @@ describe('buildAcpiTables', () => {
           const { stdout, stderr, status } = spawnSync('iasl', ['-d', file], { encoding: 'utf8' });
           assert.equal(status, 0, stderr);
           assert.doesNotMatch(stdout + stderr, /error|warning|invalid|incorrect|could not/i);
-          assert.doesNotMatch(
-            readFileSync(join(directory, `${signature}.dsl`), 'utf8'),
-            /incorrect checksum/i,
-          );
+          assert.doesNotMatch(readFileSync(join(directory, `${signature}.dsl`), 'utf8'), /incorrect checksum/i);
         }
         const { stdout, stderr } = spawnSync('iasl', [join(directory, 'DSDT.dsl')], { encoding: 'utf8' });
         assert.match(stdout + stderr, /0 Errors, 0 Warnings/);
@@ -101,8 +95,7 @@ describe('buildAcpiTables', () => {
   it('lists processors, I/O APIC and overrides in the MADT', () => {
     const bytes = find(buildAcpiTables(FULL), 'APIC').bytes;
     const entries: string[] = [];
-    for (let at = 44; at < bytes.length; at += bytes[at + 1]!)
-      entries.push(Buffer.from(bytes.subarray(at, at + bytes[at + 1]!)).toString('hex'));
+    for (let at = 44; at < bytes.length; at += bytes[at + 1]!) entries.push(Buffer.from(bytes.subarray(at, at + bytes[at + 1]!)).toString('hex'));
     assert.deepEqual(entries, [
       '0008000001000000',
       '0008010101000000',
@@ -119,10 +112,7 @@ describe('buildAcpiTables', () => {
     const { pm, pci } = DEFAULT_TOPOLOGY;
     const { smiCommand, event, control } = pm;
     assert.deepEqual({ smiCommand, event, control }, ACPI_PORTS);
-    assert.deepEqual(
-      [pm.acpiEnable, pm.acpiDisable, pm.sleepTypeS5],
-      [ACPI_ENABLE, ACPI_DISABLE, SLEEP_TYPE_S5],
-    );
+    assert.deepEqual([pm.acpiEnable, pm.acpiDisable, pm.sleepTypeS5], [ACPI_ENABLE, ACPI_DISABLE, SLEEP_TYPE_S5]);
     for (let i = 0; i < 128; i++) assert.equal(pci.pirqOf(i >> 2, (i & 3) + 1), pirqOf(i >> 2, (i & 3) + 1));
   });
 

@@ -37,7 +37,10 @@ describe('System instructions in code', () => {
     setCr4(engine, FSGSBASE);
     engine.run(2);
     assert.equal(engine.vcpu.gpr(3), 0xffff800000001000n);
-    for (const [bits, value] of [[0n, 0x1000n], [FSGSBASE, 1n << 47n]] as const) {
+    for (const [bits, value] of [
+      [0n, 0x1000n],
+      [FSGSBASE, 1n << 47n],
+    ] as const) {
       const faulting = await bareEngine(code);
       faulting.vcpu.setGpr(0, value);
       setCr4(faulting, bits);
