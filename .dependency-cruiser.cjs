@@ -12,10 +12,11 @@ const ROOMS = {
   devices: ['bus'],
   display: ['bus'],
   firmware: ['bus', 'x86'],
+  storage: ['bus'],
   engine: ['bus', 'x86', 'wasm'],
   kvm: ['bus', 'x86', 'engine'],
   snapshot: ['bus', 'x86'],
-  machine: ['bus', 'devices', 'display', 'engine', 'firmware', 'kvm', 'snapshot', 'x86', 'wasm'],
+  machine: ['bus', 'devices', 'display', 'engine', 'firmware', 'kvm', 'snapshot', 'storage', 'x86', 'wasm'],
   cli: ['machine', 'snapshot'],
 };
 
