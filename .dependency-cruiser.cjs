@@ -15,14 +15,14 @@ const ROOMS = {
   storage: ['bus'],
   engine: ['bus', 'x86', 'wasm'],
   kvm: ['bus', 'x86', 'engine'],
-  snapshot: ['bus', 'x86'],
+  snapshot: ['bus', 'storage', 'x86'],
   machine: ['bus', 'devices', 'display', 'engine', 'firmware', 'kvm', 'snapshot', 'storage', 'x86', 'wasm'],
   cli: ['machine', 'snapshot'],
 };
 
 /** What a room may see beyond the rooms above: the machine's contract with what it is wired from, its registers' table and state's copies. */
 const CONTRACTS = {
-  snapshot: ['^emulator/machine/(api|history|machine|state|journal|hash|local|registers|encode)\\.ts$'],
+  snapshot: ['^emulator/machine/(api|history|machine|state|journal|hash|local|registers|encode|pages)\\.ts$'],
 };
 
 const rooms = Object.entries(ROOMS).map(([name, allowed]) =>

@@ -7,6 +7,24 @@ import { isTier, TIERS, type Tier } from '../engine/engine';
 
 export { isTier, TIERS, type Tier };
 
+export const DISK_BUSES = ['virtio', 'ahci', 'nvme'] as const;
+export type DiskBus = (typeof DISK_BUSES)[number];
+
+export interface DiskConfig {
+  /** The image: raw, ISO or qcow2. It is never written to. */
+  readonly path: string;
+  /** A CD-ROM is read-only. */
+  readonly kind?: 'disk' | 'cdrom';
+  /** What it is attached to; virtio unless told, and AHCI for a CD-ROM. */
+  readonly bus?: DiskBus;
+  /** A file that keeps what the guest has written, beyond this run. */
+  readonly overlay?: string;
+  readonly readOnly?: boolean;
+  /** Found out from the image unless given. */
+  readonly format?: 'raw' | 'qcow2';
+  readonly serial?: string;
+}
+
 /** The configuration: launch.json, the command line and a snapshot's topology are spellings of it. */
 export interface MachineConfig {
   /** Linux bzImage, ELF (multiboot 1 or 2, PVH) or flat binary: a path. */
@@ -31,6 +49,8 @@ export interface MachineConfig {
   readonly loadAddress?: number;
   readonly loadMode?: 'real' | 'protected' | 'long';
   readonly modules?: readonly string[];
+  /** Disks, in the order in which they are attached. */
+  readonly disks?: readonly DiskConfig[];
   /** Bytes, 16 MiB to 3 GiB. */
   readonly memory: number;
   readonly cpus: number;

@@ -4,6 +4,7 @@ import type { FlatMode } from '../firmware/flat';
 import { loadImage } from '../firmware/image';
 import type { BootFramebuffer, EntryState, LoadPlan, NamedFile, RegisterName, Segment, SegmentName } from '../firmware/plan';
 import { userError } from '../errors';
+import type { Disk } from '../storage/disk';
 import * as layout from '../x86/layout';
 import { ACTIVE, type Vcpu } from '../x86/vcpu';
 import type { MachineConfig } from './api';
@@ -18,6 +19,8 @@ export interface Images {
   readonly vgaBios?: NamedFile;
   readonly initrd?: NamedFile;
   readonly modules?: readonly (NamedFile & { readonly commandLine?: string })[];
+  /** Of `config.disks`, in the same order; each belongs to one machine. */
+  readonly disks?: readonly Disk[];
 }
 
 const FLAT_MODES: Readonly<Record<NonNullable<MachineConfig['loadMode']>, FlatMode>> = { real: 'real16', protected: 'protected32', long: 'long64' };

@@ -2,6 +2,7 @@ import type { Guest, MachineConfig, SaveOptions } from './api';
 import type { Images, MakeHistory } from './history';
 import { loadSnapshot, saveSnapshot } from '../snapshot/file';
 import { Timeline } from '../snapshot/timeline';
+import { closeDisks, openDisks, OverlayFiles } from './disks';
 import { LocalGuest } from './local';
 import type { Machine } from './machine';
 import { nodePace, readBinaries } from './node';
@@ -18,6 +19,18 @@ const save: Features['save'] = async (machine, images, path, options) => {
   await saveSnapshot(machine, images, path, options);
 };
 
+/** Images may lie elsewhere now; what they are attached to is the snapshot's to say. */
+function movedDisks({ disks }: MachineConfig, config: MachineConfig | undefined): Pick<MachineConfig, 'disks'> {
+  if (!disks || !config?.disks) return disks ? { disks } : {};
+  const moved = config.disks;
+  return {
+    disks: disks.map((disk, number) => {
+      const now = moved[number];
+      return now ? { ...disk, path: now.path, ...(now.overlay !== undefined && { overlay: now.overlay }) } : disk;
+    }),
+  };
+}
+
 export const features: Features = {
   history: (context, bytes, every) => new Timeline(context, bytes, every),
   save,
@@ -25,9 +38,19 @@ export const features: Features = {
     const [snapshot, binaries] = await Promise.all([loadSnapshot(path), readBinaries()]);
     // How much of the past is kept is the host's to say; everything else is the snapshot's.
     const { historyBytes, checkpointEvery } = config ?? snapshot.config;
-    return LocalGuest.create(
-      { ...snapshot.config, historyBytes, checkpointEvery },
-      { images: snapshot.images, binaries, pace: nodePace, begin: snapshot.apply, ...(features.history && { history: features.history }), save },
-    );
+    const own = { ...snapshot.config, ...movedDisks(snapshot.config, config), historyBytes, checkpointEvery };
+    const disks = openDisks(own, { fresh: true });
+    return LocalGuest.create(own, {
+      images: { ...snapshot.images, disks },
+      binaries,
+      pace: nodePace,
+      begin: snapshot.apply,
+      ...(features.history && { history: features.history }),
+      save,
+      keepDisks: new OverlayFiles(disks, own),
+    }).catch((error: unknown) => {
+      closeDisks(disks);
+      throw error;
+    });
   },
 };

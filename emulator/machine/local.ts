@@ -34,6 +34,8 @@ export interface LocalOptions {
   readonly save?: (machine: Machine, images: Images, path: string, options?: SaveOptions) => Promise<void>;
   /** Writes firmware's variable store back. */
   readonly keepVars?: (bytes: Uint8Array) => Promise<void>;
+  /** Brings what was written to disks to where it is to last. */
+  readonly keepDisks?: { keep(): Promise<void> };
 }
 
 /** A guest that runs in this thread, in slices of a few milliseconds. */
@@ -78,6 +80,7 @@ export class LocalGuest implements Guest {
         () => machine.position,
       );
     this.stepping = new Stepping(machine, this.loop, triggers, { slice, advance, yield: yielding, interrupted, moved: () => this.moved() });
+    for (const disk of machine.disks) disk.failed = (error) => this.tell(error);
     if (options.keepVars) this.vars = new VariableStore(machine, options.keepVars, (text) => output.emit({ event: 'log', text }));
     if (this.config.historyBytes > 0 && options.history) {
       const context = {
@@ -390,10 +393,19 @@ export class LocalGuest implements Guest {
     const { save, images } = this.options;
     return save ? save(this.machine, images, path, options) : Promise.reject(userError('no-snapshots', 'this host of the guest can not write snapshot files'));
   }
+  private async keepDisks(): Promise<void> {
+    await this.options.keepDisks?.keep().catch((error: unknown) => this.tell(error));
+  }
+  private tell(error: unknown): void {
+    this.output.emit({ event: 'log', text: error instanceof Error ? error.message : String(error) });
+  }
   async close(): Promise<void> {
+    if (this.closed) return;
     await this.pause();
     this.closed = true;
     await this.vars?.keep();
+    await this.keepDisks();
+    for (const { image } of this.machine.disks) image.close();
   }
 }
 

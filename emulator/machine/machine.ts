@@ -5,6 +5,7 @@ import { WasmEngine } from '../engine/wasm-engine';
 import { resetState } from '../engine/reset';
 import { userError } from '../errors';
 import type { BootFramebuffer } from '../firmware/plan';
+import type { Disk } from '../storage/disk';
 import * as layout from '../x86/layout';
 import type { MachineConfig } from './api';
 import { enter, planBoot, type BootPlan, type Images } from './boot';
@@ -13,7 +14,7 @@ import { Clock } from './clock';
 import { MachineHost, type HostListener } from './enginehost';
 import { Journal } from './journal';
 import { BACKING, platformOf, type Platform } from './platform';
-import { WrittenPages } from './pages';
+import { isMemoryPage, WrittenPages } from './pages';
 import { Vcpus } from './vcpus';
 import { Board } from './wiring';
 
@@ -39,6 +40,7 @@ export class Machine {
   readonly clock: Clock;
   readonly vcpus: Vcpus;
   readonly pages: WrittenPages;
+  readonly disks: readonly Disk[];
   readonly journal = new Journal();
   readonly boot: BootPlan;
   /** Whose turn it is, and the position at which it ends. Guest-visible, as interrupts depend on it. */
@@ -57,7 +59,11 @@ export class Machine {
     this.engine = engine;
     this.clock = new Clock(() => engine.count());
     this.vcpus = new Vcpus(engine, config.cpus);
-    this.pages = new WrittenPages(engine);
+    this.disks = images.disks ?? [];
+    this.pages = new WrittenPages(
+      engine,
+      this.disks.map(({ overlay }) => overlay),
+    );
     const names = new Map<Backing, string>(platform.backings.map(({ name }) => [engine.backing(name), name]));
     this.bus = new MachineBus((backing, address) => {
       const name = names.get(backing);
@@ -135,7 +141,7 @@ export class Machine {
 
   private clear(): void {
     const memory = new Uint8Array(this.engine.memory.buffer);
-    const pages = this.pages.all();
+    const pages = this.pages.all().filter(isMemoryPage);
     for (const page of pages) memory.fill(0, page * PAGE, (page + 1) * PAGE);
     this.pages.mark(pages);
   }

@@ -1,4 +1,5 @@
 import type { Guest, MachineConfig } from './api';
+import { closeDisks, openDisks, OverlayFiles } from './disks';
 import { features } from './features';
 import { LocalGuest } from './local';
 import { nodePace, readBinaries, readImages, writeVars } from './node';
@@ -17,12 +18,17 @@ export async function openGuest(config: MachineConfig | undefined, { snapshot }:
   }
   if (!config) throw userError('no-configuration', 'neither a configuration nor a snapshot is given');
   const [images, binaries] = await Promise.all([readImages(config), readBinaries()]);
+  const disks = openDisks(config);
   return LocalGuest.create(config, {
-    images,
+    images: { ...images, disks },
     binaries,
     pace: nodePace,
+    keepDisks: new OverlayFiles(disks, config),
     ...(features.history && { history: features.history }),
     ...(features.save && { save: features.save }),
     ...(config.vars !== undefined && { keepVars: (bytes) => writeVars(config.vars!, bytes) }),
+  }).catch((error: unknown) => {
+    closeDisks(disks);
+    throw error;
   });
 }

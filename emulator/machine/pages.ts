@@ -1,10 +1,23 @@
 import type { Engine } from '../engine/engine';
+import { contents, PAGE } from '../snapshot/checkpoint';
+import type { Overlay } from '../storage/overlay';
+
+/** Pages of disks are numbered beyond all that the engine can have: a space for each disk. */
+const DISK_SPACE = 2 ** 32;
+export const isMemoryPage = (page: number): boolean => page < DISK_SPACE;
+export const diskOfPage = (page: number): { readonly disk: number; readonly page: number } => ({
+  disk: Math.floor(page / DISK_SPACE) - 1,
+  page: page % DISK_SPACE,
+});
+const pageOfDisk = (disk: number, page: number): number => (disk + 1) * DISK_SPACE + page;
 
 /** A set of page numbers. */
 class PageSet {
   private bits = new Uint32Array(1024);
+  private readonly disks = new Set<number>();
 
   add(page: number): void {
+    if (!isMemoryPage(page)) return void this.disks.add(page);
     const word = page >>> 5;
     if (word >= this.bits.length) {
       const wider = new Uint32Array(Math.max(this.bits.length * 2, word + 1));
@@ -14,34 +27,40 @@ class PageSet {
     this.bits[word]! |= 1 << (page & 31);
   }
 
-  list(): Uint32Array {
+  list(): readonly number[] {
     const pages: number[] = [];
     this.bits.forEach((word, index) => {
       for (let rest = word; rest !== 0; rest &= rest - 1) pages.push(index * 32 + 31 - Math.clz32(rest & -rest));
     });
-    return Uint32Array.from(pages);
+    for (const page of this.disks) pages.push(page);
+    return pages;
   }
 
   clear(): void {
     this.bits.fill(0);
+    this.disks.clear();
   }
 }
 
 /** Pages that one reader has not looked at since they were written. */
 export interface PageReader {
   /** The pages written since the last call. */
-  take(): Uint32Array;
+  take(): readonly number[];
 }
 
 /**
  * The engine marks written pages once; here the marks are handed to everybody who asks: checkpoints,
- * the state hash, reset. Page numbers are the engine's: RAM first, then what lies beside it.
+ * the state hash, reset. Page numbers are the engine's: RAM first, then what lies beside it; and then what disks' overlays hold.
  */
 export class WrittenPages {
   private readonly readers: PageSet[] = [];
   private readonly everything = new PageSet();
+  private view: Uint8Array | undefined;
 
-  constructor(private readonly engine: Engine) {}
+  constructor(
+    private readonly engine: Engine,
+    private readonly overlays: readonly Overlay[] = [],
+  ) {}
 
   reader(): PageReader {
     this.harvest();
@@ -59,9 +78,29 @@ export class WrittenPages {
   }
 
   /** Every page that was ever written. */
-  all(): Uint32Array {
+  all(): readonly number[] {
     this.harvest();
     return this.everything.list();
+  }
+
+  /** What is to be kept of a page as it is now; null: it is as at power-on, all zeros or what the disk's image has. */
+  keep(page: number): Uint8Array | null {
+    if (isMemoryPage(page)) return contents(this.memory, page);
+    const { disk, page: own } = diskOfPage(page);
+    return this.overlays[disk]?.get(own) ?? null;
+  }
+
+  /** Puts a page as it was; marks are the caller's. */
+  put(page: number, kept: Uint8Array | null): void {
+    if (!isMemoryPage(page)) {
+      const { disk, page: own } = diskOfPage(page);
+      this.overlays[disk]?.put(own, kept);
+    } else if (kept) this.memory.set(kept, page * PAGE);
+    else this.memory.fill(0, page * PAGE, (page + 1) * PAGE);
+  }
+
+  private get memory(): Uint8Array {
+    return (this.view ??= new Uint8Array(this.engine.memory.buffer));
   }
 
   /** Pages were changed behind the engine's back, as by a restore. */
@@ -73,6 +112,10 @@ export class WrittenPages {
   }
 
   private harvest(): void {
+    this.overlays.forEach((overlay, disk) => {
+      const written = overlay.takeWritten();
+      if (written.size > 0) this.mark([...written].map((page) => pageOfDisk(disk, page)));
+    });
     const pages = this.engine.dirtyPages();
     if (pages.length === 0) return;
     this.engine.clearDirty();

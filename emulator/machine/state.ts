@@ -1,4 +1,3 @@
-import type { Engine } from '../engine/engine';
 import { internalError } from '../errors';
 import type { FieldTable, StateOf } from '../bus/fields';
 import * as layout from '../x86/layout';
@@ -7,7 +6,7 @@ import type { ClockState } from './clock';
 import { copyState, Encoder } from './encode';
 import type { Machine } from './machine';
 import { hexDigits, murmur3, type Hash128 } from './murmur3';
-import type { PageReader } from './pages';
+import { diskOfPage, isMemoryPage, type PageReader } from './pages';
 import { isFile, REGISTER_GROUPS, type Register } from './registers';
 
 const PAGE = 4096;
@@ -60,34 +59,31 @@ export function restore(machine: Machine, saved: MachineState, changed?: Iterabl
   machine.host.takeRequests();
   machine.host.takeTrap();
   machine.board.restored();
-  if (changed) engine.refresh(changed);
+  if (changed) engine.refresh([...changed].filter(isMemoryPage));
   else engine.flush();
 }
 
 // ── The state hash ─────────────────────────────────────────────────────────────────────────
 
-/** Memory's part of the hash: the sum over all pages that are not zero, kept up by the pages that change. */
+/** The part of memory and of disks' overlays: the sum over all pages that are not as at power-on, kept up by the pages that change. */
 class MemoryHash {
   private readonly pages = new Map<number, Hash128>();
   private readonly sum = new Uint32Array(4);
   private readonly reader: PageReader;
 
-  constructor(
-    private readonly engine: Engine,
-    machine: Machine,
-  ) {
+  constructor(private readonly machine: Machine) {
     this.reader = machine.pages.reader();
   }
 
   current(): Hash128 {
-    const memory = new Uint8Array(this.engine.memory.buffer);
+    const memory = new Uint8Array(this.machine.engine.memory.buffer);
     for (const page of this.reader.take()) {
-      const bytes = memory.subarray(page * PAGE, (page + 1) * PAGE);
+      const bytes = isMemoryPage(page) ? nonZero(memory.subarray(page * PAGE, (page + 1) * PAGE)) : this.machine.pages.keep(page);
       const old = this.pages.get(page);
       if (old) this.add(old, -1);
-      if (isZero(bytes)) this.pages.delete(page);
+      if (!bytes) this.pages.delete(page);
       else {
-        const hash = murmur3(bytes, page - layout.RAM / PAGE);
+        const hash = murmur3(bytes, seedOf(page));
         this.pages.set(page, hash);
         this.add(hash, 1);
       }
@@ -100,10 +96,17 @@ class MemoryHash {
   }
 }
 
-function isZero(bytes: Uint8Array): boolean {
+function nonZero(bytes: Uint8Array): Uint8Array | null {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  for (const word of words) if (word !== 0) return false;
-  return true;
+  for (const word of words) if (word !== 0) return bytes;
+  return null;
+}
+
+/** Where the page is; those of disks are far from those of memory. */
+function seedOf(page: number): number {
+  if (isMemoryPage(page)) return page - layout.RAM / PAGE;
+  const { disk, page: own } = diskOfPage(page);
+  return (own ^ (0x9e3779b9 * (disk + 1))) >>> 0;
 }
 
 const REGISTERS: readonly Register[] = REGISTER_GROUPS.flatMap(({ registers }) =>
@@ -115,7 +118,7 @@ export class StateHash {
   private readonly memory: MemoryHash;
 
   constructor(private readonly machine: Machine) {
-    this.memory = new MemoryHash(machine.engine, machine);
+    this.memory = new MemoryHash(machine);
   }
 
   current(): string {

@@ -1,8 +1,8 @@
 /** The configuration and the images: with them, a restore needs nothing but the file. */
-import type { MachineConfig } from '../machine/api';
+import type { DiskConfig, MachineConfig } from '../machine/api';
 import type { Images } from '../machine/history';
 import { readBlob, type BlobIndex, type BlobWriter } from './blobs';
-import { asBytes, asInteger, asList, asMap, asText, fieldsOf, only, type Fields, type Value } from './cbor';
+import { asBool, asBytes, asInteger, asList, asMap, asText, fieldsOf, only, type Fields, type Value } from './cbor';
 import type { Chunk } from './container';
 import { bad, LIMITS } from './format';
 
@@ -28,6 +28,23 @@ const asSize = (value: Value, what: string): { width: number; height: number } =
   return { width: asInteger(map.get('width'), what, 0, 0xffff), height: asInteger(map.get('height'), what, 0, 0xffff) };
 };
 
+const DISK: { readonly [Name in keyof Required<DiskConfig>]: (value: Value, what: string) => Required<DiskConfig>[Name] } = {
+  path: asText,
+  kind: asWord('disk', 'cdrom'),
+  bus: asWord('virtio', 'ahci', 'nvme'),
+  overlay: asText,
+  readOnly: asBool,
+  format: asWord('raw', 'qcow2'),
+  serial: asText,
+};
+const asDisks = (value: Value, what: string): readonly DiskConfig[] =>
+  asList(value, what).map((item, number) => {
+    const disk = asMap(item, `${what}, disk ${number}`);
+    only(disk, Object.keys(DISK), `${what}, disk ${number}`);
+    if (!disk.has('path')) throw bad(`it is damaged: ${what}, disk ${number} has no path`);
+    return Object.fromEntries([...disk].map(([name, part]) => [name, DISK[name as keyof DiskConfig](part, `${what}.${name}`)])) as unknown as DiskConfig;
+  });
+
 type Readers = { readonly [Name in keyof Required<MachineConfig>]: (value: Value, what: string) => Required<MachineConfig>[Name] };
 const READERS: Readers = {
   kernel: asText,
@@ -43,6 +60,7 @@ const READERS: Readers = {
   loadAddress: asInteger,
   loadMode: asWord('real', 'protected', 'long'),
   modules: asTexts,
+  disks: asDisks,
   memory: (value, what) => asInteger(value, what, 1, 3 * 2 ** 30),
   cpus: (value, what) => asInteger(value, what, 1, 255),
   startTime: asInteger,
@@ -56,7 +74,12 @@ const NEEDED = ['memory', 'cpus', 'startTime', 'framebuffer', 'historyBytes', 'c
 
 function toValue(value: unknown): Value {
   if (Array.isArray(value)) return value.map(toValue);
-  if (typeof value === 'object' && value !== null) return new Map(Object.entries(value).map(([name, item]): [string, Value] => [name, toValue(item)]));
+  if (typeof value === 'object' && value !== null)
+    return new Map(
+      Object.entries(value)
+        .filter(([, item]) => item !== undefined)
+        .map(([name, item]): [string, Value] => [name, toValue(item)]),
+    );
   return value as Value;
 }
 

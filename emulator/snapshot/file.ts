@@ -8,6 +8,7 @@ import { capture, restore, type MachineState } from '../machine/state';
 import { BlobWriter } from './blobs';
 import { configToFields, fieldsToConfig, imageChunks, readImages } from './configchunk';
 import { encodeContainer, readChunks, type Chunk, type ParentLink } from './container';
+import { applyDisks, checkDisks, copyDisks, diskChunks, readDisks } from './diskchunk';
 import { bad, hex } from './format';
 import { checkCursor, fieldsToJournal, journalToFields } from './journalchunk';
 import { applyMemory, checkRegions, copyMemory, memoryEntries, memoryToFields, readGroups, regionsOf } from './memorychunk';
@@ -20,6 +21,7 @@ export async function saveSnapshot(machine: Machine, images: Images, path: strin
   // All that belongs to this moment is copied at once: the guest may go on while it is packed and written.
   const state = capture(machine);
   const groups = copyMemory(machine);
+  const disks = copyDisks(machine);
   const [regions, journal] = [regionsOf(machine), machine.journal.save()];
   const chunks = stateToChunks(machine, state);
   return about(path, async () => {
@@ -31,6 +33,7 @@ export async function saveSnapshot(machine: Machine, images: Images, path: strin
       { kind: 'journal', instance: '', version: VERSIONS.journal, mandatory: true, fields: journalToFields(journal) },
       ...imageChunks(images, blobs),
       { kind: 'memory', instance: '', version: VERSIONS.memory, mandatory: true, fields: memoryToFields(regions, groups, blobs) },
+      ...diskChunks(disks, VERSIONS.disk, blobs),
     ];
     const { pieces, id } = await encodeContainer(all, blobs, known?.link);
     await writeWhole(path, pieces);
@@ -97,12 +100,15 @@ export async function loadSnapshot(path: string): Promise<LoadedSnapshot> {
         file.blobs,
       );
       const groups = await readGroups(regions, file.blobs);
+      const disks = await readDisks(chunks, file.blobs);
       const apply = (machine: Machine): void => {
         try {
           checkRegions(machine, regions);
+          checkDisks(machine, disks);
           const state: MachineState = { ...core, vcpus, devices: chunksToDevices(chunks, machine) };
           machine.journal.load(journal, core.journal);
           const written = applyMemory(machine, regions, groups);
+          applyDisks(machine, disks);
           restore(machine, state);
           machine.pages.mark(written);
         } catch (error) {

@@ -1,5 +1,6 @@
 /** Memory: RAM and what lies beside it, in groups of pages. Pages of zeros cost nothing. */
 import type { Machine } from '../machine/machine';
+import { isMemoryPage } from '../machine/pages';
 import * as layout from '../x86/layout';
 import { readBlob, type BlobIndex, type BlobWriter } from './blobs';
 import { asBytes, asInteger, asList, asMap, asText, fieldsOf, only, type Fields, type Value } from './cbor';
@@ -131,7 +132,7 @@ export const pagesOf = (mask: number): readonly number[] => Array.from({ length:
 /** Puts memory back. Gives the engine's pages that were written. */
 export function applyMemory(machine: Machine, regions: readonly RegionEntry[], groups: ReadonlyMap<string, Uint8Array>): Set<number> {
   const memory = new Uint8Array(machine.engine.memory.buffer);
-  const written = new Set(machine.pages.all());
+  const written = new Set(machine.pages.all().filter(isMemoryPage));
   for (const page of written) memory.fill(0, page * PAGE, (page + 1) * PAGE);
   const places = new Map(regionsOf(machine).map((region) => [region.name, region]));
   for (const { name, groups: list } of regions) {

@@ -3,7 +3,7 @@ import type { CheckpointInfo, Position } from '../machine/api';
 import type { Halt, History, HistoryContext, Hit, PageReader } from '../machine/history';
 import { capture, restore } from '../machine/state';
 import { Branches } from './branch';
-import { contents, describe, PAGE, positionOf, type Checkpoint } from './checkpoint';
+import { describe, positionOf, type Checkpoint } from './checkpoint';
 import { CheckpointStore } from './store';
 
 /** Distances before a destination at which checkpoints are left behind, so that the next step back is near. */
@@ -26,7 +26,6 @@ export class Timeline implements History {
   private readonly store: CheckpointStore;
   private readonly branches = new Branches();
   private readonly reader: PageReader;
-  private readonly memory: Uint8Array;
   /** Memory is what this checkpoint says, but for the pages of `changed` and of `reader`. */
   private base!: Checkpoint;
   private changed = new Set<number>();
@@ -43,7 +42,6 @@ export class Timeline implements History {
     const { machine } = context;
     this.store = new CheckpointStore(budget, () => this.branches.release(this.store));
     this.reader = machine.pages.reader();
-    this.memory = new Uint8Array(machine.engine.memory.buffer);
     this.last = machine.position;
     this.take({});
   }
@@ -89,7 +87,7 @@ export class Timeline implements History {
   private take({ name, kept = false, passing = false }: { name?: string; kept?: boolean; passing?: boolean }): Checkpoint {
     const { machine } = this.context;
     this.note();
-    const pages = new Map([...this.changed].map((page) => [page, contents(this.memory, page)]));
+    const pages = new Map([...this.changed].map((page) => [page, machine.pages.keep(page)]));
     const checkpoint: Checkpoint = {
       id: this.nextId++,
       state: capture(machine),
@@ -126,12 +124,7 @@ export class Timeline implements History {
     this.note();
     const pages = this.store.between(this.base, checkpoint);
     for (const page of this.changed) pages.add(page);
-    for (const page of pages) {
-      const bytes = this.store.version(page, checkpoint);
-      const at = page * PAGE;
-      if (bytes) this.memory.set(bytes, at);
-      else this.memory.fill(0, at, at + PAGE);
-    }
+    for (const page of pages) machine.pages.put(page, this.store.version(page, checkpoint));
     restore(machine, checkpoint.state, pages);
     machine.pages.mark(pages);
     this.reader.take();

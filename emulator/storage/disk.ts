@@ -1,5 +1,6 @@
 /** A disk: an image, and over it what the guest has written. */
 import type { BlockDevice, BlockResult, DiskIdentity } from '../bus/block';
+import { fingerprint } from './fingerprint';
 import { readPadded, type Image } from './image';
 import { Overlay, PAGE } from './overlay';
 
@@ -15,8 +16,6 @@ export interface DiskOptions {
   readonly serial?: string;
   readonly model?: string;
   readonly mostPages?: number;
-  /** The host could not read the image; the guest gets an error. */
-  readonly failed?: (error: unknown) => void;
 }
 
 export class Disk implements BlockDevice {
@@ -27,9 +26,11 @@ export class Disk implements BlockDevice {
   readonly sectors: number;
   readonly image: Image;
   readonly overlay: Overlay;
+  /** Hears when the host could not read the image; the guest gets an error. */
+  failed: (error: unknown) => void = () => undefined;
+  private identified: Uint8Array | undefined;
 
-  constructor(private readonly options: DiskOptions) {
-    const { name, image, readOnly = false, sectorSize = 512, serial = name, model = 'Guest Debugger disk' } = options;
+  constructor({ name, image, readOnly = false, sectorSize = 512, serial = name, model = 'Guest Debugger disk', mostPages = MOST_WRITTEN }: DiskOptions) {
     this.name = name;
     this.image = image;
     this.readOnly = readOnly;
@@ -37,12 +38,21 @@ export class Disk implements BlockDevice {
     // An image that ends within a sector goes on with zeros.
     this.sectors = Math.ceil(image.size / sectorSize);
     this.identity = { serial, model, revision: '1' };
-    this.overlay = new Overlay(options.mostPages ?? MOST_WRITTEN);
+    this.overlay = new Overlay(mostPages);
   }
 
   /** Pages that a disk of this size has. */
   get pages(): number {
-    return Math.ceil((this.sectors * this.sectorSize) / PAGE);
+    return Math.ceil(this.bytes / PAGE);
+  }
+
+  get bytes(): number {
+    return this.sectors * this.sectorSize;
+  }
+
+  /** Which image it is: found out once, so that later changes of the file are not taken for it. */
+  get fingerprint(): Uint8Array {
+    return (this.identified ??= fingerprint(this.image));
   }
 
   read(lba: number, into: Uint8Array): BlockResult {
@@ -154,7 +164,7 @@ export class Disk implements BlockDevice {
       action();
       return undefined;
     } catch (error) {
-      this.options.failed?.(error);
+      this.failed(error);
       return 'medium';
     }
   }

@@ -9,11 +9,18 @@ const ZEROS = new Uint8Array(PAGE);
 export class Overlay {
   private readonly pages = new Map<number, Uint8Array>();
   private written = new Set<number>();
+  /** Counts what changes. */
+  private changes = 0;
 
   constructor(
     /** Pages that it may hold. */
     private readonly most: number,
   ) {}
+
+  /** Another number than before: something has changed. */
+  get generation(): number {
+    return this.changes;
+  }
 
   get size(): number {
     return this.pages.size;
@@ -35,12 +42,18 @@ export class Overlay {
 
   /** The bytes become the overlay's own: nobody may change them any more. */
   write(page: number, contents: Uint8Array): void {
-    this.pages.set(page, isZero(contents) ? ZEROS : contents);
+    this.pages.set(page, contents !== ZEROS && isZero(contents) ? ZEROS : contents);
     this.written.add(page);
+    this.changes++;
   }
 
   zero(page: number): void {
-    this.pages.set(page, ZEROS);
+    this.write(page, ZEROS);
+  }
+
+  /** The image's own contents show again. */
+  clear(page: number): void {
+    this.put(page, null);
     this.written.add(page);
   }
 
@@ -55,6 +68,7 @@ export class Overlay {
   put(page: number, contents: Uint8Array | null): void {
     if (contents) this.pages.set(page, contents);
     else this.pages.delete(page);
+    this.changes++;
   }
 }
 

@@ -114,7 +114,8 @@ describe('disk', () => {
   it('turns an error of the host into one of the medium, and writes nothing', () => {
     const told: unknown[] = [];
     const image: Image = { ...imageOf(64 * KB), read: () => assert.fail('unplugged') };
-    const disk = new Disk({ name: 'disk0', image, failed: (error) => told.push(error) });
+    const disk = new Disk({ name: 'disk0', image });
+    disk.failed = (error) => told.push(error);
     assert.equal(disk.read(0, bytes(512, 0)), 'medium');
     assert.equal(disk.write(7, bytes(PAGE + 1024, 1)), 'medium', 'parts of pages come from the image');
     assert.equal(disk.overlay.size, 0);

@@ -1,0 +1,77 @@
+/** Disks of a configuration: opened before the machine is made, and what the guest wrote brought to its file afterwards. */
+import { userError } from '../errors';
+import { Disk } from '../storage/disk';
+import { openImage } from '../storage/open';
+import { contentsOf, readOverlay, writeOverlay } from '../storage/overlayfile';
+import type { DiskBus, DiskConfig, MachineConfig } from './api';
+
+const MOST_DISKS = 16;
+const MOST_SERIAL = 20;
+
+export const busOf = ({ bus, kind }: DiskConfig): DiskBus => bus ?? (kind === 'cdrom' ? 'ahci' : 'virtio');
+
+/** Throws EmulatorError with blame `user`; what has been opened is closed then. `fresh`: without what overlays' files hold. */
+export function openDisks({ disks = [] }: MachineConfig, { fresh = false } = {}): readonly Disk[] {
+  if (disks.length > MOST_DISKS) throw userError('disks', `${disks.length} disks: up to ${MOST_DISKS} are possible`);
+  const opened: Disk[] = [];
+  try {
+    const counts = { disk: 0, cdrom: 0 };
+    for (const config of disks) opened.push(openDisk(config, `${config.kind ?? 'disk'}${counts[config.kind ?? 'disk']++}`, fresh));
+    return opened;
+  } catch (error) {
+    closeDisks(opened);
+    throw error;
+  }
+}
+
+function openDisk(config: DiskConfig, name: string, fresh: boolean): Disk {
+  const { path, kind = 'disk', format, overlay, serial = name } = config;
+  const cdrom = kind === 'cdrom';
+  const readOnly = cdrom || config.readOnly === true;
+  if (!/^[\x20-\x7e]+$/.test(serial) || serial.length > MOST_SERIAL)
+    throw userError('disk-serial', `disk '${path}': serial '${serial}' has not 1 to ${MOST_SERIAL} characters of ASCII`);
+  if (readOnly && overlay !== undefined) throw userError('disk-overlay', `disk '${path}' is read-only: an overlay is of no use`);
+  if (cdrom && busOf(config) === 'nvme') throw userError('disk-bus', `disk '${path}': there are no CD-ROMs for NVMe`);
+  const image = openImage(path, { ...(format && { format }) });
+  try {
+    const optical = cdrom && busOf(config) === 'ahci';
+    const disk = new Disk({ name, image, readOnly, serial, sectorSize: optical ? 2048 : 512, model: cdrom ? 'Guest Debugger CD-ROM' : 'Guest Debugger disk' });
+    void disk.fingerprint;
+    if (overlay !== undefined && !fresh) for (const [page, contents] of readOverlay(overlay, image, disk.bytes)) disk.overlay.write(page, contents);
+    return disk;
+  } catch (error) {
+    image.close();
+    throw error;
+  }
+}
+
+export function closeDisks(disks: readonly Disk[]): void {
+  for (const { image } of disks) image.close();
+}
+
+/** Brings overlays to their files at the end of a run. */
+export class OverlayFiles {
+  private readonly kept: readonly { readonly disk: Disk; readonly path: string; generation: number }[];
+
+  constructor(disks: readonly Disk[], { disks: configs = [] }: MachineConfig) {
+    this.kept = disks.flatMap((disk, number) => {
+      const path = configs[number]?.overlay;
+      return path === undefined ? [] : [{ disk, path, generation: disk.overlay.generation }];
+    });
+  }
+
+  /** Throws EmulatorError with blame `user`; every file is tried. */
+  async keep(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const each of this.kept) {
+      const { disk, path } = each;
+      const { generation } = disk.overlay;
+      if (generation === each.generation) continue;
+      await writeOverlay(path, contentsOf(disk.overlay), disk.image, disk.bytes).then(
+        () => (each.generation = generation),
+        (error: unknown) => failures.push(error),
+      );
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}
