@@ -3,7 +3,7 @@
  *
  *   npm run guests [-- NAME… --refresh --debug-symbols]
  *
- * Names: linux-cloud, linux-generic, ovmf, memtest, seabios (these five when none is given), linux-686, debian-installer-gtk.
+ * Names: linux-cloud, linux-generic, ovmf, memtest, seabios, debian-installer-gtk (these when none is given), linux-686.
  * What is there already is kept; `--refresh` fetches it again. `--debug-symbols` adds the kernels' vmlinux with
  * DWARF and the real System.map (283 MB to download, 600 MB to keep, each).
  */
@@ -89,7 +89,7 @@ const GUESTS: Readonly<Record<string, Guest>> = {
   }),
   memtest: copied(true, 'memtest86+', inFolder('boot', 'memtest86+x64.bin', 'memtest86+x64.efi', 'memtest86+ia32.bin', 'memtest86+ia32.efi')),
   seabios: copied(true, 'seabios', inFolder('usr/share/seabios', 'bios.bin', 'bios-256k.bin', 'vgabios-stdvga.bin', 'vgabios-bochs-display.bin')),
-  'debian-installer-gtk': copied(false, 'debian-installer-12-netboot-amd64', inFolder(INSTALLER, 'linux', 'initrd.gz')),
+  'debian-installer-gtk': copied(true, 'debian-installer-12-netboot-amd64', inFolder(INSTALLER, 'linux', 'initrd.gz')),
 };
 
 /** vmlinux with DWARF and the System.map of the matching -dbg package. */
