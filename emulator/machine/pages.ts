@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine';
-import { contents, PAGE } from '../snapshot/checkpoint';
+import { PAGE } from '../snapshot/checkpoint';
+import { isZero } from '../snapshot/slabs';
 import type { Overlay } from '../storage/overlay';
 
 /** Pages of disks are numbered beyond all that the engine can have: a space for each disk. */
@@ -55,12 +56,16 @@ export interface PageReader {
 export class WrittenPages {
   private readonly readers: PageSet[] = [];
   private readonly everything = new PageSet();
-  private view: Uint8Array | undefined;
+  private readonly memory: Uint8Array;
+  private readonly words: Int32Array;
 
   constructor(
     private readonly engine: Engine,
     private readonly overlays: readonly Overlay[] = [],
-  ) {}
+  ) {
+    this.memory = new Uint8Array(engine.memory.buffer);
+    this.words = new Int32Array(engine.memory.buffer);
+  }
 
   reader(): PageReader {
     this.harvest();
@@ -83,9 +88,9 @@ export class WrittenPages {
     return this.everything.list();
   }
 
-  /** What is to be kept of a page as it is now; null: it is as at power-on, all zeros or what the disk's image has. */
-  keep(page: number): Uint8Array | null {
-    if (isMemoryPage(page)) return contents(this.memory, page);
+  /** What a page is now; null: as at power-on, all zeros or what the disk's image has. A memory page goes on changing under what is given. */
+  contents(page: number): Uint8Array | null {
+    if (isMemoryPage(page)) return isZero(this.words, (page * PAGE) >> 2) ? null : this.memory.subarray(page * PAGE, (page + 1) * PAGE);
     const { disk, page: own } = diskOfPage(page);
     return this.overlays[disk]?.get(own) ?? null;
   }
@@ -97,10 +102,6 @@ export class WrittenPages {
       this.overlays[disk]?.put(own, kept);
     } else if (kept) this.memory.set(kept, page * PAGE);
     else this.memory.fill(0, page * PAGE, (page + 1) * PAGE);
-  }
-
-  private get memory(): Uint8Array {
-    return (this.view ??= new Uint8Array(this.engine.memory.buffer));
   }
 
   /** Pages were changed behind the engine's back, as by a restore. */

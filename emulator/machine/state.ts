@@ -76,9 +76,8 @@ class MemoryHash {
   }
 
   current(): Hash128 {
-    const memory = new Uint8Array(this.machine.engine.memory.buffer);
     for (const page of this.reader.take()) {
-      const bytes = isMemoryPage(page) ? nonZero(memory.subarray(page * PAGE, (page + 1) * PAGE)) : this.machine.pages.keep(page);
+      const bytes = this.machine.pages.contents(page);
       const old = this.pages.get(page);
       if (old) this.add(old, -1);
       if (!bytes) this.pages.delete(page);
@@ -94,12 +93,6 @@ class MemoryHash {
   private add(hash: Hash128, sign: 1 | -1): void {
     for (let i = 0; i < 4; i++) this.sum[i] = this.sum[i]! + sign * hash[i]!;
   }
-}
-
-function nonZero(bytes: Uint8Array): Uint8Array | null {
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  for (const word of words) if (word !== 0) return bytes;
-  return null;
 }
 
 /** Where the page is; those of disks are far from those of memory. */

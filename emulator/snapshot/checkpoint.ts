@@ -35,12 +35,3 @@ export function bytesOf({ pages }: Checkpoint): number {
   for (const page of pages.values()) if (page) count++;
   return count * PAGE;
 }
-
-/** Contents of a page, worth keeping: undefined pages of zeros cost nothing. */
-export function contents(memory: Uint8Array, page: number): Uint8Array | null {
-  const bytes = memory.slice(page * PAGE, (page + 1) * PAGE);
-  const words = new Float64Array(bytes.buffer);
-  // -0 has bits set, NaN is never equal: compare what is not plainly 0.
-  for (let i = 0; i < words.length; i++) if (words[i] !== 0 || Object.is(words[i], -0)) return bytes;
-  return null;
-}

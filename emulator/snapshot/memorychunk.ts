@@ -4,7 +4,6 @@ import { isMemoryPage } from '../machine/pages';
 import * as layout from '../x86/layout';
 import { readBlob, type BlobIndex, type BlobWriter } from './blobs';
 import { asBytes, asInteger, asList, asMap, asText, fieldsOf, only, type Fields, type Value } from './cbor';
-import { contents } from './checkpoint';
 import { bad, GROUP, hex, PAGE } from './format';
 
 /** A run of the engine's pages under a name that lasts: file offsets don't depend on where the engine puts things. */
@@ -32,13 +31,12 @@ export interface CopiedGroup {
 }
 
 export function copyMemory(machine: Machine): readonly CopiedGroup[] {
-  const memory = new Uint8Array(machine.engine.memory.buffer);
   const written = machine.pages.all();
   return regionsOf(machine).flatMap(({ name, first, pages }) => {
     const groups = new Map<number, { page: number; bytes: Uint8Array }[]>();
     for (const page of written) {
       if (page < first || page >= first + pages) continue;
-      const bytes = contents(memory, page);
+      const bytes = machine.pages.contents(page);
       if (!bytes) continue;
       const index = Math.floor((page - first) / GROUP);
       const group = groups.get(index);

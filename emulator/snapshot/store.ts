@@ -1,7 +1,8 @@
 import { internalError } from '../errors';
 import type { Position } from '../machine/api';
 import type { Fork } from './branch';
-import { PAGE, positionOf, type Checkpoint, type Pages } from './checkpoint';
+import { positionOf, type Checkpoint, type Pages } from './checkpoint';
+import { Slabs } from './slabs';
 
 /** Most checkpoints that are kept only for stepping back nearby. */
 const PASSING_LIMIT = 24;
@@ -12,6 +13,7 @@ const PASSING_LIMIT = 24;
  */
 export class CheckpointStore {
   private list: Checkpoint[] = [];
+  readonly slabs = new Slabs();
   /** Contents that are kept, and by how many checkpoints: branches share what they have in common. */
   private readonly holders = new Map<Uint8Array, number>();
 
@@ -25,7 +27,7 @@ export class CheckpointStore {
     return this.list;
   }
   get bytes(): number {
-    return this.holders.size * PAGE;
+    return this.slabs.bytes;
   }
   get first(): Checkpoint {
     const [first] = this.list;
@@ -65,14 +67,19 @@ export class CheckpointStore {
   }
 
   hold(pages: Pages): void {
-    for (const bytes of pages.values()) if (bytes) this.holders.set(bytes, (this.holders.get(bytes) ?? 0) + 1);
+    for (const bytes of pages.values()) {
+      if (!bytes) continue;
+      const count = this.holders.get(bytes) ?? 0;
+      this.holders.set(bytes, count + 1);
+      if (count === 0) this.slabs.hold(bytes);
+    }
   }
   free(pages: Pages): void {
     for (const bytes of pages.values()) {
       if (!bytes) continue;
       const rest = (this.holders.get(bytes) ?? 0) - 1;
       if (rest > 0) this.holders.set(bytes, rest);
-      else this.holders.delete(bytes);
+      else if (this.holders.delete(bytes)) this.slabs.free(bytes);
     }
   }
 
@@ -143,5 +150,18 @@ export class CheckpointStore {
     for (const [page, bytes] of moved) successor.pages.set(page, bytes);
     this.free(checkpoint.pages);
     this.list.splice(index, 1);
+    this.compact(successor.pages, moved.keys());
+  }
+
+  /** What was moved may be all that its slabs are held for. */
+  private compact(pages: Pages, moved: Iterable<number>): void {
+    for (const page of moved) {
+      const bytes = pages.get(page);
+      const copy = bytes && this.slabs.compacted(bytes);
+      if (!copy || copy === bytes) continue;
+      pages.set(page, copy);
+      this.hold(new Map([[page, copy]]));
+      this.free(new Map([[page, bytes]]));
+    }
   }
 }

@@ -1,9 +1,10 @@
 import { userError } from '../errors';
 import type { CheckpointInfo, Position } from '../machine/api';
 import type { Halt, History, HistoryContext, Hit, PageReader } from '../machine/history';
+import { isMemoryPage } from '../machine/pages';
 import { capture, restore } from '../machine/state';
 import { Branches } from './branch';
-import { describe, positionOf, type Checkpoint } from './checkpoint';
+import { describe, positionOf, type Checkpoint, type Pages } from './checkpoint';
 import { CheckpointStore } from './store';
 
 /** Distances before a destination at which checkpoints are left behind, so that the next step back is near. */
@@ -87,7 +88,12 @@ export class Timeline implements History {
   private take({ name, kept = false, passing = false }: { name?: string; kept?: boolean; passing?: boolean }): Checkpoint {
     const { machine } = this.context;
     this.note();
-    const pages = new Map([...this.changed].map((page) => [page, machine.pages.keep(page)]));
+    const { slabs } = this.store;
+    const pages: Pages = new Map();
+    for (const page of this.changed) {
+      const bytes = machine.pages.contents(page);
+      pages.set(page, bytes && isMemoryPage(page) ? slabs.copy(bytes) : bytes);
+    }
     const checkpoint: Checkpoint = {
       id: this.nextId++,
       state: capture(machine),

@@ -51,7 +51,8 @@ describe('picture of the guest', function () {
 describe('written pages', () => {
   it('hands every mark of the engine to every reader once', () => {
     let dirty: number[] = [];
-    const engine = { dirtyPages: () => Uint32Array.from(dirty), clearDirty: () => (dirty = []) } as unknown as Engine;
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    const engine = { memory, dirtyPages: () => Uint32Array.from(dirty), clearDirty: () => (dirty = []) } as unknown as Engine;
     const pages = new WrittenPages(engine);
     const first = pages.reader();
     dirty = [5, 70_000];
