@@ -1,8 +1,9 @@
 /** The `guest` command. Exit status: 0 the wanted stop was reached, 1 not, 2 bad usage or input. */
 import { Command, CommanderError } from 'commander';
 import { EmulatorError } from '../errors';
+import type { MachineConfig } from '../machine/api';
 import { parseVnc } from '../machine/vnc';
-import { DEFAULTS, parseChipset, parseCount, parseItems, parseScreen, parseSize, parseTier, readConfig } from './config';
+import { DEFAULTS, parseChipset, parseCount, parseDisk, parseItems, parseScreen, parseSize, parseTier, readConfig } from './config';
 import { runGuest, type RunOptions } from './run';
 import { addSnapshotCommands } from './snapshot';
 
@@ -12,6 +13,13 @@ interface Given {
 
 const part = <K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> =>
   (value === undefined ? {} : { [name]: value }) as Partial<Record<K, V>>;
+
+/** Disks first, then CD-ROMs. */
+function disksOf(given: Given): Pick<MachineConfig, 'disks'> {
+  const texts = (name: string): readonly string[] => (given[name] as string[] | undefined) ?? [];
+  const disks = [...texts('disk').map((text) => parseDisk('--disk', text)), ...texts('cdrom').map((text) => parseDisk('--cdrom', text, 'cdrom'))];
+  return disks.length > 0 ? { disks } : {};
+}
 
 function toOptions(given: Given): RunOptions {
   const text = (name: string): string | undefined => (typeof given[name] === 'string' ? given[name] : undefined);
@@ -30,6 +38,9 @@ function toOptions(given: Given): RunOptions {
       ...part('modules', given['module'] as string[] | undefined),
       ...part('loadAddress', read('loadAddress', parseCount, '--load-address')),
       ...part('loadMode', text('loadMode') as 'real' | undefined),
+      ...disksOf(given),
+      ...part('rngSeed', read('rng', parseCount, '--rng')),
+      ...(given['virtioConsole'] !== undefined && { virtioConsole: true }),
       ...part('memory', read('memory', parseSize, '--memory')),
       ...part('cpus', read('cpus', parseCount, '--cpus')),
       ...part('firmware', text('firmware')),
@@ -44,6 +55,7 @@ function toOptions(given: Given): RunOptions {
     },
     serial: text('serial') ?? 'stdio',
     ...part('debugConsole', text('debugConsole')),
+    ...part('virtioConsole', text('virtioConsole')),
     ...part('typeSerial', text('typeSerial')),
     ...part('typeAfter', text('typeAfter')),
     ...part('untilSerial', text('untilSerial')),
@@ -73,6 +85,10 @@ program
   .option('--module <file...>', 'boot modules, each with an optional command line after a space')
   .option('--load-address <address>', 'physical address of a flat binary')
   .option('--load-mode <mode>', 'real, protected or long: how a flat binary starts')
+  .option('--disk <file...>', 'disk images, raw or qcow2, with ,overlay=FILE ,bus=virtio|ahci|nvme ,format= ,serial= ,read-only; the image is not written to')
+  .option('--cdrom <iso...>', 'images of CD-ROMs')
+  .option('--rng <seed>', 'a virtio entropy device, whose bytes follow from the seed')
+  .option('--virtio-console <where>', 'a virtio console, its output to stdio, none or file:PATH')
   .option('--memory <size>', 'RAM, 16M to 3G', '512M')
   .option('--cpus <n>', 'virtual processors', '1')
   .option('--firmware <file>', 'UEFI firmware, run from the reset vector')
@@ -106,6 +122,7 @@ program
 program
   .command('resume <file>')
   .description('go on from a snapshot, with the machine that it has')
+  .option('--disk <file...>', 'where the images of its disks and CD-ROMs are now, in their order, with ,overlay=FILE')
   .option('--serial <where>', 'first serial line: stdio, none or file:PATH', 'stdio')
   .option('--max-instructions <n>', 'stop at this position')
   .option('--timeout <seconds>', 'stop after so much time of the host')

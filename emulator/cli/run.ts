@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { PNG } from 'pngjs';
 import { userError } from '../errors';
-import { DEBUG_CONSOLE, type Guest, type MachineConfig, type RunLimits, type Stop } from '../machine/api';
+import { DEBUG_CONSOLE, VIRTIO_CONSOLE, type Guest, type MachineConfig, type RunLimits, type Stop } from '../machine/api';
 import { createGuest } from '../machine/client';
 import type { VncAddress } from '../machine/vnc';
 import { checkWritable, Meter, writeReport } from './report';
@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly config: MachineConfig;
   readonly serial: string;
   readonly debugConsole?: string;
+  /** Where the virtio console's output goes. */
+  readonly virtioConsole?: string;
   /** Typed once the guest waits for input. */
   readonly typeSerial?: string;
   /** Serial output after which to type. */
@@ -38,14 +40,18 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   if (options.screenshot !== undefined) checkWritable('screenshot', options.screenshot);
   const sink = new SerialSink(options.serial);
   const debugSink = options.debugConsole === undefined ? undefined : new SerialSink(options.debugConsole);
+  const virtioSink = options.virtioConsole === undefined ? undefined : new SerialSink(options.virtioConsole);
   const { resume } = options;
-  const guest = await (resume === undefined ? createGuest(options.config) : createGuest(undefined, { snapshot: resume }));
+  // Of a snapshot's machine only the places of images can be changed.
+  const moved = options.config.disks ? options.config : undefined;
+  const guest = await (resume === undefined ? createGuest(options.config) : createGuest(moved, { snapshot: resume }));
   const closeVnc = await serveVnc(guest, options.vnc);
   const meter = new Meter();
   guest.on((event) => {
     meter.heard(event);
     if (event.event === 'serial' && event.port === 0) sink.write(event.bytes);
     if (event.event === 'serial' && event.port === DEBUG_CONSOLE) debugSink?.write(event.bytes);
+    if (event.event === 'serial' && event.port === VIRTIO_CONSOLE) virtioSink?.write(event.bytes);
     if (event.event === 'log') process.stderr.write(`${event.text}\n`);
   });
 
@@ -81,6 +87,7 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
     await guest.close();
     await sink.end();
     await debugSink?.end();
+    await virtioSink?.end();
   }
 }
 

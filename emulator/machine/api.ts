@@ -51,6 +51,10 @@ export interface MachineConfig {
   readonly modules?: readonly string[];
   /** Disks, in the order in which they are attached. */
   readonly disks?: readonly DiskConfig[];
+  /** An entropy device whose bytes follow from this number. */
+  readonly rngSeed?: number;
+  /** A virtio console; what it sends are `serial` events of `VIRTIO_CONSOLE`. */
+  readonly virtioConsole?: boolean;
   /** Bytes, 16 MiB to 3 GiB. */
   readonly memory: number;
   readonly cpus: number;
@@ -190,6 +194,9 @@ export interface Frame {
 
 /** Index in `serial` events, after COM1 and COM2, of what goes to the debug ports 0xE9 and 0x402. */
 export const DEBUG_CONSOLE = 2;
+
+/** Index in `serial` events and of serial input of the virtio console. */
+export const VIRTIO_CONSOLE = 3;
 
 export interface RunLimits {
   /** Stop (reason `limit`) when this position is reached. */

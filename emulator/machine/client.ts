@@ -10,6 +10,8 @@ import type { OpenOptions } from './open';
 const BUNDLE = 'guest-worker.js';
 /** How long an unwilling thread is waited for when the guest is closed. */
 const CLOSE_MS = 2000;
+/** Where what was written to disks goes to files first. */
+const CLOSE_DISKS_MS = 120_000;
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
@@ -31,6 +33,7 @@ export function createGuest(config: MachineConfig | undefined, options: OpenOpti
   const waiting = new Map<number, Waiting>();
   let next = 1;
   let ended = false;
+  let patience = CLOSE_MS;
 
   const end = (error: Error): void => {
     ended = true;
@@ -53,7 +56,7 @@ export function createGuest(config: MachineConfig | undefined, options: OpenOpti
   };
   const close = async (): Promise<void> => {
     if (ended) return;
-    const timer = setTimeout(() => void worker.terminate(), CLOSE_MS);
+    const timer = setTimeout(() => void worker.terminate(), patience);
     try {
       await call('close', []);
     } finally {
@@ -67,6 +70,7 @@ export function createGuest(config: MachineConfig | undefined, options: OpenOpti
     worker.on('message', (message: Message) => {
       switch (message.kind) {
         case 'ready': {
+          if (message.config.disks?.some(({ overlay }) => overlay !== undefined)) patience = CLOSE_DISKS_MS;
           const methods = Object.fromEntries(METHODS.map((method) => [method, (...args: readonly unknown[]) => call(method, args)]));
           const on = (listener: (event: GuestEvent) => void): (() => void) => {
             listeners.add(listener);

@@ -8,6 +8,9 @@ import type { DiskBus, DiskConfig, MachineConfig } from './api';
 const MOST_DISKS = 16;
 const MOST_SERIAL = 20;
 
+/** Buses that there are controllers for. */
+const ATTACHABLE: readonly DiskBus[] = ['virtio'];
+
 export const busOf = ({ bus, kind }: DiskConfig): DiskBus => bus ?? (kind === 'cdrom' ? 'ahci' : 'virtio');
 
 /** Throws EmulatorError with blame `user`; what has been opened is closed then. `fresh`: without what overlays' files hold. */
@@ -32,6 +35,8 @@ function openDisk(config: DiskConfig, name: string, fresh: boolean): Disk {
     throw userError('disk-serial', `disk '${path}': serial '${serial}' has not 1 to ${MOST_SERIAL} characters of ASCII`);
   if (readOnly && overlay !== undefined) throw userError('disk-overlay', `disk '${path}' is read-only: an overlay is of no use`);
   if (cdrom && busOf(config) === 'nvme') throw userError('disk-bus', `disk '${path}': there are no CD-ROMs for NVMe`);
+  if (!ATTACHABLE.includes(busOf(config)))
+    throw userError('disk-bus', `disk '${path}': this machine has no ${busOf(config)} to attach it to; it has ${ATTACHABLE.join(', ')}`);
   const image = openImage(path, { ...(format && { format }) });
   try {
     const optical = cdrom && busOf(config) === 'ahci';

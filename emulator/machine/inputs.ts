@@ -1,4 +1,5 @@
 import { userError } from '../errors';
+import { VIRTIO_CONSOLE } from './api';
 import { setDevice, setVcpu } from './inspect';
 import type { Input } from './journal';
 import type { Machine } from './machine';
@@ -8,7 +9,7 @@ export function applyInput(machine: Machine, input: Input): void {
   const { board, engine } = machine;
   switch (input.kind) {
     case 'serial':
-      board.serial[input.port]?.receive(input.bytes);
+      (input.port === VIRTIO_CONSOLE ? board.virtioConsole : board.serial[input.port])?.receive(input.bytes);
       return;
     case 'key':
       // The power button is no key of the keyboard: ACPI has it.

@@ -1,6 +1,7 @@
 import type { Nanoseconds } from '../bus/device';
 import type { EngineBinaries } from '../engine/wasm-module';
 import { EmulatorError, userError } from '../errors';
+import { VIRTIO_CONSOLE } from './api';
 import type {
   CheckpointInfo, Frame, Guest, GuestEvent, MachineConfig, Position, RunLimits, SaveOptions, StateNode, Status, StepKind, Stop, StopReason, Trigger,
 } from './api'; // prettier-ignore
@@ -377,7 +378,8 @@ export class LocalGuest implements Guest {
     });
   }
   serialInput(port: number, bytes: Uint8Array): Promise<void> {
-    if (!this.machine.board.serial[port]) return Promise.reject(userError('no-serial', `there is no serial line ${port}`));
+    const { serial, virtioConsole } = this.machine.board;
+    if (!serial[port] && !(port === VIRTIO_CONSOLE && virtioConsole)) return Promise.reject(userError('no-serial', `there is no serial line ${port}`));
     return this.input({ kind: 'serial', port, bytes: Uint8Array.from(bytes) });
   }
   key(code: string, down: boolean): Promise<void> {

@@ -21,13 +21,15 @@ import { Ps2Mouse } from '../devices/ps2mouse';
 import { Ramfb } from '../devices/ramfb';
 import { Rtc146818 } from '../devices/rtc146818';
 import { Uart16550 } from '../devices/uart16550';
+import { VirtioConsole } from '../devices/virtioconsole';
 import { DEFAULT_TOPOLOGY } from '../firmware/acpi/topology';
-import { DEBUG_CONSOLE, type MachineConfig } from './api';
+import { DEBUG_CONSOLE, VIRTIO_CONSOLE, type MachineConfig } from './api';
 import { topologyOf, type Images } from './boot';
 import type { MachineBus } from './bus';
 import { chipsetParts, movedTopology, ShadowWrites, type ChipsetParts } from './chipset';
 import { firmwareData } from './firmware';
 import { BACKING, LOW_BIOS_END, type Platform } from './platform';
+import { virtioChips } from './virtio';
 
 /** COM1 and COM2. */
 export const SERIAL = [
@@ -79,6 +81,7 @@ export class Board {
   readonly ramfb: Ramfb | undefined;
   readonly flash: readonly Flash[];
   readonly hpet: Hpet;
+  readonly virtioConsole: VirtioConsole | undefined;
   private readonly lpc: Lpc;
   private readonly host: PciHost;
   private readonly chipset: ChipsetParts;
@@ -209,9 +212,17 @@ export class Board {
     this.host.add(chipset.lpcSlot, 0, this.lpc.pci, this.lpc.name);
     if (chipset.pmFunction) this.host.add(chipset.lpcSlot, chipset.pmFunction.fn, chipset.pmFunction.pci, chipset.pm!.name);
 
+    const virtio = virtioChips(config, images.disks ?? [], context, {
+      msi: (address, data) => void apicBus.msi(address, data),
+      transmit: (byte) => around.transmit(VIRTIO_CONSOLE, byte),
+    });
+    for (const { slot, chip } of virtio) this.host.add(slot, 0, chip.pci, chip.name);
+    this.virtioConsole = virtio.map(({ chip }) => chip).find((chip) => chip instanceof VirtioConsole);
+
     const all: (Device | undefined)[] = [
       ...this.lapics, ioApic, pic, pit, rtc, this.hpet, pmTimer, acpi, ...this.serial, debugConsole, this.keyboard, this.mouse, ps2,
       portA, post, exit, resetControl, this.host, hostBridge, this.lpc, this.fbuf, this.vga, this.ramfb, chipset.pm, firmwareLog, fwCfg, ...this.flash,
+      ...virtio.map(({ chip }) => chip),
     ]; // prettier-ignore
     this.devices = all.filter((device) => device !== undefined);
     this.timed = this.devices.filter((device) => device.deadline !== undefined);

@@ -61,6 +61,8 @@ const READERS: Readers = {
   loadMode: asWord('real', 'protected', 'long'),
   modules: asTexts,
   disks: asDisks,
+  rngSeed: asInteger,
+  virtioConsole: asBool,
   memory: (value, what) => asInteger(value, what, 1, 3 * 2 ** 30),
   cpus: (value, what) => asInteger(value, what, 1, 255),
   startTime: asInteger,
