@@ -113,13 +113,15 @@ export class Virtqueue {
   /** Whether the driver has made something available. */
   pending(): boolean {
     const queue = this.queue();
-    return queue.enable && this.word(Number(queue.driver) + 2) !== queue.nextAvailable;
+    return queue.enable && this.valid() && this.word(Number(queue.driver) + 2) !== queue.nextAvailable;
   }
 
   /** Takes what comes next off the available ring: undefined where there is nothing. */
   next(): Found {
     const queue = this.queue();
     if (!queue.enable) return undefined;
+    // It was valid when it was enabled; a debugger may have changed it.
+    if (!this.valid()) return 'queue addresses';
     const available = Number(queue.driver);
     const waiting = (this.word(available + 2) - queue.nextAvailable) & 0xffff;
     if (waiting === 0) return undefined;
