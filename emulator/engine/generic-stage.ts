@@ -1,6 +1,6 @@
 import { i32, i64, i64c, select, v128, type Expr, type I32, type I64, type V128 } from '../wasm/expr';
 import type { FunctionBuilder, Local } from '../wasm/function';
-import { condition, type FlagValues } from '../x86/flags';
+import { condition, signed, sumCarries, type FlagSum, type FlagValues } from '../x86/flags';
 import type { Form } from '../x86/forms';
 import * as layout from '../x86/layout';
 import type { CodeKind, Operand, Size, Stage } from '../x86/stage';
@@ -430,8 +430,8 @@ export class GenericStage implements Stage {
     this.storeWindow(64, i32.const(layout.FLAG_CARRIES), c);
   }
 
-  compare(a: I64, b: I64, size: Size): void {
-    void [a, b, size];
+  setSum(sum: FlagSum): void {
+    this.setFlags({ result: signed(sum.result, sum.size), carries: sumCarries(sum, (value) => this.f.let(value)) });
   }
 
   condition(code: number): I32 {

@@ -49,6 +49,11 @@ export class FunctionBuilder {
     readonly results: readonly ValueType[],
   ) {}
 
+  /** How many blocks, loops and ifs what is built now lies in. */
+  get nesting(): number {
+    return this.depth;
+  }
+
   param<T extends ValueType>(index: number, type: T): Local<T> {
     if (this.params[index] !== type) throw new RangeError(`parameter ${index} is not of type ${type}`);
     return { type, index };

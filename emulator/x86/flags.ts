@@ -37,6 +37,50 @@ export const ARITHMETIC = CF | PF | AF | ZF | SF | OF;
 export const CARRY_BIT = 63n;
 export const CARRY_MASK = 0xc000000000000008n;
 
+export type FlagSize = 8 | 16 | 32 | 64;
+
+/** `result` = `a` + `b` or `a` - `b`, of which the low `size` bits count. */
+export interface FlagSum {
+  readonly operation: 'add' | 'sub';
+  readonly a: I64;
+  readonly b: I64;
+  readonly result: I64;
+  readonly size: FlagSize;
+  /** No carry or borrow came in: conditions may be found from the operands. */
+  readonly whole: boolean;
+}
+
+/** Sign-extends the low `size` bits. */
+export function signed(value: I64, size: FlagSize): I64 {
+  switch (size) {
+    case 8:
+      return i64.extend8S(value);
+    case 16:
+      return i64.extend16S(value);
+    case 32:
+      return i64.extend32S(value);
+    case 64:
+      return value;
+  }
+}
+
+const not = (a: I64): I64 => i64.xor(a, i64c(-1));
+
+/** Flag carries from the vector of carries out of each bit. `hold` evaluates what is used more than once. */
+export function carriesOf(vector: I64, size: FlagSize, hold: (value: I64) => I64): I64 {
+  if (size === 64) return i64.and(vector, i64c(CARRY_MASK));
+  const v = hold(vector);
+  const top = i64.and(i64.shl(v, i64c(64 - size)), i64c(CARRY_MASK & ~8n));
+  return i64.or(top, i64.and(v, i64c(8)));
+}
+
+/** Flag carries of a sum. */
+export function sumCarries({ operation, a, b, result, size }: FlagSum, hold: (value: I64) => I64): I64 {
+  const vector =
+    operation === 'add' ? i64.or(i64.and(a, b), i64.and(i64.or(a, b), not(result))) : i64.or(i64.and(not(a), b), i64.and(i64.or(not(a), b), result));
+  return carriesOf(vector, size, hold);
+}
+
 /** Condition codes as in the low four bits of Jcc (SDM volume 1, appendix B). */
 export const CONDITIONS = ['o', 'no', 'b', 'ae', 'z', 'nz', 'be', 'a', 's', 'ns', 'p', 'np', 'l', 'ge', 'le', 'g'] as const;
 

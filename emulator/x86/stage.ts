@@ -1,6 +1,6 @@
 import type { I32, I64, V128 } from '../wasm/expr';
 import type { FunctionBuilder } from '../wasm/function';
-import type { FlagValues } from './flags';
+import type { FlagSum, FlagValues } from './flags';
 
 /** Bits of an integer operand. */
 export type Size = 8 | 16 | 32 | 64;
@@ -93,8 +93,8 @@ export interface Stage {
 
   flags(): FlagValues;
   setFlags(values: FlagValues): void;
-  /** The flags that were just set are those of a - b: conditions may be found from the operands. */
-  compare(a: I64, b: I64, size: Size): void;
+  /** The flags of a sum or difference. */
+  setSum(sum: FlagSum): void;
   /** 1 where condition code 0–15 holds. */
   condition(code: number): I32;
 

@@ -7,6 +7,7 @@ import type { Handlers } from '../handlers';
 import type { Helpers } from '../helpers';
 import { REGION_LEFT, REGION_LOOKUP, REGION_RECORD, REGION_REFUSED, REGION_UNPREPARED } from '../interpreter';
 import { formOf, type RegionBlock } from './graph';
+import { RegionFlags } from './flags';
 import type { Plan } from './plan';
 import { RegionStage, type RegionContext } from './stage';
 import { RegionState } from './state';
@@ -30,6 +31,7 @@ export function compileRegion(context: CompileContext, plan: Plan, slot: number)
 
 class RegionCompiler {
   private readonly state: RegionState;
+  private readonly flags: RegionFlags;
   private readonly entry: Local<'i32'>;
   private readonly base: Local<'i64'>;
   private readonly budget: Local<'i32'>;
@@ -55,9 +57,9 @@ class RegionCompiler {
     this.record = f.lasting('i32');
     this.page = f.lasting('i32');
     this.next = f.lasting('i64');
-    const compared = { a: f.lasting('i64'), b: f.lasting('i64'), size: undefined };
+    this.flags = new RegionFlags(f, this.state);
     const { helpers, memory } = context;
-    this.region = { f, helpers, memory, state: this.state, base: f.get(this.base), tlbSet: plan.tlbSet, compared };
+    this.region = { f, helpers, memory, state: this.state, base: f.get(this.base), tlbSet: plan.tlbSet, flags: this.flags };
   }
 
   build(): void {
@@ -100,6 +102,7 @@ class RegionCompiler {
   /** The common way out. */
   private leave(): void {
     const { f } = this;
+    this.flags.settle();
     this.state.spill();
     const before = window32(layout.BUDGET);
     const ran = f.let(i64.extendI32S(i32.sub(before, f.get(this.budget))));
@@ -173,7 +176,7 @@ class RegionCompiler {
     const cost = plan.cost(node);
     if (cost !== undefined) f.if(i32.ltS(f.get(this.budget), i32.const(cost)), () => this.leaveFor(this.linear(block.place)));
     if (block.count) f.set(this.budget, i32.sub(f.get(this.budget), i32.const(block.count)));
-    this.region.compared.size = undefined;
+    this.flags.forget();
     if (plan.pages.length > 1 && this.usesFloatingPoint(block)) f.store('i64', i32.const(layout.CODE_PAGE), 0, this.linear(page));
 
     const go = (place: number): void => {
@@ -209,6 +212,7 @@ class RegionCompiler {
         },
         this.record,
       );
+      this.flags.begin();
       emitMeaning(stage, form);
     }
     if (t.kind === 'leave') {

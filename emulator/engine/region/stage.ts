@@ -1,11 +1,12 @@
 import { i32, i64, i64c, type I32, type I64, type V128 } from '../../wasm/expr';
 import type { FunctionBuilder, Local } from '../../wasm/function';
-import type { FlagValues } from '../../x86/flags';
+import type { FlagSum, FlagValues } from '../../x86/flags';
 import type { Form } from '../../x86/forms';
 import * as layout from '../../x86/layout';
-import type { Operand, Size } from '../../x86/stage';
+import type { Operand } from '../../x86/stage';
 import { GenericStage, type DisplacedOperand } from '../generic-stage';
 import type { Helpers } from '../helpers';
+import type { RegionFlags } from './flags';
 import type { RegionState } from './state';
 
 /** What a stage needs to know of the region that it emits for. */
@@ -18,8 +19,7 @@ export interface RegionContext {
   readonly base: I64;
   /** Address of the TLB set that the region is compiled for. */
   readonly tlbSet: number;
-  /** The operands of the last comparison; `size` as long as the flags are its. */
-  readonly compared: { readonly a: Local<'i64'>; readonly b: Local<'i64'>; size: Size | undefined };
+  readonly flags: RegionFlags;
 }
 
 /** One instruction's place in the region, and where control goes from it. */
@@ -135,57 +135,16 @@ export class RegionStage extends GenericStage {
     this.instruction.jumpDirect();
   }
 
-  override setFlags(values: FlagValues): void {
-    this.region.compared.size = undefined;
-    super.setFlags(values);
+  override flags(): FlagValues {
+    return this.region.flags.values();
   }
-  override compare(a: I64, b: I64, size: Size): void {
-    const { compared } = this.region;
-    this.f.set(compared.a, extended(a, size));
-    this.f.set(compared.b, extended(b, size));
-    compared.size = size;
+  override setFlags(values: FlagValues): void {
+    this.region.flags.set(values);
+  }
+  override setSum(sum: FlagSum): void {
+    this.region.flags.setSum(sum);
   }
   override condition(code: number): I32 {
-    if (this.region.compared.size === undefined) return super.condition(code);
-    const { compared } = this.region;
-    const [a, b] = [this.f.get(compared.a), this.f.get(compared.b)];
-    // Sign-extended operands compare as unsigned ones too.
-    switch (code) {
-      case 2:
-        return i64.ltU(a, b);
-      case 3:
-        return i64.geU(a, b);
-      case 4:
-        return i64.eq(a, b);
-      case 5:
-        return i64.ne(a, b);
-      case 6:
-        return i64.leU(a, b);
-      case 7:
-        return i64.gtU(a, b);
-      case 12:
-        return i64.ltS(a, b);
-      case 13:
-        return i64.geS(a, b);
-      case 14:
-        return i64.leS(a, b);
-      case 15:
-        return i64.gtS(a, b);
-      default:
-        return super.condition(code);
-    }
-  }
-}
-
-function extended(value: I64, size: Size): I64 {
-  switch (size) {
-    case 8:
-      return i64.extend8S(value);
-    case 16:
-      return i64.extend16S(value);
-    case 32:
-      return i64.extend32S(value);
-    default:
-      return value;
+    return this.region.flags.condition(code);
   }
 }

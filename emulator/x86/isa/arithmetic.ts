@@ -1,48 +1,14 @@
 import { i32, i64, i64c, select, type I64 } from '../../wasm/expr';
-import { CARRY_MASK } from '../flags';
+import { carriesOf, signed } from '../flags';
 import { define, type Definition, type Meaning } from '../definition';
 import { RAX, RDX, type Operand, type Size, type Stage } from '../stage';
-
-/** Sign-extends a value of `size` bits to 64. */
-export function signed(value: I64, size: Size): I64 {
-  switch (size) {
-    case 8:
-      return i64.extend8S(value);
-    case 16:
-      return i64.extend16S(value);
-    case 32:
-      return i64.extend32S(value);
-    default:
-      return value;
-  }
-}
 
 /** Zero-extends the low `size` bits. */
 export function unsigned(value: I64, size: Size): I64 {
   return size === 64 ? value : i64.and(value, i64c((1n << BigInt(size)) - 1n));
 }
 
-/** Flag carries from the vector of carries out of each bit. */
-export function carriesOf(vector: I64, size: Size, s: Stage): I64 {
-  if (size === 64) return i64.and(vector, i64c(CARRY_MASK));
-  const v = s.f.let(vector);
-  const top = i64.and(i64.shl(v, i64c(64 - size)), i64c(CARRY_MASK & ~8n));
-  return i64.or(top, i64.and(v, i64c(8)));
-}
-
 const not = (a: I64) => i64.xor(a, i64c(-1));
-
-/** Flags of r = a + b (+ carry). */
-export function flagsOfAdd(s: Stage, a: I64, b: I64, r: I64, size: Size): void {
-  const vector = i64.or(i64.and(a, b), i64.and(i64.or(a, b), not(r)));
-  s.setFlags({ result: signed(r, size), carries: carriesOf(vector, size, s) });
-}
-
-/** Flags of r = a - b (- borrow). */
-export function flagsOfSub(s: Stage, a: I64, b: I64, r: I64, size: Size): void {
-  const vector = i64.or(i64.and(not(a), b), i64.and(i64.or(not(a), b), r));
-  s.setFlags({ result: signed(r, size), carries: carriesOf(vector, size, s) });
-}
 
 export function flagsOfLogic(s: Stage, r: I64, size: Size): void {
   s.setFlags({ result: signed(r, size), carries: i64c(0) });
@@ -81,7 +47,7 @@ const adding =
   (s, a, b, size) => {
     const sum = i64.add(a, b);
     const value = s.f.let(carry ? i64.add(sum, carryFlag(s)) : sum);
-    return { value, flags: () => flagsOfAdd(s, a, b, value, size) };
+    return { value, flags: () => s.setSum({ operation: 'add', a, b, result: value, size, whole: !carry }) };
   };
 const subtracting =
   (borrow: boolean): Operation =>
@@ -90,10 +56,7 @@ const subtracting =
     const value = s.f.let(borrow ? i64.sub(difference, carryFlag(s)) : difference);
     return {
       value,
-      flags: () => {
-        flagsOfSub(s, a, b, value, size);
-        if (!borrow) s.compare(a, b, size);
-      },
+      flags: () => s.setSum({ operation: 'sub', a, b, result: value, size, whole: !borrow }),
     };
   };
 const logic =
@@ -126,7 +89,7 @@ const incDec =
     const r = s.f.let(change === 1 ? i64.add(a, one) : i64.sub(a, one));
     const vector = change === 1 ? i64.or(i64.and(a, one), i64.and(i64.or(a, one), not(r))) : i64.or(i64.and(not(a), one), i64.and(i64.or(not(a), one), r));
     // CF stays: move it into bit 63 and keep bit 62 = CF ^ OF.
-    const fresh = s.f.let(carriesOf(vector, size, s));
+    const fresh = s.f.let(carriesOf(vector, size, (value) => s.f.let(value)));
     const old = s.flags().carries;
     const flip = i64.and(i64.xor(old, fresh), i64c(1n << 63n));
     const carries = s.f.let(i64.xor(fresh, i64.or(flip, i64.shrU(flip, i64c(1)))));
@@ -139,7 +102,7 @@ const neg: Meaning = (s, to) => {
   const b = s.f.let(s.readForUpdate(to!));
   const r = s.f.let(i64.sub(i64c(0), b));
   s.write(to!, r);
-  flagsOfSub(s, i64c(0), b, r, size);
+  s.setSum({ operation: 'sub', a: i64c(0), b, result: r, size, whole: true });
 };
 
 /** Multiplications set CF = OF = "the high half matters"; the rest as current processors leave it. */
@@ -253,7 +216,7 @@ const compareExchange: Meaning = (s, to, from) => {
   if (to!.kind === 'memory') s.write(to!, select(equal, s.read(from!), old));
   else s.f.if(equal, () => s.write(to!, s.read(from!)));
   s.f.if(i32.eqz(equal), () => s.setRegister(RAX, size, old));
-  flagsOfSub(s, expected, old, r, size);
+  s.setSum({ operation: 'sub', a: expected, b: old, result: r, size, whole: true });
 };
 
 /** POPCNT: ZF says whether the source was 0; the other flags are cleared. */
@@ -314,7 +277,7 @@ export const arithmetic: readonly Definition[] = [
       s.write(from!, a);
       s.write(to!, r);
     }
-    flagsOfAdd(s, a, b, r, size);
+    s.setSum({ operation: 'add', a, b, result: r, size, whole: true });
   }),
   define('cmpxchg', ['0F B0 /r Eb,Gb : lock', '0F B1 /r Ev,Gv : lock'], compareExchange),
 ];

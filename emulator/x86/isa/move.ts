@@ -1,9 +1,9 @@
 import { i32, i64, i64c, select, v128, type I32, type I64 } from '../../wasm/expr';
 import { EFLAGS } from '../layout';
-import { CONDITIONS, DF, OF, packFlags, unpackFlags, ZF } from '../flags';
+import { CONDITIONS, DF, OF, packFlags, signed, unpackFlags, ZF } from '../flags';
 import { define, type Definition, type Meaning } from '../definition';
 import { RAX, RBX, RCX, RDX, type Size, type Stage } from '../stage';
-import { carryFlag, setCarry, signed } from './arithmetic';
+import { carryFlag, setCarry } from './arithmetic';
 
 /** Register number 4 of byte size. */
 const AH = 4;

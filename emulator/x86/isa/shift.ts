@@ -1,7 +1,8 @@
 import { i32, i64, i64c, select, type I64 } from '../../wasm/expr';
+import { signed } from '../flags';
 import { define, type Definition, type Meaning } from '../definition';
 import { RCX, type Operand, type Size, type Stage } from '../stage';
-import { carryFlag, signed, unsigned } from './arithmetic';
+import { carryFlag, unsigned } from './arithmetic';
 
 /**
  * Shifts and rotates. A count of 0 (after masking) leaves everything as it was, flags included.
