@@ -15,6 +15,7 @@ export type AttributeType =
   | { readonly type: 'strings' }
   | { readonly type: 'symbols' }
   | { readonly type: 'map' }
+  | { readonly type: 'disks' }
   | { readonly type: 'display' }
   | { readonly type: 'port' };
 
@@ -44,6 +45,12 @@ export const ATTRIBUTES = {
   chipset: { type: 'string', enum: ['i440fx', 'q35'], description: 'Board for firmware: `q35` with `firmware` and `i440fx` with `bios` unless told.' },
   fwCfg: { type: 'map', description: 'Items for firmware and guest through the firmware configuration device: `{ "opt/org.example/name": "text" }`.' },
   modules: { type: 'strings', description: 'Multiboot modules or PVH modules: paths, each with an optional command line after a space.' },
+  disks: {
+    type: 'disks',
+    description:
+      'Disk images, raw or qcow2, and ISOs: paths, or objects with `path` and perhaps `kind` (`disk` or `cdrom`), `bus` (`virtio`, `ahci`, `nvme`), `overlay` (a file that keeps what the guest writes), `readOnly`, `format` and `serial`. Images are not written to; what the guest writes is undone when it steps back.',
+  },
+  rngSeed: { type: 'integer', minimum: 0, description: 'A virtio entropy device, whose bytes follow from this number.' },
   loadAddress: { type: 'address', description: 'Physical address at which a flat binary is loaded and starts.' },
   loadMode: {
     type: 'string',

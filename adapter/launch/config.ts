@@ -1,5 +1,6 @@
 /** From launch attributes, which a person wrote, to a machine's configuration: every value is checked and named. */
-import type { MachineConfig } from '../../emulator/machine/api';
+import type { DiskConfig, MachineConfig } from '../../emulator/machine/api';
+import { diskConfig } from '../../emulator/machine/diskconfig';
 import { parseVnc, type VncAddress } from '../../emulator/machine/vnc';
 import { userError } from '../../emulator/errors';
 import { ATTRIBUTES, DEFAULT_START, HOST_ATTRIBUTES, type Attribute, type AttributeName } from './attributes';
@@ -121,6 +122,19 @@ class Attributes {
     return Object.entries(value).map(([from, to]) => [from, typeof to === 'string' ? to : refuse(`${name}["${from}"]`, `${shown(to)} is no string`)]);
   }
 
+  disks(name: AttributeName): readonly DiskConfig[] | undefined {
+    const value = this.raw(name);
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value)) return refuse(name, `${shown(value)} is no list of disks`);
+    return value.map((item: unknown, index) =>
+      diskConfig(
+        item,
+        (file) => file,
+        (problem) => refuse(`${name}[${index}]`, problem),
+      ),
+    );
+  }
+
   items(name: AttributeName): Record<string, string> | undefined {
     return this.raw(name) === undefined ? undefined : Object.fromEntries(this.map(name));
   }
@@ -200,6 +214,8 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
       loadAddress: loadAddress === undefined ? undefined : Number(loadAddress),
       loadMode: get.text('loadMode') as MachineConfig['loadMode'],
       modules: get.strings('modules'),
+      disks: get.disks('disks'),
+      rngSeed: get.integer('rngSeed'),
       memory: get.size('memory'),
       cpus: get.integer('cpus')!,
       startTime: get.time('startTime', now),

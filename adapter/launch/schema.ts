@@ -1,4 +1,5 @@
 /** The JSON schema of launch configurations for package.json, made from the list of attributes. */
+import { DISK_BUSES } from '../../emulator/machine/api';
 import { ATTRIBUTES, type Attribute, type AttributeType } from './attributes';
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -6,6 +7,21 @@ type JsonObject = { readonly [key: string]: Json };
 
 const strings: JsonObject = { type: 'array', items: { type: 'string' } };
 const address: JsonObject = { type: ['integer', 'string'], pattern: '^(0[xX][0-9a-fA-F]+|[0-9]+)$' };
+
+const disk: JsonObject = {
+  type: 'object',
+  required: ['path'],
+  additionalProperties: false,
+  properties: {
+    path: { type: 'string', description: 'The image: raw, ISO or qcow2.' },
+    kind: { enum: ['disk', 'cdrom'], description: 'A CD-ROM is read-only.' },
+    bus: { enum: DISK_BUSES, description: 'What it is attached to: virtio unless told, and AHCI for a CD-ROM.' },
+    overlay: { type: 'string', description: 'A qcow2 file that keeps what the guest has written, made if it is not there.' },
+    readOnly: { type: 'boolean' },
+    format: { enum: ['raw', 'qcow2'], description: 'Found out from the image unless given.' },
+    serial: { type: 'string', maxLength: 20 },
+  },
+};
 
 function shape(attribute: AttributeType): JsonObject {
   switch (attribute.type) {
@@ -46,6 +62,8 @@ function shape(attribute: AttributeType): JsonObject {
           ],
         },
       };
+    case 'disks':
+      return { type: 'array', items: { anyOf: [{ type: 'string' }, disk] } };
     case 'map':
       return { type: 'object', additionalProperties: { type: 'string' } };
     case 'display':

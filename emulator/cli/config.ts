@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { userError } from '../errors';
-import { DISK_BUSES, isTier, TIERS, type DiskConfig, type MachineConfig, type Tier } from '../machine/api';
+import { isTier, TIERS, type DiskConfig, type MachineConfig, type Tier } from '../machine/api';
+import { diskConfig } from '../machine/diskconfig';
 
 /** Fixed, so that two runs are the same. */
 const START = Date.UTC(2025, 0, 1);
@@ -50,7 +51,6 @@ const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (
     Array.isArray(value) ? { modules: value.map((item) => path(text(item, name) as string)) } : wrong(name, value, 'no list of strings'),
   disks: (value, name, path) => ({ disks: readDisks(value, name, path) }),
   rngSeed: (value, name) => ({ rngSeed: number(value, name) as number }),
-  virtioConsole: (value, name) => (typeof value === 'boolean' ? { virtioConsole: value } : wrong(name, value, 'neither true nor false')),
   loadAddress: (value, name) => ({ loadAddress: address(value, name) as number }),
   loadMode: (value, name) =>
     value === 'real' || value === 'protected' || value === 'long' ? { loadMode: value } : wrong(name, value, 'none of real, protected, long'),
@@ -89,64 +89,33 @@ export function parseDisplay(name: string, value: unknown): MachineConfig['frame
 
 export const parseTier = (name: string, value: unknown): Tier => (isTier(value) ? value : wrong(name, value, `none of ${TIERS.join(', ')}`));
 
-const DISK_OPTIONS = ['overlay', 'bus', 'format', 'serial', 'read-only'] as const;
-
 /** `FILE[,overlay=FILE][,bus=virtio|ahci|nvme][,format=raw|qcow2][,serial=TEXT][,read-only]`; a comma in a name is written twice. */
 export function parseDisk(name: string, text: string, kind: 'disk' | 'cdrom' = 'disk'): DiskConfig {
   const [path, ...options] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
-  const given: Partial<Record<(typeof DISK_OPTIONS)[number], string>> = {};
+  const given: Record<string, unknown> = { path, ...(kind === 'cdrom' && { kind }) };
   for (const option of options) {
-    const [key, ...rest] = option.split('=');
-    const known = DISK_OPTIONS.find((each) => each === key);
-    if (!known || (known === 'read-only') !== (rest.length === 0)) throw userError('option', `${name}: '${option}' is none of ${DISK_OPTIONS.join(', ')}`);
-    given[known] = rest.join('=');
+    const at = option.indexOf('=');
+    if (option === 'read-only') given['readOnly'] = true;
+    else if (at > 0) given[option.slice(0, at)] = option.slice(at + 1);
+    else throw userError('option', `${name}: '${option}' is no NAME=VALUE and not read-only`);
   }
-  if (!path) throw userError('option', `${name}: '${text}' names no image`);
-  return checkDisk(name, {
-    path: resolve(path),
-    ...(kind === 'cdrom' && { kind }),
-    ...(given.overlay !== undefined && { overlay: resolve(given.overlay) }),
-    ...(given.bus !== undefined && { bus: given.bus }),
-    ...(given.format !== undefined && { format: given.format }),
-    ...(given.serial !== undefined && { serial: given.serial }),
-    ...(given['read-only'] !== undefined && { readOnly: true }),
-  });
+  return diskConfig(
+    given,
+    (file) => resolve(file),
+    (problem) => {
+      throw userError('option', `${name} '${text}': ${problem}`);
+    },
+  );
 }
 
-/** Words among those that there are. */
-function checkDisk(name: string, { bus, format, ...rest }: Omit<DiskConfig, 'bus' | 'format'> & { bus?: string; format?: string }): DiskConfig {
-  const buses = DISK_BUSES.find((each) => each === bus);
-  if (bus !== undefined && !buses) throw userError('option', `${name}: bus '${bus}' is none of ${DISK_BUSES.join(', ')}`);
-  if (format !== undefined && format !== 'raw' && format !== 'qcow2') throw userError('option', `${name}: format '${format}' is neither raw nor qcow2`);
-  return { ...rest, ...(buses && { bus: buses }), ...(format && { format }) };
-}
-
-/** Of a launch configuration: paths, or objects; see the launch attributes. */
-export function readDisks(value: unknown, name: string, path: (file: string) => string): readonly DiskConfig[] {
+function readDisks(value: unknown, name: string, path: (file: string) => string): readonly DiskConfig[] {
   if (!Array.isArray(value)) return wrong(name, value, 'no list of disks');
-  return value.map((item: unknown): DiskConfig => {
-    if (typeof item === 'string') return { path: path(item) };
-    if (typeof item !== 'object' || item === null) return wrong(name, item, 'neither a path nor a disk');
-    const disk = item as Record<string, unknown>;
-    for (const [key, part] of Object.entries(disk)) {
-      const wanted = key === 'readOnly' ? 'boolean' : 'string';
-      if (!DISK_KEYS.includes(key) || typeof part !== wanted) wrong(name, { [key]: part }, `no property of a disk; there are ${DISK_KEYS.join(', ')}`);
-    }
-    const { path: file, kind, overlay, bus, format, serial, readOnly } = disk as Record<string, string> & { readOnly?: boolean };
-    if (file === undefined) return wrong(name, item, 'a disk without a path');
-    if (kind !== undefined && kind !== 'disk' && kind !== 'cdrom') return wrong(name, kind, 'neither disk nor cdrom');
-    return checkDisk(`launch attribute '${name}'`, {
-      path: path(file),
-      ...(kind && { kind }),
-      ...(overlay !== undefined && { overlay: path(overlay) }),
-      ...(bus !== undefined && { bus }),
-      ...(format !== undefined && { format }),
-      ...(serial !== undefined && { serial }),
-      ...(readOnly !== undefined && { readOnly }),
-    });
-  });
+  return value.map((item: unknown, number) =>
+    diskConfig(item, path, (problem) => {
+      throw userError('launch-attribute', `launch attribute '${name}[${number}]': ${problem}`);
+    }),
+  );
 }
-const DISK_KEYS: readonly string[] = ['path', 'kind', 'overlay', 'bus', 'format', 'serial', 'readOnly'];
 
 const DISPLAYS = ['fbuf', 'vga', 'ramfb'] as const;
 

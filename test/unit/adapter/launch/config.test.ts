@@ -87,6 +87,18 @@ describe('launch attributes', () => {
     refused({ firmware: '/f', fwCfg: { 'opt/a': 1 } }, "'fwCfg");
   });
 
+  it('name disks, as paths or with what goes with them', () => {
+    const cdrom = { path: '/b.iso', kind: 'cdrom', bus: 'ahci' };
+    const full = { path: '/c', overlay: '/o', bus: 'virtio', readOnly: false, format: 'qcow2', serial: 'S' };
+    assert.deepEqual(planLaunch({ program: '/k', disks: ['/a', cdrom, full] }).machine.disks, [{ path: '/a' }, cdrom, full]);
+    refused({ program: '/k', disks: '/a' }, "'disks'");
+    refused({ program: '/k', disks: ['/a', {}] }, "'disks[1]'", 'no path');
+    refused({ program: '/k', disks: [{ path: '/a', buss: 'nvme' }] }, "'buss' is unknown");
+    refused({ program: '/k', disks: [{ path: '/a', bus: 'scsi' }] }, "'scsi' is none of virtio");
+    refused({ program: '/k', disks: [{ path: '/a', readOnly: 'yes' }] }, 'readOnly');
+    refused({ program: '/k', disks: [7] }, "'disks[0]'");
+  });
+
   it('name what is wrong', () => {
     refused({ program: '/k', memry: '1G' }, "'memry'", "did you mean 'memory'?");
     refused({ program: '/k', stopAtEntry: true }, "'stopAtEntry'", "'stopOnEntry'");
@@ -116,10 +128,12 @@ describe('launch attributes', () => {
       symbols: ['/v', { path: '/s', offset: '0x10' }],
       debugExitPort: false,
       loadMode: 'long',
+      disks: ['/a', { path: '/b', kind: 'cdrom', bus: 'ahci' }],
     };
     assert.ok(validate(good), JSON.stringify(validate.errors));
     assert.equal(validate({ ...good, loadMode: 'reel' }), false);
     assert.equal(validate({ ...good, memory: 'lots' }), false);
+    assert.equal(validate({ ...good, disks: [{ path: '/b', bus: 'scsi' }] }), false);
     for (const [name, attribute] of Object.entries(ATTRIBUTES as Record<string, Attribute>)) {
       if (attribute.default !== undefined) assert.ok(validate({ [name]: attribute.default }), name);
       assert.ok(launchTable().includes(`\`${name}\``));
