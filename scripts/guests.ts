@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { Apt, Unavailable } from './guests/apt';
 import { busyboxInitramfs } from './guests/initramfs';
 import { systemMap } from './guests/kallsyms';
+import { modulesArchive } from './guests/modules';
 import { vmlinuxOf } from './guests/vmlinux';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -38,20 +39,25 @@ function findOne(root: string, folder: string, pattern: RegExp): string {
 }
 
 /** Copies files of a package, given by their paths in it. */
-function filesOf(packageName: string, folder: string, paths: Record<string, string>, from = apt): string {
+function filesOf(packageName: string, folder: string, paths: Record<string, string>, from = apt, also: (root: string) => void = () => undefined): string {
   const version = from.unpack(packageName, (root) => {
     for (const [name, path] of Object.entries(paths)) {
       copyFileSync(findOne(root, dirname(path), new RegExp(`^${path.split('/').at(-1)}$`)), join(folder, name));
     }
+    also(root);
   });
   return `${packageName} ${version}`;
 }
 
+/** Drivers of disks and of virtio devices, and file systems with what they ask for by name, where the kernel has them as modules. */
+const MODULES = ['virtio_pci', 'virtio_blk', 'virtio-rng', 'virtio_console', 'ahci', 'sd_mod', 'sr_mod', 'nvme', 'crc32c_generic', 'ext4', 'isofs', 'nls_cp437', 'nls_ascii', 'vfat'];
+
 const linux = (metaPackage: string, from = apt): Guest => ({
   byDefault: from === apt,
-  files: ['vmlinuz', 'initrd.gz', ...(from === apt ? ['vmlinux', 'System.map'] : [])],
+  files: ['vmlinuz', 'initrd.gz', ...(from === apt ? ['vmlinux', 'System.map', 'modules.gz'] : [])],
   fetch(folder) {
-    const image = filesOf(from.resolve(metaPackage), folder, { vmlinuz: 'boot/vmlinuz-.*', config: 'boot/config-.*' }, from);
+    const modules = (root: string): void => writeFileSync(join(folder, 'modules.gz'), modulesArchive(join(root, 'lib/modules'), MODULES));
+    const image = filesOf(from.resolve(metaPackage), folder, { vmlinuz: 'boot/vmlinuz-.*', config: 'boot/config-.*' }, from, modules);
     const busybox = filesOf('busybox-static', folder, { busybox: 'bin/busybox' }, from);
     writeFileSync(join(folder, 'initrd.gz'), busyboxInitramfs(readFileSync(join(folder, 'busybox'))));
     rmSync(join(folder, 'busybox'));

@@ -1,0 +1,166 @@
+/** Linux on a virtio disk: a file system is read and written, kept in an overlay, undone by stepping back, and in a snapshot. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { MachineConfig, Stop } from '../../emulator/machine/api';
+import type { LocalGuest } from '../../emulator/machine/local';
+import { openGuest } from '../../emulator/machine/open';
+
+const root = join(__dirname, '../..');
+const guests = join(root, '.cache/guests');
+const bundle = join(root, 'dist/guest.js');
+const command = existsSync(bundle) ? [bundle] : ['--require', 'tsx/cjs', join(root, 'emulator/cli/main.ts')];
+const LOAD = 'for m in $(cat /etc/modules); do insmod /lib/modules/$m.ko 2>/dev/null; done; mkdir /mnt; ';
+const has = (tool: string): boolean => spawnSync(tool, ['--version']).error === undefined && spawnSync(tool, ['-V']).error === undefined;
+
+describe('Linux with a disk', function () {
+  this.timeout(600_000);
+  let folder: string;
+  let image: string;
+  const random = Buffer.alloc(300_000, 'some file that is on the disk');
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'guest-disk-'));
+    image = join(folder, 'disk.img');
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** The shell's initramfs, and modules behind it. */
+  function initrd(this: Mocha.Context, name: string): string {
+    const files = ['initrd.gz', 'modules.gz'].map((file) => join(guests, name, file));
+    if (!files.every((file) => existsSync(file))) {
+      console.log(`      skipped: no ${name} with its modules; 'npm run guests' fetches them`);
+      this.skip();
+    }
+    const path = join(folder, `${name}.gz`);
+    writeFileSync(path, Buffer.concat(files.map((file) => readFileSync(file))));
+    return path;
+  }
+
+  function run(name: string, initramfs: string, type: string, ...args: string[]): { serial: string; stderr: string } {
+    const serial = join(folder, 'serial.txt');
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [
+        ...command, 'run', '--kernel', join(guests, name, 'vmlinuz'), '--initrd', initramfs, '--append', 'console=ttyS0 quiet', '--serial', `file:${serial}`,
+        '--no-history', '--timeout', '200', '--type-serial', `${LOAD}${type}; poweroff -f`, ...args,
+      ], // prettier-ignore
+      { cwd: root, encoding: 'utf8', input: '' },
+    );
+    const text = readFileSync(serial, 'latin1');
+    assert.equal(status, 0, stderr + text.slice(-2000));
+    return { serial: text, stderr };
+  }
+
+  for (const name of ['linux-cloud', 'linux-generic'])
+    it(`${name}: an ext4 file system, read, written, and kept in an overlay`, function () {
+      if (!has('mke2fs')) this.skip();
+      const initramfs = initrd.call(this, name);
+      mkdirSync(join(folder, 'root'), { recursive: true });
+      writeFileSync(join(folder, 'root/file'), random);
+      execFileSync('mke2fs', ['-q', '-F', '-t', 'ext4', '-d', join(folder, 'root'), image, '32M']);
+      const [before, overlay] = [readFileSync(image), join(folder, 'overlay.qcow2')];
+      rmSync(overlay, { force: true });
+      const mount = 'mount -t ext4 /dev/vda /mnt && ';
+      const first = run(
+        name,
+        initramfs,
+        `${mount}md5sum /mnt/file; cp /mnt/file /mnt/copy; echo kept > /mnt/new; umount /mnt`,
+        '--disk',
+        `${image},overlay=${overlay}`,
+      );
+      assert.ok(first.serial.includes(createHash('md5').update(random).digest('hex')), first.serial.slice(-1500));
+      assert.ok(before.equals(readFileSync(image)), 'the image is as it was');
+      if (has('qemu-img')) execFileSync('qemu-img', ['check', '-q', overlay]);
+      const second = run(name, initramfs, `${mount}cat /mnt/new && cmp /mnt/file /mnt/copy && echo SA''ME`, '--disk', `${image},overlay=${overlay}`);
+      assert.match(second.serial, /^kept\r$/m);
+      assert.match(second.serial, /^SAME\r$/m);
+      const without = run(name, initramfs, `${mount}cat /mnt/new`, '--disk', image);
+      assert.match(without.serial, /can't open '\/mnt\/new'/);
+    });
+
+  it('what a guest draws from its entropy device follows from the seed; its console is heard', function () {
+    const initramfs = initrd.call(this, 'linux-cloud');
+    const draw = (seed: string): string => {
+      const said = join(folder, 'console.txt');
+      run('linux-cloud', initramfs, 'dd if=/dev/hwrng bs=32 count=1 2>/dev/null | od -x > /dev/hvc0', '--rng', seed, '--virtio-console', `file:${said}`);
+      return readFileSync(said, 'latin1');
+    };
+    const [first, second, other] = [draw('5'), draw('5'), draw('6')];
+    assert.match(first, /^0000000( [0-9a-f]{4}){8}/);
+    assert.equal(first, second);
+    assert.notEqual(first, other);
+  });
+
+  it('a write is undone by stepping back over it, and is in a snapshot', async function () {
+    const initramfs = initrd.call(this, 'linux-cloud');
+    writeFileSync(image, Buffer.alloc(1 << 20, '-'));
+    const config: MachineConfig = {
+      kernel: join(guests, 'linux-cloud/vmlinuz'),
+      initrd: initramfs,
+      append: 'console=ttyS0 quiet',
+      memory: 256 << 20,
+      cpus: 1,
+      startTime: 0,
+      framebuffer: false,
+      historyBytes: 512 << 20,
+      checkpointEvery: 20_000_000,
+      debugExitPort: false,
+      disks: [{ path: image }],
+    };
+    const move = (guest: LocalGuest, action: () => Promise<void>): Promise<Stop> =>
+      new Promise((resolve, reject) => {
+        const off = guest.on((event) => {
+          if (event.event !== 'stopped') return;
+          off();
+          resolve(event.stop);
+        });
+        action().catch(reject);
+      });
+    const until = (guest: LocalGuest, ...serial: string[]): Promise<Stop> => move(guest, () => guest.resume({ serial, unattended: true }));
+    const type = (guest: LocalGuest, text: string): Promise<void> => guest.serialInput(0, Buffer.from(`${text}\r`));
+    const sector = ({ machine }: LocalGuest): string => {
+      const bytes = new Uint8Array(512);
+      assert.equal(machine.disks[0]!.read(100, bytes), undefined);
+      return Buffer.from(bytes).toString('latin1').slice(0, 5);
+    };
+    const write = (text: string): string => `echo ${text} | dd of=/dev/vda bs=512 seek=100 conv=sync oflag=direct 2>/dev/null; echo DO''NE`;
+    const guest = (await openGuest(config)) as LocalGuest;
+    try {
+      await until(guest, '/ # ');
+      await type(guest, `${LOAD}${write('FIRST')}`);
+      await until(guest, 'DONE');
+      assert.equal(sector(guest), 'FIRST');
+      const [first, hash] = [guest.machine.position, await guest.stateHash()];
+      const file = join(folder, 'disk.guest');
+      await guest.save(file);
+      await until(guest, '/ # ');
+      await type(guest, write('OTHER'));
+      await until(guest, 'DONE');
+      assert.equal(sector(guest), 'OTHER');
+      const [other, otherHash] = [guest.machine.position, await guest.stateHash()];
+      await move(guest, () => guest.stepBack(0));
+      await move(guest, () => guest.travel(first));
+      assert.deepEqual([sector(guest), await guest.stateHash()], ['FIRST', hash]);
+      await move(guest, () => guest.travel(other));
+      assert.deepEqual([sector(guest), await guest.stateHash()], ['OTHER', otherHash]);
+
+      const resumed = (await openGuest(undefined, { snapshot: file })) as LocalGuest;
+      try {
+        assert.deepEqual([sector(resumed), await resumed.stateHash()], ['FIRST', hash]);
+        await until(resumed, '/ # ');
+        await type(resumed, 'dd if=/dev/vda bs=512 skip=100 count=1 iflag=direct 2>/dev/null | head -c 5; echo; echo EN""D');
+        let said = '';
+        resumed.on((event) => event.event === 'serial' && (said += Buffer.from(event.bytes).toString('latin1')));
+        await until(resumed, 'END');
+        assert.match(said, /^FIRST\r$/m);
+      } finally {
+        await resumed.close();
+      }
+    } finally {
+      await guest.close();
+    }
+  });
+});
