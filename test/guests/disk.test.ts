@@ -5,9 +5,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PNG } from 'pngjs';
 import type { MachineConfig, Stop } from '../../emulator/machine/api';
 import type { LocalGuest } from '../../emulator/machine/local';
 import { openGuest } from '../../emulator/machine/open';
+import { fatImage } from './fat';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
@@ -92,6 +94,54 @@ describe('Linux with a disk', function () {
     assert.match(first, /^0000000( [0-9a-f]{4}){8}/);
     assert.equal(first, second);
     assert.notEqual(first, other);
+  });
+
+  for (const chipset of ['q35', 'i440fx'])
+    it(`OVMF on ${chipset} starts a kernel from a disk; the image is qcow2 where there is qemu-img`, function () {
+      const [ovmf, kernel] = [join(guests, 'ovmf/OVMF_CODE_4M.fd'), join(guests, 'linux-cloud/vmlinuz')];
+      if (!existsSync(ovmf) || !existsSync(kernel)) this.skip();
+      let disk = join(folder, 'fat.img');
+      writeFileSync(disk, fatImage({ 'EFI/BOOT/BOOTX64.EFI': readFileSync(kernel) }));
+      if (has('qemu-img')) {
+        execFileSync('qemu-img', ['convert', '-c', '-O', 'qcow2', disk, `${disk}.qcow2`]);
+        disk += '.qcow2';
+      }
+      const picture = join(root, `test-output/disk-${chipset}.png`);
+      mkdirSync(join(root, 'test-output'), { recursive: true });
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        [
+          ...command, 'run', '--firmware', ovmf, '--chipset', chipset, '--disk', disk, '--display', 'vga', '--no-history', '--timeout', '200',
+          '--serial', `file:${join(folder, 'ovmf.txt')}`, '--max-instructions', '3500000000', '--screenshot', picture,
+        ], // prettier-ignore
+        { cwd: root, encoding: 'utf8', input: '' },
+      );
+      assert.equal(status, 0, stderr);
+      const log = readFileSync(join(folder, 'ovmf.txt'), 'latin1');
+      assert.match(log, /starting Boot0001 .*PciRoot\(0x0\)\/Pci\(0x8,0x0\)/);
+      // The kernel's messages: text all over, on black.
+      const { width, data } = PNG.sync.read(readFileSync(picture));
+      const lit = (from: number, to: number): number => data.subarray(from * width * 4, to * width * 4).filter((value, i) => i % 4 === 0 && value > 100).length;
+      assert.ok(lit(0, 100) > 1000 && lit(300, 400) > 1000, `${picture} shows what it started`);
+    });
+
+  it('SeaBIOS starts a boot sector', function () {
+    const bios = join(guests, 'seabios/bios-256k.bin');
+    if (!existsSync(bios)) this.skip();
+    const disk = join(folder, 'mbr.img');
+    const bytes = Buffer.alloc(1 << 20);
+    // mov dx, 0x3f8; mov al, C; out dx, al …; cli; hlt
+    const code = [0xba, 0xf8, 0x03, ...[...Buffer.from('BOOTED\n')].flatMap((character) => [0xb0, character, 0xee]), 0xfa, 0xf4];
+    bytes.set(code);
+    bytes.set([0x55, 0xaa], 510);
+    writeFileSync(disk, bytes);
+    const serial = join(folder, 'bios.txt');
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [...command, 'run', '--bios', bios, '--disk', disk, '--no-history', '--timeout', '60', '--serial', `file:${serial}`, '--until-serial', 'BOOTED\n'],
+      { cwd: root, encoding: 'utf8', input: '' },
+    );
+    assert.equal(status, 0, stderr);
   });
 
   it('a write is undone by stepping back over it, and is in a snapshot', async function () {
