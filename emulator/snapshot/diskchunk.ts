@@ -95,7 +95,8 @@ async function readPages(groups: readonly GroupEntry[], blobs: BlobIndex, what: 
       const bytes = await readBlob(blobs, hash, `a group of ${what}`);
       const members = pagesOf(mask);
       if (bytes.length !== members.length * PAGE) throw bad(`it is damaged: a group of ${what} has another size`);
-      members.forEach((page, number) => pages.set(index * GROUP + page, bytes.slice(number * PAGE, (number + 1) * PAGE)));
+      // Copies: a page must not keep its whole group.
+      members.forEach((page, number) => pages.set(index * GROUP + page, Uint8Array.from(bytes.subarray(number * PAGE, (number + 1) * PAGE))));
     }
   };
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
