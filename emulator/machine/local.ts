@@ -141,6 +141,8 @@ export class LocalGuest implements Guest {
       .catch((error: unknown): { reason: StopReason } => ({ reason: errorReason(error) }))
       .then(async ({ reason, vcpu }: { reason: StopReason; vcpu?: number }) => {
         await this.vars?.keep();
+        // Whoever closes a guest that is off may not wait.
+        if (this.machine.off) await this.keepDisks();
         this.triggers.setMode('run');
         this.output.await([]);
         this.output.flush();
