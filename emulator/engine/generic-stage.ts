@@ -3,7 +3,7 @@ import type { FunctionBuilder, Local } from '../wasm/function';
 import { condition, signed, sumCarries, type FlagSum, type FlagValues } from '../x86/flags';
 import type { Form } from '../x86/forms';
 import * as layout from '../x86/layout';
-import type { CodeKind, Operand, Size, Stage } from '../x86/stage';
+import type { CodeKind, Operand, Size, Stage, Usual } from '../x86/stage';
 import type { Helpers } from './helpers';
 
 /** Where control goes from inside a handler; made by whoever places the handler. */
@@ -430,6 +430,15 @@ export class GenericStage implements Stage {
     this.storeWindow(64, i32.const(layout.FLAG_CARRIES), c);
   }
 
+  known(fact: string, of: Operand | number): boolean {
+    void [fact, of];
+    return false;
+  }
+
+  learn(fact: string, of: Operand | number): void {
+    void [fact, of];
+  }
+
   setSum(sum: FlagSum): void {
     this.setFlags({ result: signed(sum.result, sum.size), carries: sumCarries(sum, (value) => this.f.let(value)) });
   }
@@ -583,8 +592,9 @@ export class GenericStage implements Stage {
     });
   }
 
-  usually(cond: I32, otherwise: () => void): void {
-    this.f.if(i32.eqz(cond), otherwise);
+  usually(conditions: readonly Usual[], otherwise: () => void): void {
+    const all = conditions.filter((each) => each !== undefined).map((each) => (Array.isArray(each) ? i32.or(each[0], each[1]) : (each as I32)));
+    if (all.length > 0) this.f.if(i32.eqz(all.reduce((a, b) => i32.and(a, b))), otherwise);
   }
 
   helper(name: string, ...args: (I32 | I64)[]): I32 {

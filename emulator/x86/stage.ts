@@ -5,6 +5,9 @@ import type { FlagSum, FlagValues } from './flags';
 /** Bits of an integer operand. */
 export type Size = 8 | 16 | 32 | 64;
 
+/** A condition that nearly always holds; of two, one of them does, nearly always the first. Nothing where it is known already. */
+export type Usual = I32 | readonly [I32, I32] | undefined;
+
 /**
  * How linear addresses of code and stack are made:
  *   64         64-bit mode
@@ -117,8 +120,12 @@ export interface Stage {
 
   /** Raises an exception at this instruction where the condition is not 0; nothing of it has happened yet. */
   faultIf(condition: I32, vector: number, code?: number): void;
-  /** Where the condition is 0, which is rare, `otherwise` runs before what follows; it may fault. */
-  usually(condition: I32, otherwise: () => void): void;
+  /** Where not all conditions hold, which is rare, `otherwise` runs before what follows; it may fault. */
+  usually(conditions: readonly Usual[], otherwise: () => void): void;
+  /** Whether a fact of an operand, or of other state by its address, is known to hold because `usually` was asked for it further up in this straight line. */
+  known(fact: string, of: Operand | number): boolean;
+  /** What `usually` has just made sure of, or what follows from it for an operand that was just written. */
+  learn(fact: string, of: Operand | number): void;
   /** Calls an export of the helper module. Helpers that may fault return 0 where they did not. */
   helper(name: string, ...args: (I32 | I64)[]): I32;
   helper64(name: string, ...args: (I32 | I64)[]): I64;

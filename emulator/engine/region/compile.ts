@@ -177,6 +177,7 @@ class RegionCompiler {
     if (cost !== undefined) f.if(i32.ltS(f.get(this.budget), i32.const(cost)), () => this.leaveFor(this.linear(block.place)));
     if (block.count) f.set(this.budget, i32.sub(f.get(this.budget), i32.const(block.count)));
     this.flags.forget();
+    this.state.facts.forget();
     if (plan.pages.length > 1 && this.usesFloatingPoint(block)) f.store('i64', i32.const(layout.CODE_PAGE), 0, this.linear(page));
 
     const go = (place: number): void => {

@@ -1,9 +1,9 @@
-import { i32, i64, i64c, type I32, type I64, type V128 } from '../../wasm/expr';
+import { Expr, i32, i64, i64c, type I32, type I64, type V128 } from '../../wasm/expr';
 import type { FunctionBuilder, Local } from '../../wasm/function';
 import type { FlagSum, FlagValues } from '../../x86/flags';
 import type { Form } from '../../x86/forms';
 import * as layout from '../../x86/layout';
-import type { Operand } from '../../x86/stage';
+import type { Operand, Usual } from '../../x86/stage';
 import { GenericStage, type DisplacedOperand } from '../generic-stage';
 import type { Helpers } from '../helpers';
 import type { RegionFlags } from './flags';
@@ -125,14 +125,33 @@ export class RegionStage extends GenericStage {
   override faultIf(cond: I32): void {
     this.f.if(cond, () => this.instruction.retreat());
   }
-  override usually(cond: I32): void {
-    this.f.if(i32.eqz(cond), () => this.instruction.retreat());
+  override usually(conditions: readonly Usual[]): void {
+    const retreat = (): void => this.instruction.retreat();
+    // A branch each: a comparison and its branch are one operation of the host.
+    for (const each of conditions) {
+      if (each === undefined) continue;
+      if (each instanceof Expr) this.f.if(i32.eqz(each), retreat);
+      else this.f.if(i32.eqz(each[0]), () => this.f.if(i32.eqz(each[1]), retreat));
+    }
   }
   override branchRelative(taken: I32): void {
     this.instruction.branch(taken);
   }
   override jumpRelative(): void {
     this.instruction.jumpDirect();
+  }
+
+  override known(fact: string, of: Operand | number): boolean {
+    const address = this.addressOf(of);
+    return address !== undefined && this.region.state.facts.has(fact, address);
+  }
+  override learn(fact: string, of: Operand | number): void {
+    const address = this.addressOf(of);
+    if (address !== undefined) this.region.state.facts.add(fact, address);
+  }
+  private addressOf(of: Operand | number): number | undefined {
+    if (typeof of === 'number') return of;
+    return of.kind === 'vector' ? Number(this.place(of).value) : undefined;
   }
 
   override flags(): FlagValues {

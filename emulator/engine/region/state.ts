@@ -2,6 +2,7 @@ import { i32, i64, i64c, v128, type I64, type V128 } from '../../wasm/expr';
 import type { FunctionBuilder, Local } from '../../wasm/function';
 import { i16x8, i32x4, i64x2, i8x16 } from '../../wasm/simd';
 import * as layout from '../../x86/layout';
+import { Facts } from './facts';
 
 const GENERAL_END = layout.GPR + 16 * 8;
 const VECTOR_END = layout.XMM + 16 * 16;
@@ -26,6 +27,9 @@ export class RegionState {
   private readonly integers = new Map<number, Local<'i64'>>();
   private readonly vectors = new Map<number, Local<'v128'>>();
   private readonly written = new Set<number>();
+  readonly facts = new Facts();
+  /** The registers that expressions are the values of. */
+  private readonly origins = new WeakMap<V128, number>();
 
   constructor(private readonly f: FunctionBuilder) {}
 
@@ -62,7 +66,10 @@ export class RegionState {
       return true;
     }
     const place = placeOf(address);
-    if (!place) return false;
+    if (!place) {
+      this.facts.written(address);
+      return false;
+    }
     const local = this.integer(place.base);
     if (bits === 64) this.f.set(local, value);
     else {
@@ -75,9 +82,12 @@ export class RegionState {
   }
 
   getVector(address: number): V128 {
-    return this.f.get(this.vectorAt(address)!.local);
+    const value = this.f.get(this.vectorAt(address)!.local);
+    this.origins.set(value, address);
+    return value;
   }
   setVector(address: number, value: V128): void {
+    this.facts.written(address, this.origins.get(value));
     this.f.set(this.vectorAt(address)!.local, value);
     this.written.add(address);
   }

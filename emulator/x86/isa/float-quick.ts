@@ -1,8 +1,8 @@
-import { f32, f64, i32, i64, i64c, type I32, type I64, type V128 } from '../../wasm/expr';
+import { f32, f64, i32, i64, i64c, type F32, type F64, type I32, type I64, type V128 } from '../../wasm/expr';
 import { bits128, f32x4, f64x2, i32x4, i64x2 } from '../../wasm/simd';
 import type { Meaning } from '../definition';
 import { MXCSR } from '../layout';
-import type { Stage } from '../stage';
+import type { Operand, Stage, Usual } from '../stage';
 import { binary, everyLane, laneOf, replaceLane, withExceptions, type Precision } from './float-operands';
 import { source, unaligned } from './vector-operands';
 
@@ -30,10 +30,23 @@ const INFINITE = { f32: 0xffn << 56n, f64: 0x7ffn << 53n } as const;
 const isNormal = (p: Precision, t: I64): I32 => i64.ltU(i64.sub(t, i64c(LEAST[p])), i64c(NORMALS[p]));
 const noDenormal = (p: Precision, t: I64): I32 => i64.geU(i64.sub(t, i64c(1)), i64c(LEAST[p] - 1n));
 
-function native(p: Precision, operation: Native, a: I32 | I64, b: I32 | I64): I32 | I64 {
-  if (p === 'f64') return i64.reinterpret(f64[operation](f64.reinterpret(a as I64), f64.reinterpret(b as I64)));
-  return i32.reinterpret(f32[operation](f32.reinterpret(a as I32), f32.reinterpret(b as I32)));
+const NUMBER = { f32: 'f32 number', f64: 'f64 number' } as const;
+const NUMBERS = { f32: 'f32 numbers', f64: 'f64 numbers' } as const;
+
+const plainUnlessKnown = (s: Stage): Usual => (s.known('plain', MXCSR) ? undefined : plain(s));
+
+/** A lane's value and its bits: the value stays in a floating-point register, the bits are for looking at it. */
+function lowLane(s: Stage, p: Precision, v: V128): { value: F32 | F64; magnitude: I64 } {
+  if (p === 'f64') {
+    const value = s.f.let(f64x2.extract(v, 0));
+    return { value, magnitude: s.f.let(magnitude(p, i64.reinterpret(value))) };
+  }
+  const value = s.f.let(f32x4.extract(v, 0));
+  return { value, magnitude: s.f.let(magnitude(p, i32.reinterpret(value))) };
 }
+
+const calculate = (p: Precision, operation: Native, a: F32 | F64, b: F32 | F64): F32 | F64 =>
+  p === 'f64' ? f64[operation](a as F64, b as F64) : f32[operation](a as F32, b as F32);
 
 /** ADDSD and the like. A zero is exact if it is a sum, or if a factor or the dividend is one. */
 export const scalarQuick =
@@ -42,21 +55,30 @@ export const scalarQuick =
     const { f } = s;
     const vector = unaligned(s, from!);
     const old = f.let(s.readVector(to!));
-    const [a, b] = [f.let(laneOf(p, old, 0)), f.let(laneOf(p, vector, 0))];
-    const result = f.local(a.type);
-    f.set(result, native(p, operation, a, b));
-    const [ta, tb, tr] = [a, b, f.get(result)].map((bits) => f.let(magnitude(p, bits as I32 | I64))) as [I64, I64, I64];
-    const zero = i64.eqz(tr);
-    const factor = operation === 'mul' ? i32.or(i64.eqz(ta), i64.eqz(tb)) : i64.eqz(ta);
+    const [a, b] = [lowLane(s, p, old), lowLane(s, p, vector)];
+    const result = f.local('v128');
+    const value = f.let(calculate(p, operation, a.value, b.value));
+    f.set(result, p === 'f64' ? f64x2.replace(old, 0, value as F64) : f32x4.replace(old, 0, value as F32));
+    const r = f.let(magnitude(p, p === 'f64' ? i64.reinterpret(value as F64) : i32.reinterpret(value as F32)));
+    const zero = i64.eqz(r);
+    const factor = operation === 'mul' ? i32.or(i64.eqz(a.magnitude), i64.eqz(b.magnitude)) : i64.eqz(a.magnitude);
     const exactZero = operation === 'add' || operation === 'sub' ? zero : i32.and(zero, factor);
-    const usual = i32.and(i32.and(noDenormal(p, ta), noDenormal(p, tb)), i32.or(isNormal(p, tr), exactZero));
-    s.usually(i32.and(plain(s), usual), () =>
+    const number = (o: Operand, { magnitude: t }: { magnitude: I64 }) => (s.known(NUMBER[p], o) ? undefined : noDenormal(p, t));
+    s.usually([plainUnlessKnown(s), number(to!, a), number(from!, b), [isNormal(p, r), exactZero]], () =>
       f.set(
         result,
-        withExceptions(s, (mxcsr) => binary(operation)(s, p, a, b, mxcsr)),
+        replaceLane(
+          p,
+          old,
+          0,
+          withExceptions(s, (mxcsr) => binary(operation)(s, p, laneOf(p, old, 0), laneOf(p, vector, 0), mxcsr)),
+        ),
       ),
     );
-    s.writeVector(to!, replaceLane(p, old, 0, f.get(result) as I32 | I64));
+    s.learn('plain', MXCSR);
+    s.learn(NUMBER[p], from!);
+    s.writeVector(to!, f.get(result));
+    s.learn(NUMBER[p], to!);
   };
 
 /** ADDPD and the like: all lanes at once. */
@@ -75,17 +97,22 @@ export const packedQuick =
     const factor = operation === 'mul' ? bits128.or(za, zb) : za;
     const r = f.get(result);
     const exactZero = operation === 'add' || operation === 'sub' ? zero(r) : bits128.and(zero(r), factor);
-    const usual = bits128.and(bits128.and(bits128.or(normal(a), za), bits128.or(normal(b), zb)), bits128.or(normal(r), exactZero));
+    const numbers = (o: Operand, x: V128, z: V128): V128[] => (s.known(NUMBERS[p], o) ? [] : [bits128.or(normal(x), z)]);
+    const usual = [...numbers(to!, a, za), ...numbers(from!, b, zb)].reduce(bits128.and, bits128.or(normal(r), exactZero));
     const all = p === 'f32' ? i32x4.allTrue(usual) : i64x2.allTrue(usual);
-    s.usually(i32.and(plain(s), all), () => f.set(result, everyLane(s, p, a, b, binary(operation))));
+    s.usually([plainUnlessKnown(s), all], () => f.set(result, everyLane(s, p, a, b, binary(operation))));
+    s.learn('plain', MXCSR);
+    for (const fact of [NUMBER[p], NUMBERS[p]]) s.learn(fact, from!);
     s.writeVector(to!, f.get(result));
+    for (const fact of [NUMBER[p], NUMBERS[p]]) s.learn(fact, to!);
   };
 
 /** ZF and CF of COMISD and UCOMISD where both operands are numbers and none is denormal: nothing is raised. */
-export function quickOrder(s: Stage, p: Precision, a: I32 | I64, b: I32 | I64): { usual: I32; below: I32; equal: I32 } {
+type LaneOf = readonly [o: Operand, bits: I32 | I64];
+export function quickOrder(s: Stage, p: Precision, [to, a]: LaneOf, [from, b]: LaneOf): { usual: readonly Usual[]; below: I32; equal: I32 } {
   const [ta, tb] = [s.f.let(magnitude(p, a)), s.f.let(magnitude(p, b))];
-  const number = (t: I64) => i32.and(noDenormal(p, t), i64.leU(t, i64c(INFINITE[p])));
+  const number = (o: Operand, t: I64): Usual[] => (s.known(NUMBER[p], o) ? [] : [noDenormal(p, t), i64.leU(t, i64c(INFINITE[p]))]);
   const below = p === 'f64' ? f64.lt(f64.reinterpret(a as I64), f64.reinterpret(b as I64)) : f32.lt(f32.reinterpret(a as I32), f32.reinterpret(b as I32));
   const equal = p === 'f64' ? f64.eq(f64.reinterpret(a as I64), f64.reinterpret(b as I64)) : f32.eq(f32.reinterpret(a as I32), f32.reinterpret(b as I32));
-  return { usual: i32.and(number(ta), number(tb)), below, equal };
+  return { usual: [...number(to, ta), ...number(from, tb)], below, equal };
 }

@@ -69,7 +69,7 @@ const order =
     const b = unaligned(s, from!);
     const a = s.f.let(s.readVector(to!));
     const [x, y] = [s.f.let(laneOf(p, a, 0)), s.f.let(laneOf(p, b, 0))];
-    const { usual, below, equal } = quickOrder(s, p, x, y);
+    const { usual, below, equal } = quickOrder(s, p, [to!, x], [from!, y]);
     const known = s.f.local('i32');
     s.f.set(known, i32.or(below, i32.shl(equal, i32.const(6))));
     s.usually(usual, () =>
