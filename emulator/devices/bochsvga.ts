@@ -1,11 +1,16 @@
 /**
- * The VGA of Bochs and QEMU, 1234:1111, whose modes stock firmware sets through the Bochs VBE interface: by ports
- * 0x1CE and 0x1CF, or by BAR2. BAR0 is the linear framebuffer. The registers of VGA itself are `legacy`'s.
+ * The VGA of Bochs and QEMU, 1234:1111: VGA with its ports and window below 1 MiB, and modes that stock firmware sets through
+ * the Bochs VBE interface, by ports 0x1CE and 0x1CF or by BAR2. BAR0 is the linear framebuffer; VGA's planes are at its start.
  */
 import type { AccessSize, Backing, Bus, Device, DeviceContext, MmioHandler, PortHandler } from '../bus/device';
 import { fields, group, initial, reset, u16 } from '../bus/fields';
 import { Dispi, dispiGroup, type DispiMode } from './dispi';
 import { PciFunction, pciHeader } from './pcifunction';
+import { VGA_PORTS, VgaPorts } from './vga';
+import { VGA_WINDOW, VgaMemory } from './vgamemory';
+import { blankPicture, isBlank, palettePicture, vgaPicture, type Picture } from './vgapicture';
+import { vgaFields } from './vgaregisters';
+import { beamAt } from './vgatiming';
 
 const INDEX_PORT = 0x1ce;
 const DATA_PORT = 0x1cf;
@@ -16,7 +21,9 @@ export const VGA_MEMORY = 16 << 20;
 /** BAR2: VGA's ports from 0x3C0 on, the VBE registers, and QEMU's extension (docs/specs/standard-vga.rst there). */
 const WINDOW = { VGA: 0x400, VGA_END: 0x420, DISPI: 0x500, DISPI_END: 0x516, EXTENSION: 0x600 } as const;
 const WINDOW_LENGTH = 0x1000;
-const VGA_PORTS = 0x3c0;
+const VGA_BASE = 0x3c0;
+/** Modes of fewer bits a pixel than this have a palette. */
+const DIRECT_COLOR = 15;
 const EXTENSION_LENGTH = 8;
 const LITTLE_ENDIAN = 0x1e1e1e1e;
 const CLEAR_PIECE = 0x10000;
@@ -25,6 +32,7 @@ const table = fields({
   config: group('PCI configuration header', pciHeader),
   index: u16('VBE register that is selected'),
   dispi: dispiGroup,
+  vga: group('VGA', vgaFields),
 });
 
 export interface BochsVgaOptions {
@@ -34,22 +42,22 @@ export interface BochsVgaOptions {
   readonly store: (offset: number, from: Uint8Array) => void;
   /** Option ROM with a BIOS for it. */
   readonly rom?: Backing;
-  /** VGA's own registers, at ports 0x3C0-0x3DF. */
-  readonly legacy?: PortHandler;
 }
 
 export class BochsVga implements Device<typeof table>, PortHandler, MmioHandler {
   readonly name: string;
   readonly kind = 'bochsvga';
-  readonly version = 1;
+  readonly version = 2;
   readonly table = table;
   readonly state = initial(table);
   readonly pci: PciFunction;
   readonly backing: Backing;
   private readonly dispi: Dispi;
+  private readonly ports: VgaPorts;
+  private readonly window: VgaMemory;
 
   constructor(
-    _context: DeviceContext,
+    private readonly context: DeviceContext,
     private readonly options: BochsVgaOptions,
   ) {
     this.name = options.name ?? 'vga';
@@ -59,6 +67,17 @@ export class BochsVga implements Device<typeof table>, PortHandler, MmioHandler 
       options.backing.length,
       (length) => this.clear(length),
     );
+    this.ports = new VgaPorts(
+      () => this.state.vga,
+      () => context.now(),
+      () => (this.dispi.eightBit ? 0xff : 0x3f),
+    );
+    this.window = new VgaMemory({
+      state: () => this.state.vga,
+      backing: options.backing,
+      store: options.store,
+      bank: () => this.dispi.bank(),
+    });
     this.pci = new PciFunction(
       {
         vendor: 0x1234,
@@ -79,7 +98,8 @@ export class BochsVga implements Device<typeof table>, PortHandler, MmioHandler 
 
   attach(bus: Bus): void {
     bus.addPorts(INDEX_PORT, 3, this, this.name);
-    if (this.options.legacy) bus.addPorts(VGA_PORTS, 0x20, this.options.legacy, this.name);
+    for (const [first, count] of VGA_PORTS) bus.addPorts(first, count, this.ports, this.name);
+    bus.addMmio(VGA_WINDOW.address, VGA_WINDOW.length, this.window, this.name);
   }
 
   reset(): void {
@@ -91,8 +111,21 @@ export class BochsVga implements Device<typeof table>, PortHandler, MmioHandler 
     this.pci.update();
   }
 
+  /** The VBE mode that is shown as its memory is; others are made by `picture`. */
   mode(): DispiMode | undefined {
-    return this.dispi.mode();
+    const mode = this.dispi.mode();
+    return mode && mode.depth >= DIRECT_COLOR && !isBlank(this.state.vga) ? mode : undefined;
+  }
+
+  /** What is shown where no VBE mode without palette is. */
+  picture(): Picture {
+    const { vga } = this.state;
+    const { bytes } = this.backing;
+    const mode = this.dispi.mode();
+    if (mode) return isBlank(vga) || mode.depth >= DIRECT_COLOR ? blankPicture(mode) : palettePicture(vga, bytes, mode, this.dispi.eightBit);
+    // Before a mode is set the registers would give a picture of a few dots.
+    if (vga.crtc.horizontalTotal === 0 || this.dispi.enabled) return blankPicture();
+    return vgaPicture(vga, bytes, beamAt(vga, this.context.now()).frame);
   }
 
   portRead(port: number, size: AccessSize): number {
@@ -107,7 +140,7 @@ export class BochsVga implements Device<typeof table>, PortHandler, MmioHandler 
   }
 
   mmioRead(offset: number, size: AccessSize): number {
-    if (offset >= WINDOW.VGA && offset < WINDOW.VGA_END) return this.options.legacy?.portRead(offset - WINDOW.VGA + VGA_PORTS, size) ?? 0xff;
+    if (offset >= WINDOW.VGA && offset < WINDOW.VGA_END) return this.ports.portRead(offset - WINDOW.VGA + VGA_BASE, size);
     if (offset >= WINDOW.DISPI && offset < WINDOW.DISPI_END) {
       const [low, high] = [this.dispi.read((offset - WINDOW.DISPI) >> 1), this.dispi.read(((offset - WINDOW.DISPI) >> 1) + 1)];
       return ((low | (high << 16)) >>> (8 * (offset & 1))) >>> 0;
@@ -117,7 +150,7 @@ export class BochsVga implements Device<typeof table>, PortHandler, MmioHandler 
   }
 
   mmioWrite(offset: number, size: AccessSize, value: number): void {
-    if (offset >= WINDOW.VGA && offset < WINDOW.VGA_END) this.options.legacy?.portWrite(offset - WINDOW.VGA + VGA_PORTS, size, value);
+    if (offset >= WINDOW.VGA && offset < WINDOW.VGA_END) this.ports.portWrite(offset - WINDOW.VGA + VGA_BASE, size, value);
     else if (offset >= WINDOW.DISPI && offset < WINDOW.DISPI_END && (offset & 1) === 0 && size >= 2) {
       this.dispi.write((offset - WINDOW.DISPI) >> 1, value & 0xffff);
       if (size === 4) this.dispi.write(((offset - WINDOW.DISPI) >> 1) + 1, value >>> 16);

@@ -51,6 +51,17 @@ export class Dispi {
     return (this.registers().enable & ENABLE.ENABLED) !== 0;
   }
 
+  /** Whether the palette has 8 bits a color, not 6. */
+  get eightBit(): boolean {
+    return (this.registers().enable & ENABLE.DAC_8BIT) !== 0;
+  }
+
+  /** Where in memory the window at 0xA0000 starts; undefined where VGA's planes are there. */
+  bank(): number | undefined {
+    const { bank, bpp } = this.registers();
+    return this.enabled && bpp >= 8 ? bank << 16 : undefined;
+  }
+
   /** The mode that is shown; undefined while VGA is, or where it doesn't fit into memory. */
   mode(): DispiMode | undefined {
     const { xres, yres, bpp, xOffset, yOffset } = this.registers();

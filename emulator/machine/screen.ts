@@ -4,8 +4,7 @@ import type { Board } from './wiring';
 /** The picture of the display device, as it is now; undefined where there is none. */
 export function readFrame(board: Board): Frame | undefined {
   const picture = board.picture();
-  // Palettes are VGA's.
-  if (!picture || picture.mode.depth < 15) return undefined;
+  if (!picture) return board.vga?.picture();
   const { width, height, depth, stride } = picture.mode;
   const { bytes } = picture;
   const rgba = new Uint8Array(width * height * 4);

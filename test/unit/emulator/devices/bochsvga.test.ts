@@ -11,6 +11,7 @@ function make() {
   const memory = backing(MEMORY);
   const vga = new BochsVga(new TestContext(), { backing: memory, store: (offset, from) => memory.bytes.set(from, offset) });
   vga.attach(bus);
+  bus.out(0x3c0, 0x20); // the screen is on
   const write = (index: number, value: number): void => {
     bus.out(0x1ce, index, 2);
     bus.out(0x1cf, value, 2);
