@@ -133,9 +133,8 @@ export class VgaMemory implements MmioHandler {
     const rotated = ((byte >>> count) | (byte << (8 - count))) & 0xff;
     const setReset = planes(graphics.setReset);
     const mask = everyPlane(mode === 3 ? rotated & graphics.bitMask : graphics.bitMask);
-    if (mode === 3) return (setReset & mask) | (latches & ~mask);
     const enabled = planes(graphics.enableSetReset);
-    const source = mode === 2 ? planes(byte) : (everyPlane(rotated) & ~enabled) | (setReset & enabled);
+    const source = mode === 3 ? setReset : mode === 2 ? planes(byte) : (everyPlane(rotated) & ~enabled) | (setReset & enabled);
     return (this.combined(source, latches) & mask) | (latches & ~mask);
   }
 
