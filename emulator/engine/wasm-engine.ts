@@ -110,7 +110,10 @@ export class WasmEngine implements Engine {
     const engine = new WasmEngine(options, binaries, handlers);
     const { host } = options;
     const { helpers, run, table } = await link(binaries, engine.memory, {
-      mmioRead: (address, size) => host.mmioRead(address, size as 1 | 2 | 4),
+      mmioRead: (address, size) => {
+        engine.disturb();
+        return host.mmioRead(address, size as 1 | 2 | 4);
+      },
       mmioWrite: (address, size, value) => {
         host.mmioWrite(address, size as 1 | 2 | 4, value >>> 0);
         engine.kick();
@@ -127,7 +130,7 @@ export class WasmEngine implements Engine {
       instruction: (index, record) => engine.instruction(index, record >>> 0),
       timestamp: () => Number(host.timestamp()),
       interruptible: () => {
-        if (host.interruptPending(engine.selected)) engine.kick();
+        if (engine.interruptPending()) engine.kick();
       },
       exception: (vector, hasCode, code) => {
         engine.resuming = undefined;
@@ -243,7 +246,7 @@ export class WasmEngine implements Engine {
     return this.end - this.view.getInt32(layout.BUDGET, true);
   }
   setCount(count: number): void {
-    this.end = count;
+    this.setEnd(count);
     this.view.setInt32(layout.BUDGET, 0, true);
   }
   shorten(instructions: number): void {
@@ -254,13 +257,27 @@ export class WasmEngine implements Engine {
     this.requested = true;
     this.endAt(this.count());
   }
+  private setEnd(end: number): void {
+    this.end = end;
+    this.view.setFloat64(layout.SLICE_END, end, true);
+  }
+  /** Chips may have changed what interrupts are pending. */
+  disturb(): void {
+    this.view.setUint32(layout.QUIET, 0, true);
+  }
+  private interruptPending(): boolean {
+    const pending = this.host.interruptPending(this.selected);
+    this.view.setUint32(layout.QUIET, pending ? 0 : 1, true);
+    return pending;
+  }
   /** Comes back to the driver at the next boundary, to look at interrupts. */
   kick(): void {
+    this.disturb();
     this.endAt(Math.min(this.end, this.count()));
   }
   private endAt(end: number): void {
     const count = this.count();
-    this.end = end;
+    this.setEnd(end);
     this.view.setInt32(layout.BUDGET, end - count, true);
   }
 
@@ -280,6 +297,7 @@ export class WasmEngine implements Engine {
     const { vcpu, view } = this;
     this.wanted = this.count() + budget;
     this.requested = false;
+    this.disturb();
     this.walking = false;
     let alone = false;
     for (;;) {
@@ -308,7 +326,7 @@ export class WasmEngine implements Engine {
         if (this.resuming === undefined) continue;
       }
       alone = false;
-      this.end = single ? count + 1 : Math.min(this.wanted, count + STRETCH);
+      this.setEnd(single ? count + 1 : Math.min(this.wanted, count + STRETCH));
       view.setInt32(layout.BUDGET, this.end - count, true);
       view.setUint32(layout.SINGLE, single ? 1 : 0, true);
       view.setUint32(layout.EXIT_REASON, 0, true);
@@ -492,7 +510,7 @@ export class WasmEngine implements Engine {
       else vcpu.systemFlags &= ~RF;
     }
     view.setBigUint64(layout.NEXT_LINEAR, this.linearOf(vcpu.rip), true);
-    const due = (flags & TRAP) !== 0 || ((flags & INTERRUPTIBLE) !== 0 && this.host.interruptPending(this.selected));
+    const due = (flags & TRAP) !== 0 || ((flags & INTERRUPTIBLE) !== 0 && this.interruptPending());
     const shadow = view.getUint32(layout.SHADOW_COUNT, true) === this.count() >>> 0;
     // Behind STI and MOV SS comes one instruction alone, if there is anything to hold back until after it.
     if (vcpu.u32(layout.ACTIVITY) !== ACTIVE || (shadow && (due || vcpu.u32(layout.NMI_PENDING) || vcpu.u32(layout.PENDING_DEBUG)))) {
@@ -504,6 +522,7 @@ export class WasmEngine implements Engine {
   }
 
   portRead(port: number, size: 1 | 2 | 4): number {
+    this.disturb();
     const value = this.host.portRead(port, size);
     this.portAccessed(port, size);
     return value;

@@ -112,7 +112,7 @@ export const EXIT_RECORD = 0xc20; // u32: its record
 
 // ── Engine state that is not the guest's ───────────────────────────────────────────────────
 export const BUDGET = 0xc30; // i32: instructions left in the slice, blocks are charged on entry
-export const SLICE_END = 0xc38; // i64: instruction count at which BUDGET is 0
+export const SLICE_END = 0xc38; // f64: instruction count at which BUDGET is 0
 export const SINGLE = 0xc40; // u32: not 0 while one instruction is run alone, with all side effects allowed
 export const CONTEXT = 0xc44; // u32: tag of the jump cache: flush generation and decode mode
 export const TLB_SET = 0xc48; // u32: address of the TLB set for the current privilege
@@ -131,6 +131,7 @@ export const LINK_SLOT = 0xc88; // u32: link field to fill when the next block i
 export const EXIT_BLOCK = 0xc8c; // u32: block of EXIT_RECORD, where compiled code gives up in its middle
 export const PHYSICAL_WIDTH = 0xc90; // u32: bits of a physical address, as CPUID says
 export const REGION_INSTRUCTIONS = 0xc98; // i64: instructions that compiled code has run
+export const QUIET = 0xca0; // u32: the host has said that no interrupt is pending, and nothing has happened that could change it
 
 // ── Structures ─────────────────────────────────────────────────────────────────────────────
 export const HELPER_DATA = 0x10000; // static data of the AssemblyScript helpers

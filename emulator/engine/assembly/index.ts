@@ -3,6 +3,7 @@ export * from './memory';
 export * from './blocks';
 export * from './integer';
 export * from './deliver';
+export { quickSti } from './interrupt';
 export * from './return';
 export * from './segment';
 export * from './strings';

@@ -6,10 +6,6 @@ import {
 } from '../../x86/layout';
 import { canonical, DEVICE, IMPLICIT, translate } from './paging';
 
-/** An interrupt may be pending that IF has held back. */
-@external("host", "interruptible")
-export declare function hostInterruptible(): void;
-
 export const UNUSABLE: u32 = 0x10000;
 export const FLAG_IF: u64 = 1 << 9;
 export const FLAG_RF: u64 = 1 << 16;

@@ -3,8 +3,9 @@ import {
   CPL, CS, DECODE_MODE, DR, DS, EFER, EFLAGS, ES, FS, GPR, GS, MODE_64, MSR_STAR, NMI_BLOCKED, RIP, SEG_ATTR, SS, WATCHES,
 } from '../../x86/layout';
 import {
-  attributesOf, descriptor, FLAG_IF, FLAG_RF, hostInterruptible, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege, setSegment, UNUSABLE,
+  attributesOf, descriptor, FLAG_IF, FLAG_RF, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege, setSegment, UNUSABLE,
 } from './privilege';
+import { interruptible } from './interrupt';
 import { canonical } from './paging';
 
 const RSP = GPR + 32;
@@ -25,7 +26,7 @@ function plainFlags(flags: u64): bool {
 function setFlags(flags: u64, before: u64): void {
   setArithmetic(flags);
   store<u64>(EFLAGS, (flags & FLAG_IF) | 2);
-  if (flags & FLAG_IF && !(before & FLAG_IF)) hostInterruptible();
+  if (flags & FLAG_IF && !(before & FLAG_IF)) interruptible();
 }
 
 /** IRETQ: 1 where it is done and RIP is set; 0 where nothing has happened. */

@@ -82,6 +82,11 @@ const syscall: Meaning = (s) => {
   s.f.if(s.helper('quickSyscall', s.record()), () => s.resume());
   s.host('syscall');
 };
+/** STI: where no interrupt can be pending, nothing but flags changes. */
+const sti: Meaning = (s) => {
+  s.f.if(s.helper('quickSti', s.record()), () => s.resume());
+  s.host('sti');
+};
 const sysret: Meaning = (s) => {
   if (s.size === 64) s.f.if(s.helper('quickSysret'), () => s.resume());
   s.host('sysret');
@@ -90,7 +95,7 @@ const sysret: Meaning = (s) => {
 /** Flags, control and debug registers, segments, far transfers, interrupts. */
 export const systemControl: readonly Definition[] = [
   define('cli', ['FA'], cli),
-  system('sti', ['FB']),
+  define('sti', ['FB : ends'], sti),
   define('pushf', ['9C : v o64 kind'], pushf),
   system('popf', ['9D : v o64']),
   define('clac', ['NP 0F 01 CA'], accessControl(false)),

@@ -1,12 +1,16 @@
 // x87 arithmetic and comparisons on the register stack.
+import { FPR, FPU_STATUS, FPU_TAGS } from '../../../x86/layout';
 import { f80_from_i64, f80_widen_f32, f80_widen_f64 } from '../float/convert';
 import { f80_add, f80_compare, f80_div, f80_divr, f80_examine, f80_mul, f80_round, f80_sqrt, f80_sub, f80_subr, f80_test } from '../float/f80';
 import { IE } from '../float/core';
-import { C0, C1, C2, C3, isNumber80 } from '../float/extended';
+import { C0, C1, C2, C3, isNumber80, SIGN } from '../float/extended';
+import { isUsual, quickAdd, quickDivide, quickMultiply, UNUSUAL } from '../float/quick80';
 import { f80_rem } from '../float/remainder';
 import { f80_extract, f80_scale } from '../float/scale';
 import { Format } from './move';
-import { canPush, conclude, control, isEmpty, note, operandNumber, pop, push, setIndefinite, st, stackFault, suppressed, UNDERFLOW } from './stack';
+import {
+  canPush, conclude, control, isEmpty, note, operandNumber, pop, push, setIndefinite, st, stackFault, status, suppressed, TOP_SHIFT, UNDERFLOW,
+} from './stack';
 
 /** Operations as ModRM.reg of D8 encodes them; 2 and 3 are comparisons. */
 const enum Operation {
@@ -22,7 +26,29 @@ const ORDER: u32 = C3 | C2 | C1 | C0;
 const UNORDERED: u32 = C3 | C2 | C0;
 const OPERAND = memory.data(16, 8);
 
+/** The usual case; UNUSUAL for all others. */
+function quick(operation: Operation, to: usize, a: usize, b: usize): u32 {
+  switch (operation) {
+    case Operation.ADD:
+      return quickAdd(to, a, b, 0);
+    case Operation.MULTIPLY:
+      return quickMultiply(to, a, b);
+    case Operation.SUBTRACT:
+      return quickAdd(to, a, b, SIGN);
+    case Operation.SUBTRACT_REVERSED:
+      return quickAdd(to, a, b, SIGN << 16);
+    case Operation.DIVIDE:
+      return quickDivide(to, a, b);
+    default:
+      return quickDivide(to, b, a);
+  }
+}
+
 function operate(operation: Operation, to: usize, a: usize, b: usize, control: u32): u32 {
+  if (isUsual(a, b, control)) {
+    const result = quick(operation, to, a, b);
+    if (result != UNUSUAL) return result;
+  }
   switch (operation) {
     case Operation.ADD:
       return f80_add(to, a, b, control);
@@ -52,11 +78,31 @@ function binary(operation: Operation, i: i32, target: i32, pops: bool): void {
   if (pops) pop();
 }
 
+/** The usual case of `binary`: the status word is read and written once. False where nothing was done. */
+function quickBinary(operation: Operation, i: i32, other: u32, pops: u32): bool {
+  const bits = status();
+  const top = (bits >> TOP_SHIFT) & 7;
+  const index = (top + i) & 7;
+  const tags = load<u8>(FPU_TAGS) as u32;
+  const a: usize = FPR + top * 16;
+  const b: usize = FPR + index * 16;
+  if (!((tags >> top) & (tags >> index) & 1) || !isUsual(a, b, control())) return false;
+  const result = quick(operation, other ? b : a, a, b);
+  if (result == UNUSUAL) return false;
+  let after = (bits & ~C1) | result;
+  if (pops) {
+    store<u8>(FPU_TAGS, tags & ~(1 << top));
+    after = (after & ~(7 << TOP_SHIFT)) | (((top + 1) & 7) << TOP_SHIFT);
+  }
+  store<u16>(FPU_STATUS, after);
+  return true;
+}
+
 /** FADD … FDIVR of ST(0) and ST(i); `other` where the result goes to ST(i). */
 export function x87_arithmetic(record: u32, operation: Operation, other: u32, pops: u32): void {
   note(record);
   const i = operandNumber(record);
-  binary(operation, i, other ? i : 0, pops != 0);
+  if (!quickBinary(operation, i, other, pops)) binary(operation, i, other ? i : 0, pops != 0);
 }
 
 /** Widens a memory operand; yields what is to be added to the control word. */

@@ -11,7 +11,7 @@ import { effectiveOffset } from '../segment';
 const STACK_FAULT: u32 = 1 << 6;
 const SUMMARY: u32 = 0x8080;
 const EXCEPTIONS: u32 = 0x3f;
-const TOP_SHIFT: u32 = 11;
+export const TOP_SHIFT: u32 = 11;
 const RECORD_HAS_MEMORY: u32 = 8;
 
 export const UNDERFLOW: u32 = IE | STACK_FAULT;
