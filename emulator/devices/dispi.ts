@@ -59,7 +59,7 @@ export class Dispi {
   /** Where in memory the window at 0xA0000 starts; undefined where VGA's planes are there. */
   bank(): number | undefined {
     const { bank, bpp } = this.registers();
-    return this.enabled && bpp >= 8 ? bank << 16 : undefined;
+    return this.enabled && bpp >= 8 ? bank * 0x10000 : undefined;
   }
 
   /** The mode that is shown; undefined while VGA is, or where it doesn't fit into memory. */

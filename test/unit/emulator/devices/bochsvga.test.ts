@@ -12,6 +12,7 @@ function make() {
   const vga = new BochsVga(new TestContext(), { backing: memory, store: (offset, from) => memory.bytes.set(from, offset) });
   vga.attach(bus);
   bus.out(0x3c0, 0x20); // the screen is on
+  bus.in(0x3ba);
   const write = (index: number, value: number): void => {
     bus.out(0x1ce, index, 2);
     bus.out(0x1cf, value, 2);
@@ -69,6 +70,39 @@ describe('Bochs VGA', () => {
     assert.equal(vga.mmioRead(0x604, 4), 0x1e1e1e1e);
   });
 
+  it('shows modes with a palette, and the window at A0000 by banks', () => {
+    const { vga, bus, memory, setMode, write } = make();
+    setMode(320, 240, 8, 0x41);
+    assert.equal(vga.mode(), undefined, 'its memory is no picture');
+    write(DISPI.BANK, 1);
+    bus.write(0xa0000, 0x0201, 2);
+    assert.deepEqual([memory.bytes[0x10000], bus.read(0xa0001, 1), bus.read(0xb0000, 1)], [1, 2, 0xff]);
+    bus.out(0x3c8, 1);
+    for (const value of [0xff, 0x20, 0x10]) bus.out(0x3c9, value);
+    const pixel = (at: number): number[] => [...vga.picture().rgba.subarray(4 * at, 4 * at + 4)];
+    assert.deepEqual(pixel(0x10000), [255, 130, 65, 255], 'six bits');
+    setMode(320, 240, 8, 0xe1);
+    bus.out(0x3c8, 1);
+    for (const value of [0xff, 0x80, 0x41]) bus.out(0x3c9, value);
+    assert.deepEqual(pixel(0x10000), [255, 128, 65, 255], 'eight');
+    setMode(320, 240, 4, 0xe1);
+    memory.bytes.set([0x80, 0, 0, 0], 0);
+    bus.out(0x3c0, 1);
+    bus.out(0x3c0, 1);
+    bus.out(0x3c0, 0x20);
+    assert.deepEqual([pixel(0), pixel(1)], [[255, 128, 65, 255], [0, 0, 0, 255]]); // prettier-ignore
+  });
+
+  it('is black when the guest switches the screen off, as large as before', () => {
+    const { vga, bus, memory, setMode } = make();
+    setMode(320, 200, 32, 0x41);
+    memory.bytes.fill(0xff);
+    bus.out(0x3c0, 0);
+    assert.equal(vga.mode(), undefined);
+    const { width, height, rgba } = vga.picture();
+    assert.deepEqual([width, height, rgba[0], rgba[3]], [320, 200, 0, 255]);
+  });
+
   it('gives maxima when asked for capabilities', () => {
     const { write, read } = make();
     write(DISPI.ENABLE, 2);
@@ -94,7 +128,13 @@ laws('BochsVga', () => {
     device: vga,
     poke: (next) => {
       const size = SIZES[next(3)]!;
-      switch (next(4)) {
+      switch (next(7)) {
+        case 4:
+          return bus.out(0x3b0 + next(0x30), next(0x10000), size);
+        case 5:
+          return bus.write(0xa0000 + next(0x20000), next(2 ** 32), size);
+        case 6:
+          return [bus.in(0x3b0 + next(0x30), size), bus.read(0xa0000 + next(0x20000), size)];
         case 0:
           return bus.out(0x1ce, next(12), 2);
         case 1:
