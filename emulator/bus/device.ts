@@ -52,12 +52,16 @@ export type AccessSize = 1 | 2 | 4;
 
 /** Something that answers port accesses; `port` is the absolute port number. */
 export interface PortHandler {
+  /** Reads change no chip's `deadline()`: guests that poll a counter do so in millions. */
+  readonly quietReads?: true;
   portRead(port: number, size: AccessSize): number;
   portWrite(port: number, size: AccessSize, value: number): void;
 }
 
 /** Something that answers memory-mapped accesses; `offset` is relative to its window. */
 export interface MmioHandler {
+  /** As for ports. */
+  readonly quietReads?: true;
   mmioRead(offset: number, size: AccessSize): number;
   mmioWrite(offset: number, size: AccessSize, value: number): void;
 }

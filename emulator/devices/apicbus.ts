@@ -67,6 +67,8 @@ export class ApicBus {
   /** The page of registers at 0xFEE00000: every processor sees its own local APIC there. */
   attachWindow(bus: Bus, current: () => MmioHandler): void {
     const handler: MmioHandler = {
+      // Its timer tells when it changes.
+      quietReads: true,
       mmioRead: (offset, size) => current().mmioRead(offset, size),
       mmioWrite: (offset, size, value) => current().mmioWrite(offset, size, value),
     };

@@ -70,6 +70,7 @@ export interface HpetOptions {
 }
 
 export class Hpet implements Device<typeof table>, MmioHandler {
+  readonly quietReads = true;
   readonly kind = 'hpet';
   readonly version = 1;
   readonly name: string;

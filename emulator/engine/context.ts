@@ -105,7 +105,7 @@ export class EngineContext implements SystemContext {
     this.engine.host.timestampChanged(this.engine.current);
   }
   timestamp(): bigint {
-    return this.engine.host.timestamp();
+    return BigInt(this.engine.host.timestamp());
   }
   count(): bigint {
     return BigInt(this.engine.count());

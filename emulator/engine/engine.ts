@@ -41,7 +41,7 @@ export interface EngineHost {
   /** The vCPU's time-stamp counter was written. */
   timestampChanged(vcpu: number): void;
   /** Time-stamp counter at the current instruction. */
-  timestamp(): bigint;
+  timestamp(): number;
 }
 
 /** Which code is compiled: none, what is hot, or everything before it first runs. */

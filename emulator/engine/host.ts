@@ -9,4 +9,6 @@ export const hostNumber = (name: string): number => {
   if (number === undefined) throw new ReferenceError(`no instruction '${name}'`);
   return number;
 };
+/** How many there are: numbers are below it. */
+export const hostCount = NAMES.length;
 export const hostName = (number: number): string => NAMES[number]!;

@@ -12,7 +12,7 @@ import { BlockDecoder } from './blocks';
 import { Exit, type Engine, type EngineOptions, type Watch, type WatchHit } from './engine';
 import { EngineContext } from './context';
 import { numberHandlers, type Handlers } from './handlers';
-import { hostName } from './host';
+import { hostCount, hostName } from './host';
 import { Stopped } from './interpreter';
 import { MachineMemory } from './machine-memory';
 import { deriveMode } from './mode';
@@ -39,6 +39,10 @@ const RESUME = Number(RF);
 
 /** Instructions that enter a handler with TF clear. */
 const SWALLOWS_TRAP: ReadonlySet<string> = new Set(['int', 'int3', 'int1', 'into', 'syscall', 'sysenter']);
+
+/** By their numbers. */
+const SYSTEM = Array.from({ length: hostCount }, (_, number) => systemInstructions[hostName(number)]);
+const SWALLOWING = Array.from({ length: hostCount }, (_, number) => SWALLOWS_TRAP.has(hostName(number)));
 
 /** The deterministic engine: interpreter and helpers in WebAssembly, rare work in TypeScript. */
 export class WasmEngine implements Engine {
@@ -128,7 +132,7 @@ export class WasmEngine implements Engine {
       },
       decode: (linear, code) => engine.decode(BigInt.asUintN(64, linear), code >>> 0),
       instruction: (index, record) => engine.instruction(index, record >>> 0),
-      timestamp: () => Number(host.timestamp()),
+      timestamp: () => host.timestamp(),
       interruptible: () => {
         if (engine.interruptPending()) engine.kick();
       },
@@ -315,10 +319,11 @@ export class WasmEngine implements Engine {
       if (this.requested) return Exit.Request;
       if (count >= this.wanted) return Exit.Budget;
       if (vcpu.u32(layout.ACTIVITY) !== ACTIVE) return Exit.Halt;
-      const trap = (vcpu.systemFlags & TF) !== 0n;
-      const resumes = (vcpu.systemFlags & RF) !== 0n;
+      const flags = view.getUint32(layout.EFLAGS, true);
+      const trap = (flags & TRAP) !== 0;
+      const resumes = (flags & RESUME) !== 0;
       this.trapSwallowed = false;
-      const single = alone || this.walking || trap || resumes || view.getBigInt64(layout.SHADOW_COUNT, true) === BigInt(count);
+      const single = alone || this.walking || trap || resumes || this.inShadow(count);
       // A block that is run alone bears no break marks.
       if (single && !alone && this.marked(this.linearOf(vcpu.rip))) {
         if (this.atBreakpoint(this.linearOf(vcpu.rip))) return Exit.Breakpoint;
@@ -331,9 +336,9 @@ export class WasmEngine implements Engine {
       view.setUint32(layout.SINGLE, single ? 1 : 0, true);
       view.setUint32(layout.EXIT_REASON, 0, true);
       view.setUint32(layout.LINK_SLOT, 0, true);
-      view.setBigUint64(layout.NEXT_LINEAR, this.linearOf(vcpu.rip), true);
+      this.setNext();
       const stopped = this.runBlocks();
-      if (stopped === Stopped.Between) vcpu.rip = this.pointerOf(view.getBigUint64(layout.NEXT_LINEAR, true));
+      if (stopped === Stopped.Between) this.setPointer();
       const reason = view.getUint32(layout.EXIT_REASON, true);
       if (this.count() > count) this.resuming = undefined;
       switch (reason) {
@@ -408,6 +413,27 @@ export class WasmEngine implements Engine {
     const { vcpu } = this;
     return vcpu.mode64 ? rip : (vcpu.segment(layout.CS).base + rip) & 0xffffffffn;
   }
+  /** NEXT_LINEAR from RIP. */
+  private setNext(): void {
+    const { view } = this;
+    if (this.vcpu.mode64) {
+      view.setUint32(layout.NEXT_LINEAR, view.getUint32(layout.RIP, true), true);
+      view.setUint32(layout.NEXT_LINEAR + 4, view.getUint32(layout.RIP + 4, true), true);
+    } else view.setBigUint64(layout.NEXT_LINEAR, this.linearOf(this.vcpu.rip), true);
+  }
+  /** RIP from NEXT_LINEAR. */
+  private setPointer(): void {
+    const { view } = this;
+    if (this.vcpu.mode64) {
+      view.setUint32(layout.RIP, view.getUint32(layout.NEXT_LINEAR, true), true);
+      view.setUint32(layout.RIP + 4, view.getUint32(layout.NEXT_LINEAR + 4, true), true);
+    } else this.vcpu.rip = this.pointerOf(view.getBigUint64(layout.NEXT_LINEAR, true));
+  }
+  /** Whether STI or MOV SS was the last instruction. */
+  private inShadow(count: number): boolean {
+    const { view } = this;
+    return view.getUint32(layout.SHADOW_COUNT, true) === count >>> 0 && view.getUint32(layout.SHADOW_COUNT + 4, true) === Math.floor(count / 2 ** 32);
+  }
   private pointerOf(linear: bigint): bigint {
     const { vcpu } = this;
     return vcpu.mode64 ? linear : (linear - vcpu.segment(layout.CS).base) & 0xffffffffn;
@@ -416,7 +442,7 @@ export class WasmEngine implements Engine {
   /** Takes an NMI or external interrupt where the architecture allows it; false: triple fault. */
   private takeInterrupt(count: number): boolean {
     const { vcpu, view } = this;
-    const shadow = view.getBigInt64(layout.SHADOW_COUNT, true) === BigInt(count);
+    const shadow = this.inShadow(count);
     // Before its SIPI a processor takes nothing; an NMI stays pending.
     if (shadow || vcpu.u32(layout.ACTIVITY) > HALTED) return true;
     if (vcpu.u32(layout.NMI_PENDING) && !vcpu.u32(layout.NMI_BLOCKED)) {
@@ -424,7 +450,7 @@ export class WasmEngine implements Engine {
       vcpu.setU32(layout.NMI_BLOCKED, 1);
       return this.event(2, 'nmi');
     }
-    if (!(vcpu.systemFlags & IF)) return true;
+    if (!(view.getUint32(layout.EFLAGS, true) & INTERRUPTIBLE)) return true;
     if (!this.host.interruptPending(this.selected)) return true;
     const vector = this.host.acknowledgeInterrupt(this.selected);
     return vector < 0 || this.event(vector, 'external');
@@ -486,7 +512,7 @@ export class WasmEngine implements Engine {
   /** Runs a system instruction; a GuestException becomes the instruction's fault. */
   private instruction(index: number, record: number): number {
     const { view, vcpu } = this;
-    const system = systemInstructions[hostName(index)];
+    const system = SYSTEM[index];
     const trapping = view.getUint32(layout.EFLAGS, true) & TRAP;
     try {
       if (!system) throw internalError('no-instruction', `'${hostName(index)}' is not implemented`);
@@ -503,13 +529,13 @@ export class WasmEngine implements Engine {
       return FAULTED;
     }
     const flags = view.getUint32(layout.EFLAGS, true);
-    this.trapSwallowed = trapping !== 0 && !(flags & TRAP) && SWALLOWS_TRAP.has(hostName(index));
+    this.trapSwallowed = trapping !== 0 && !(flags & TRAP) && SWALLOWING[index]!;
     // RF holds for one instruction; it matters only where the guest has execution breakpoints.
     if (flags & RESUME) {
       if (this.watches.anyExecution) this.kick();
       else vcpu.systemFlags &= ~RF;
     }
-    view.setBigUint64(layout.NEXT_LINEAR, this.linearOf(vcpu.rip), true);
+    this.setNext();
     const due = (flags & TRAP) !== 0 || ((flags & INTERRUPTIBLE) !== 0 && this.interruptPending());
     const shadow = view.getUint32(layout.SHADOW_COUNT, true) === this.count() >>> 0;
     // Behind STI and MOV SS comes one instruction alone, if there is anything to hold back until after it.

@@ -47,6 +47,8 @@ export class MachineBus implements Bus {
   private readonly backed: BackedWindow[] = [];
   /** Index in `ports` plus one, by port number. */
   private readonly portTable = new Uint16Array(PORTS);
+  /** Ports whose reads change no deadline. */
+  private readonly quietPorts = new Uint8Array(PORTS + 4);
   private stretches: readonly Stretch[] = [];
   private last: Stretch | undefined;
 
@@ -83,9 +85,13 @@ export class MachineBus implements Bus {
 
   private drawPorts(): void {
     this.portTable.fill(0);
+    this.quietPorts.fill(0);
     for (let index = this.ports.length - 1; index >= 0; index--) {
-      const { first, count } = this.ports[index]!;
-      if (first !== null) this.portTable.fill(index + 1, first, Math.min(first + count, PORTS));
+      const { first, count, handler } = this.ports[index]!;
+      if (first === null) continue;
+      const end = Math.min(first + count, PORTS);
+      this.portTable.fill(index + 1, first, end);
+      this.quietPorts.fill(handler.quietReads ? 1 : 0, first, end);
     }
   }
 
@@ -132,6 +138,16 @@ export class MachineBus implements Bus {
     const index = this.portTable[port];
     for (let i = 1; i < size; i++) if (this.portTable[port + i] !== index) return false;
     return true;
+  }
+
+  /** Whether a read there leaves all deadlines as they are. */
+  quietPort(port: number, size: AccessSize): boolean {
+    for (let i = 0; i < size; i++) if (this.quietPorts[port + i] === 0) return false;
+    return true;
+  }
+  quietMemory(address: number, size: AccessSize): boolean {
+    const stretch = this.find(address);
+    return !stretch || (stretch.window.handler.quietReads === true && address + size - 1 <= stretch.last);
   }
 
   mmioRead(address: number, size: AccessSize): number {

@@ -89,8 +89,13 @@ export class MachineHost implements EngineHost {
     return taken;
   }
 
-  /** A deadline may have come nearer, by a change of a chip or because time has passed in an access. */
+  /** A deadline may have come nearer, by a change of a chip. */
   rearm(): void {
+    this.board.changed();
+    this.passed();
+  }
+  /** Time has passed in an access. */
+  private passed(): void {
     this.watch();
     if (this.end === Infinity) return;
     const due = this.board.deadline();
@@ -106,7 +111,8 @@ export class MachineHost implements EngineHost {
   portRead(port: number, size: AccessSize): number {
     this.clock.charge(ACCESS_NS);
     const value = this.bus.portRead(port, size);
-    this.rearm();
+    if (this.bus.quietPort(port, size)) this.passed();
+    else this.rearm();
     if (this.traps?.port(port, size, false, value)) this.stop();
     return value;
   }
@@ -119,7 +125,8 @@ export class MachineHost implements EngineHost {
   mmioRead(address: number, size: AccessSize): number {
     this.clock.charge(ACCESS_NS);
     const value = this.bus.mmioRead(address, size);
-    this.rearm();
+    if (this.bus.quietMemory(address, size)) this.passed();
+    else this.rearm();
     return value;
   }
   mmioWrite(address: number, size: AccessSize, value: number): void {
@@ -171,9 +178,9 @@ export class MachineHost implements EngineHost {
   setTaskPriority(vcpu: number, value: number): void {
     this.board.lapics[vcpu]!.cr8 = value;
   }
-  timestamp(): bigint {
+  timestamp(): number {
     this.watch();
-    return BigInt(this.clock.now());
+    return this.clock.now();
   }
   /** The vCPU's TSC was written. */
   timestampChanged(vcpu: number): void {

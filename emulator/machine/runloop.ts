@@ -34,7 +34,7 @@ export class RunLoop {
   constructor(
     readonly machine: Machine,
     /** Carries out an input. */
-    private readonly apply: (input: Input) => void,
+    private readonly carryOut: (input: Input) => void,
   ) {}
 
   /**
@@ -61,6 +61,11 @@ export class RunLoop {
     this.apply(input);
     this.machine.journal.append(this.machine.position, input);
     this.takeInterrupts();
+  }
+
+  private apply(input: Input): void {
+    this.carryOut(input);
+    this.machine.board.changed();
   }
 
   /** Everything that is to happen at this position before an instruction runs. */

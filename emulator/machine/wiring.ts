@@ -44,6 +44,9 @@ export const HPET_ADDRESS = 0xfed00000;
 /** I/O windows of BARs, above the ports of the chips. */
 const PCI_IO = [0xc000, 0xdfff] as const;
 
+/** In place of the earliest deadline, where it has to be worked out. */
+const UNKNOWN = -1;
+
 /** What the board asks of the rest of the machine. */
 export interface Surroundings {
   readonly context: DeviceContext;
@@ -87,6 +90,7 @@ export class Board {
   private readonly chipset: ChipsetParts;
   /** Those that have deadlines. */
   private readonly timed: readonly Device[];
+  private due: Nanoseconds = UNKNOWN;
 
   constructor(config: MachineConfig, bus: MachineBus, around: Surroundings, platform: Platform, images: Images) {
     const { context } = around;
@@ -238,6 +242,7 @@ export class Board {
   /** Hardware reset of every chip, then what firmware would set up where there is none. */
   reset(): void {
     for (const device of this.devices) device.reset();
+    this.changed();
     this.lapics[0]!.virtualWire();
     if (this.chipset.movable) return;
     PIRQ_ROUTES.forEach((irq, index) => this.lpc.route(index, irq));
@@ -263,17 +268,24 @@ export class Board {
     return bar === undefined ? undefined : (bar & ~0xf) >>> 0;
   }
 
+  /** A chip may have another deadline now. */
+  changed(): void {
+    this.due = UNKNOWN;
+  }
+
   deadline(): Nanoseconds {
+    if (this.due !== UNKNOWN) return this.due;
     let due = Infinity;
     for (const device of this.timed) {
       const next = device.deadline!();
       if (next < due) due = next;
     }
-    return due;
+    return (this.due = due);
   }
 
   expire(now: Nanoseconds): void {
     for (const device of this.timed) if (device.deadline!() <= now) device.expire!(now);
+    this.changed();
   }
 
   floatError(): void {
@@ -283,6 +295,7 @@ export class Board {
   /** After all states were replaced. */
   restored(): void {
     for (const device of this.devices) device.restored?.();
+    this.changed();
   }
 
   /** The lowest-level question of a vCPU: the vector to take, acknowledged; -1 for none. */

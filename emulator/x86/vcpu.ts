@@ -59,6 +59,11 @@ export const MISC_ENABLE = {
   xdDisable: 1n << 34n,
 } as const;
 
+const PE = Number(CR0_PE);
+const LMA = Number(EFER_LMA);
+/** EFLAGS.VM. */
+const VM = 1 << 17;
+
 export const ACTIVE = 0;
 export const HALTED = 1;
 export const WAIT_FOR_SIPI = 2;
@@ -166,17 +171,18 @@ export class Vcpu {
   get efer(): bigint {
     return this.u64(layout.EFER);
   }
+  // Asked at every port access and interrupt: their bits lie in the low half, which needs no bigint.
   get protectedMode(): boolean {
-    return (this.cr0 & CR0_PE) !== 0n;
+    return (this.u32(layout.CR0) & PE) !== 0;
   }
   get longMode(): boolean {
-    return (this.efer & EFER_LMA) !== 0n;
+    return (this.u32(layout.EFER) & LMA) !== 0;
   }
   /** 64-bit code segment in long mode. */
   get mode64(): boolean {
     return this.longMode && (this.attributes(layout.CS) & ATTR.long) !== 0;
   }
   get v86(): boolean {
-    return (this.systemFlags & (1n << 17n)) !== 0n;
+    return (this.u32(layout.EFLAGS) & VM) !== 0;
   }
 }

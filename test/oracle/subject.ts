@@ -52,7 +52,7 @@ const host: EngineHost = {
   getTaskPriority: () => 0,
   setTaskPriority: () => undefined,
   timestampChanged: () => undefined,
-  timestamp: () => 0n,
+  timestamp: () => 0,
 };
 
 export class Subject {

@@ -27,6 +27,9 @@ export class HostInstruction {
   get immediate(): bigint {
     return this.memory.getBigUint64(this.record + layout.REC_IMM, true);
   }
+  get immediateByte(): number {
+    return this.memory.getUint8(this.record + layout.REC_IMM);
+  }
   /** Window address of explicit register operand 0, 1 or 2. */
   place(index: 0 | 1 | 2): number {
     return this.memory.getUint16(this.record + layout.REC_A + index * 2, true);
@@ -52,6 +55,19 @@ export class HostInstruction {
     else if (size === 4) this.vcpu.setU64(at, value & 0xffffffffn);
     else if (size === 2) this.vcpu.setU16(at, Number(value & 0xffffn));
     else this.vcpu.view.setUint8(at, Number(value & 0xffn));
+  }
+
+  /** The same for up to 32 bits, without bigints: port accesses come in millions. */
+  readNarrow(index: 0 | 1 | 2, size: 1 | 2 | 4): number {
+    const at = this.place(index);
+    return size === 1 ? this.vcpu.view.getUint8(at) : size === 2 ? this.vcpu.u16(at) : this.vcpu.u32(at);
+  }
+  writeNarrow(index: 0 | 1 | 2, value: number, size: 1 | 2 | 4): void {
+    const at = this.place(index);
+    if (size === 1) return this.vcpu.view.setUint8(at, value);
+    if (size === 2) return this.vcpu.setU16(at, value);
+    this.vcpu.setU32(at, value);
+    this.vcpu.setU32(at + 4, 0);
   }
 
   /** Offset of the memory operand in its segment. */

@@ -1,4 +1,3 @@
-import { IOPL } from '../flags';
 import * as layout from '../layout';
 import { CR4_DE, type Vcpu } from '../vcpu';
 import type { SystemContext, SystemFunction } from './context';
@@ -9,7 +8,7 @@ import type { HostInstruction } from './instruction';
 export function portDenied(ctx: SystemContext, port: number, size: number): boolean {
   const { vcpu } = ctx;
   if (!vcpu.protectedMode) return false;
-  const iopl = Number((vcpu.systemFlags & IOPL) >> 12n);
+  const iopl = (vcpu.u32(layout.EFLAGS) >> 12) & 3;
   if (!vcpu.v86 && vcpu.cpl <= iopl) return false;
   const tr = vcpu.segment(layout.TR);
   const wide = (tr.attributes & 8) !== 0;
@@ -44,28 +43,28 @@ export function portBreakpoints(vcpu: Vcpu, port: number, size: number): number 
 const sizeOf = (insn: HostInstruction): 1 | 2 | 4 => (insn.size === 8 ? 4 : insn.size);
 
 const input =
-  (port: (insn: HostInstruction) => bigint): SystemFunction =>
+  (port: (insn: HostInstruction) => number): SystemFunction =>
   (ctx, insn) => {
     const size = sizeOf(insn);
-    const number = Number(port(insn) & 0xffffn);
+    const number = port(insn);
     if (portDenied(ctx, number, size)) throw generalProtection();
-    insn.writeRegister(0, BigInt(ctx.portRead(number, size) >>> 0), size);
+    insn.writeNarrow(0, ctx.portRead(number, size), size);
   };
 
 const output =
-  (port: (insn: HostInstruction) => bigint, source: 0 | 1): SystemFunction =>
+  (port: (insn: HostInstruction) => number, source: 0 | 1): SystemFunction =>
   (ctx, insn) => {
     const size = sizeOf(insn);
-    const number = Number(port(insn) & 0xffffn);
+    const number = port(insn);
     if (portDenied(ctx, number, size)) throw generalProtection();
-    ctx.portWrite(number, size, Number(insn.readRegister(source, size)));
+    ctx.portWrite(number, size, insn.readNarrow(source, size));
   };
 
-const immediate = (insn: HostInstruction): bigint => insn.immediate & 0xffn;
+const immediate = (insn: HostInstruction): number => insn.immediateByte;
 
 export const portInstructions: Readonly<Record<string, SystemFunction>> = {
   inimm: input(immediate),
-  indx: input((insn) => insn.readRegister(1, 2)),
+  indx: input((insn) => insn.readNarrow(1, 2)),
   outimm: output(immediate, 1),
-  outdx: output((insn) => insn.readRegister(0, 2), 1),
+  outdx: output((insn) => insn.readNarrow(0, 2), 1),
 };

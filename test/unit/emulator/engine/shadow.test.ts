@@ -35,7 +35,7 @@ async function romEngine(code: string, at: number) {
         getTaskPriority: () => 0,
         setTaskPriority: () => undefined,
         timestampChanged: () => undefined,
-        timestamp: () => 0n,
+        timestamp: () => 0,
       },
     },
     await compileBinaries(file('helpers.wasm'), file('engine.wasm')),

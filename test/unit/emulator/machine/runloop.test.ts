@@ -53,6 +53,18 @@ describe('run loop', function () {
     assert.ok(machine.clock.instructions() < machine.position, 'time was skipped while the guest was halted');
   });
 
+  it('knows the earliest deadline of its chips at every stop', async () => {
+    const { machine, loop } = await make(TICKS);
+    const { board, devices } = machine;
+    const seen = new Set<number>();
+    for (let position = 1000; position < 3_000_000; position += 17_777) {
+      loop.advance(position);
+      assert.equal(board.deadline(), Math.min(...devices.map((device) => device.deadline?.() ?? Infinity)));
+      seen.add(board.deadline());
+    }
+    assert.ok(seen.size > 3, 'the timer is set again and again');
+  });
+
   it('comes to the same state however the run is cut into slices', async () => {
     const [whole, ...others] = await Promise.all([make(TICKS), make(TICKS), make(TICKS)]);
     whole.loop.advance(600_000);
