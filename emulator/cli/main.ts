@@ -5,6 +5,8 @@ import type { MachineConfig } from '../machine/api';
 import { parseVnc } from '../machine/vnc';
 import { DEFAULTS, parseChipset, parseCount, parseDisk, parseItems, parseScreen, parseSize, parseTier, readConfig } from './config';
 import { runGuest, type RunOptions } from './run';
+import { addControlCommand } from './control';
+import { PRODUCER } from '../snapshot/format';
 import { addSnapshotCommands } from './snapshot';
 
 interface Given {
@@ -72,10 +74,17 @@ function toOptions(given: Given): RunOptions {
     ...part('report', text('report')),
     ...part('vnc', read('vnc', parseVnc, '--vnc')),
     ...part('suspend', text('suspend')),
+    ...part('control', text('control')),
   };
 }
 
-const program = new Command('guest').description('A deterministic x86-64 machine.').exitOverride();
+// A reader that has seen enough, as `head`, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+const program = new Command('guest').description('A deterministic x86-64 machine.').version(PRODUCER).exitOverride();
 program
   .command('run')
   .description('boot a guest and run it')
@@ -112,6 +121,7 @@ program
   .option('--vnc <address>', 'serve the display to VNC viewers: HOST:PORT, :DISPLAY, ws:HOST:PORT or unix:PATH; with ,password-file=FILE')
   .option('--report <file>', 'write what the run was, as JSON')
   .option('--suspend <file>', 'write a snapshot at the end')
+  .option('--control <name>', 'listen for guest ctl: a name, or the path of a socket')
   .option('--config <file>', 'a launch configuration as JSON; other options come before it')
   .action(async (_: unknown, command: Command) => {
     // A default must not hide what the configuration file says.
@@ -130,10 +140,12 @@ program
   .option('--state-hash-every <n>', 'record a hash of the whole state at every multiple of n instructions')
   .option('--report <file>', 'write what the run was, as JSON')
   .option('--suspend <file>', 'write a snapshot at the end')
+  .option('--control <name>', 'listen for guest ctl: a name, or the path of a socket')
   .action(async (file: string, given: Given) => {
     process.exitCode = (await runGuest({ ...toOptions(given), resume: file })) ? 0 : 1;
   });
 addSnapshotCommands(program);
+addControlCommand(program);
 
 program.parseAsync().catch((error: unknown) => {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;

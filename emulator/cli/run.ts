@@ -1,10 +1,9 @@
-import { writeFileSync } from 'node:fs';
-import { PNG } from 'pngjs';
-import { userError } from '../errors';
 import { DEBUG_CONSOLE, VIRTIO_CONSOLE, type Guest, type MachineConfig, type RunLimits, type Stop } from '../machine/api';
 import { createGuest } from '../machine/client';
 import type { VncAddress } from '../machine/vnc';
+import { ControlledRun, serveControl } from './control';
 import { checkWritable, Meter, writeReport } from './report';
+import { writeScreenshot } from './screenshot';
 import { connectInput, Progress, SerialSink, typed, unescape } from './terminal';
 import { serveVnc } from './vnc';
 
@@ -25,6 +24,8 @@ export interface RunOptions {
   readonly stateHashEvery?: number;
   readonly report?: string;
   readonly vnc?: VncAddress;
+  /** Name or path of a socket on which others may ask things of the guest. */
+  readonly control?: string;
   /** A snapshot to go on from; its configuration is the machine's. */
   readonly resume?: string;
   /** Where to write a snapshot at the end. */
@@ -58,8 +59,18 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   let ended: string | undefined;
   const end = (why: string): void => {
     ended ??= why;
-    void guest.pause();
+    if (control.paused) release();
+    else void guest.pause();
   };
+  // A guest that is held comes to no stop of its own.
+  let release = (): void => undefined;
+  const released = new Promise<void>((done) => (release = done));
+  const control = new ControlledRun(guest, end);
+  const closeControl = await serveControl(control, options.control).catch(async (error: unknown) => {
+    await closeVnc();
+    await guest.close();
+    throw error;
+  });
   const timer = options.timeout === undefined ? undefined : setTimeout(() => end('timeout'), options.timeout * 1000);
   const interrupt = (): void => end('interrupted');
   process.on('SIGINT', interrupt);
@@ -67,10 +78,11 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   const disconnect = interactive ? connectInput(guest, interrupt) : undefined;
   const progress = process.stderr.isTTY && !(sink.toTerminal && process.stdout.isTTY) ? new Progress(guest) : undefined;
   try {
-    const { stop, seen } = await stages(guest, options, () => ended !== undefined, (interactive && process.stdin.isTTY) || options.vnc !== undefined);
+    const waits = (interactive && process.stdin.isTTY) || options.vnc !== undefined || options.control !== undefined;
+    const { stop, seen } = await stages(guest, options, { control, released, over: () => ended !== undefined }, waits);
     progress?.stop();
     const stopReason = ended ?? (seen ? 'serial' : stop.reason.kind);
-    if (options.screenshot !== undefined) await screenshot(guest, options.screenshot);
+    if (options.screenshot !== undefined) await writeScreenshot(guest, options.screenshot);
     if (options.suspend !== undefined) await guest.save(options.suspend);
     const report = await meter.report(guest, stopReason, stop);
     if (options.report !== undefined) writeReport(options.report, report);
@@ -83,6 +95,7 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
     progress?.stop();
     disconnect?.();
     process.off('SIGINT', interrupt);
+    await closeControl();
     await closeVnc();
     await guest.close();
     await sink.end();
@@ -91,8 +104,16 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   }
 }
 
+/** What else may end or hold a run. */
+interface Outside {
+  readonly control: ControlledRun;
+  /** The run ends while a client holds it. */
+  readonly released: Promise<void>;
+  over(): boolean;
+}
+
 /** First to where the guest waits for typing, then to the end. */
-async function stages(guest: Guest, options: RunOptions, over: () => boolean, waits: boolean): Promise<{ stop: Stop; seen: boolean }> {
+async function stages(guest: Guest, options: RunOptions, outside: Outside, waits: boolean): Promise<{ stop: Stop; seen: boolean }> {
   const limits: RunLimits = {
     ...(options.maxInstructions !== undefined && { position: options.maxInstructions }),
     ...(options.stateHashEvery !== undefined && { hashEvery: options.stateHashEvery }),
@@ -100,24 +121,29 @@ async function stages(guest: Guest, options: RunOptions, over: () => boolean, wa
   };
   if (options.typeSerial !== undefined) {
     const after = options.typeAfter === undefined ? PROMPTS : [unescape(options.typeAfter)];
-    const { stop, text } = await moveOn(guest, { ...limits, serial: after }, options.maxInstructions);
-    if (!text || over()) return { stop, seen: false };
+    const { stop, text } = await moveOn(guest, { ...limits, serial: after }, outside, options.maxInstructions);
+    if (!text || outside.over()) return { stop, seen: false };
     await guest.serialInput(0, typed(options.typeSerial));
   }
   const until = options.untilSerial === undefined ? {} : { serial: [unescape(options.untilSerial)] };
-  const { stop, text } = await moveOn(guest, { ...limits, ...until }, options.maxInstructions);
+  const { stop, text } = await moveOn(guest, { ...limits, ...until }, outside, options.maxInstructions);
   return { stop, seen: text };
 }
 
 /** Resumes, and waits for the stop; `text`: it was for a text of the serial line. */
-async function moveOn(guest: Guest, limits: RunLimits, most = Infinity): Promise<{ stop: Stop; text: boolean }> {
+async function moveOn(guest: Guest, limits: RunLimits, { control, released }: Outside, most = Infinity): Promise<{ stop: Stop; text: boolean }> {
   const stopped = new Promise<Stop>((resolve) => {
+    let last: Stop | undefined;
     const off = guest.on((event) => {
       if (event.event !== 'stopped') return;
+      last = event.stop;
+      if (control.paused && last.reason.kind === 'pause') return;
       off();
-      resolve(event.stop);
+      resolve(last);
     });
+    void released.then(() => last && resolve(last));
   });
+  control.moving(limits);
   await guest.resume(limits);
   const stop = await stopped;
   return { stop, text: stop.reason.kind === 'limit' && stop.position < most };
@@ -126,18 +152,5 @@ async function moveOn(guest: Guest, limits: RunLimits, most = Infinity): Promise
 function wanted({ untilSerial, maxInstructions }: RunOptions, stopReason: string): boolean {
   if (untilSerial !== undefined) return stopReason === 'serial';
   if (stopReason === 'limit') return maxInstructions !== undefined;
-  return stopReason === 'power-off' || stopReason === 'exit' || stopReason === 'interrupted';
-}
-
-async function screenshot(guest: Guest, path: string): Promise<void> {
-  const frame = await guest.frame();
-  if (!frame) throw userError('no-screen', `screenshot '${path}': the guest has no picture to take`);
-  const { width, height, rgba } = frame;
-  const png = new PNG({ width, height });
-  png.data = Buffer.from(rgba.buffer, rgba.byteOffset, rgba.length);
-  try {
-    writeFileSync(path, PNG.sync.write(png));
-  } catch (error) {
-    throw userError('screenshot', `screenshot '${path}': ${(error as Error).message}`, error);
-  }
+  return ['power-off', 'exit', 'interrupted', 'suspended', 'quit'].includes(stopReason);
 }

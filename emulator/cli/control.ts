@@ -1,0 +1,171 @@
+/** `guest run --control` and `guest ctl`: the two ends of a guest's control socket. */
+import { connect } from 'node:net';
+import { resolve } from 'node:path';
+import type { Command as Program } from 'commander';
+import { userError } from '../errors';
+import type { Guest, RunLimits } from '../machine/api';
+import { COMMANDS, controlPath, isCommand, listenControl, WITH_FILE, type Command, type ControlRequest, type Reply } from '../machine/control';
+import { writeScreenshot } from './screenshot';
+
+/** A run that others may pause, and end. */
+export class ControlledRun {
+  /** Paused by a client: the run has not come to its end. */
+  private held = false;
+  private limits: RunLimits = {};
+  private work: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly guest: Guest,
+    /** Ends the run; its cause shows in the report. */
+    private readonly end: (why: string) => void,
+  ) {}
+
+  /** The run goes on, to these limits. */
+  moving(limits: RunLimits): void {
+    this.limits = limits;
+  }
+  /** Whether a stop is only a client's pause. */
+  get paused(): boolean {
+    return this.held;
+  }
+
+  /** Requests are done one after the other, whoever they come from. */
+  readonly request = (request: ControlRequest): Promise<Reply> => {
+    const done = this.work.then(() => this.perform(request));
+    this.work = done.catch(() => undefined);
+    return done;
+  };
+
+  private async perform({ command, file }: ControlRequest): Promise<Reply> {
+    const { guest } = this;
+    switch (command) {
+      case 'status':
+        return this.status();
+      case 'pause':
+        if (!this.held) {
+          this.held = true;
+          await this.stopped(() => guest.pause());
+        }
+        return this.status();
+      case 'resume':
+        if (this.held) {
+          this.held = false;
+          await guest.resume(this.limits);
+        }
+        return this.status();
+      case 'checkpoint':
+        await guest.save(file!);
+        return { file: file!, ...(await this.status()) };
+      case 'suspend': {
+        // Nothing happens between what the file says and the end.
+        if (!this.held) {
+          this.held = true;
+          await this.stopped(() => guest.pause());
+        }
+        try {
+          await guest.save(file!);
+        } catch (error) {
+          this.held = false;
+          await guest.resume(this.limits);
+          throw error;
+        }
+        const reply = { file: file!, ...(await this.status()) };
+        this.finish('suspended');
+        return reply;
+      }
+      case 'screenshot':
+        await writeScreenshot(guest, file!);
+        return { file: file! };
+      case 'quit':
+        this.finish('quit');
+        return {};
+    }
+  }
+
+  private async status(): Promise<Reply> {
+    const { running, position, instructions, time, mips } = await this.guest.status();
+    return { running, position, instructions, virtualSeconds: time / 1e9, mips: Math.round(mips) };
+  }
+
+  /** The client is answered first. */
+  private finish(why: string): void {
+    setImmediate(() => this.end(why));
+  }
+
+  private async stopped(pause: () => Promise<void>): Promise<void> {
+    if (!(await this.guest.status()).running) return;
+    const stop = new Promise<void>((done) => {
+      const off = this.guest.on(({ event }) => {
+        if (event !== 'stopped') return;
+        off();
+        done();
+      });
+    });
+    await pause();
+    await stop;
+  }
+}
+
+/** Listens for clients; gives what ends that. */
+export async function serveControl(run: ControlledRun, name: string | undefined): Promise<() => Promise<void>> {
+  if (name === undefined) return () => Promise.resolve();
+  const { path, close } = await listenControl(name, run.request);
+  process.stderr.write(`guest: control socket ${path}\n`);
+  return close;
+}
+
+/** Asks a running guest; rejects where nobody listens. */
+export function askControl(nameOrPath: string, request: ControlRequest): Promise<Reply> {
+  const path = controlPath(nameOrPath);
+  return new Promise((done, reject) => {
+    const socket = connect(path);
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.on('error', (error) => reject(userError('control-socket', `no guest listens at ${path} (${(error as NodeJS.ErrnoException).code})`, error)));
+    socket.on('connect', () => socket.write(`${JSON.stringify(request)}\n`));
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf('\n');
+      if (end < 0) return;
+      socket.end();
+      done(JSON.parse(text.slice(0, end)) as Reply);
+    });
+    socket.on('close', () => reject(userError('control-socket', `the guest at ${path} has ended without an answer`)));
+  });
+}
+
+interface Given {
+  readonly vm?: string;
+  readonly suspend?: string;
+  readonly checkpoint?: string;
+}
+
+/** `guest ctl NAME COMMAND [FILE]`, and as bhyvectl has it: `guest ctl --vm=NAME --suspend=FILE`. */
+export function requestOf(words: readonly string[], given: Given): { readonly name: string; readonly request: ControlRequest } {
+  const [name, command, file, ...more] = given.vm === undefined ? words : [given.vm, ...words];
+  const asked: [Command, string][] = [];
+  if (given.suspend !== undefined) asked.push(['suspend', given.suspend]);
+  if (given.checkpoint !== undefined) asked.push(['checkpoint', given.checkpoint]);
+  if (name === undefined || more.length > 0 || asked.length + (command === undefined ? 0 : 1) !== 1) {
+    throw userError('control-command', `usage: guest ctl NAME ${COMMANDS.join('|')} [FILE]`);
+  }
+  const [wanted, path] = asked[0] ?? [command, file];
+  if (!isCommand(wanted)) throw userError('control-command', `'${wanted}' is no command; there are ${COMMANDS.join(', ')}`);
+  if (WITH_FILE.has(wanted) !== (path !== undefined)) throw userError('control-command', `${wanted} ${path === undefined ? 'needs a file' : 'takes no file'}`);
+  return { name, request: { command: wanted, ...(path !== undefined && { file: resolve(path) }) } };
+}
+
+export function addControlCommand(program: Program): void {
+  program
+    .command('ctl [words...]')
+    .description(`ask a guest that runs with --control: NAME ${COMMANDS.join('|')} [FILE]`)
+    .option('--vm <name>', 'the name or path of its socket')
+    .option('--suspend <file>', 'write a snapshot and end')
+    .option('--checkpoint <file>', 'write a snapshot and go on')
+    .action(async (words: string[], given: Given) => {
+      const { name, request } = requestOf(words, given);
+      const { ok, ...reply } = await askControl(name, request);
+      process.stdout.write(`${JSON.stringify(ok === true ? reply : { ok, ...reply }, undefined, 2)}\n`);
+      if (ok !== true) process.exitCode = 1;
+    });
+}

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { requestOf } from '../../../../emulator/cli/control';
+import type { Report } from '../../../../emulator/cli/report';
+
+const root = join(__dirname, '../../../..');
+const main = join(root, 'emulator/cli/main.ts');
+
+describe('guest ctl', function () {
+  this.timeout(60_000);
+  const folder = mkdtempSync(join(tmpdir(), 'guest-ctl-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const path = (name: string): string => join(folder, name);
+  const command = (...args: string[]): string[] => ['--require', 'tsx/cjs', main, ...args];
+  const ctl = (...args: string[]): { status: number | null; reply: Record<string, unknown>; err: string } => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, command('ctl', path('socket'), ...args), { cwd: root, encoding: 'utf8' });
+    return { status, reply: stdout === '' ? {} : (JSON.parse(stdout) as Record<string, unknown>), err: stderr };
+  };
+
+  it('asks a guest for its status, holds it, saves it, and ends it; the file goes on where it was', async () => {
+    // inc eax; jmp -3
+    writeFileSync(path('loop'), Buffer.from('6640ebfc', 'hex'));
+    const args = ['--kernel', path('loop'), '--load-address', '0x7c00', '--load-mode', 'real', '--memory', '16M', '--serial', 'none'];
+    const guest = spawn(process.execPath, command('run', ...args, '--control', path('socket'), '--report', path('report')), { cwd: root, stdio: 'ignore' });
+    const ended = new Promise<number | null>((resolve) => guest.on('exit', resolve));
+    for (let i = 0; i < 200 && !existsSync(path('socket')); i++) await new Promise((done) => setTimeout(done, 50));
+    assert.equal(ctl('status').reply['running'], true);
+    const held = ctl('pause').reply;
+    assert.equal(held['running'], false);
+    assert.deepEqual(ctl('status').reply['position'], held['position'], 'it stands still');
+    const saved = ctl('checkpoint', path('held.guest'));
+    assert.deepEqual([saved.status, saved.reply['position']], [0, held['position']]);
+    const refused = ctl('checkpoint', path('nowhere/x.guest'));
+    assert.equal(refused.status, 1);
+    assert.match(String(refused.reply['error']), /there is no such folder/);
+    const screen = ctl('screenshot', path('x.png'));
+    assert.deepEqual([screen.status, screen.reply['ok']], [0, undefined]);
+    assert.equal(ctl('resume').reply['running'], true);
+    const { status, reply } = ctl(`--suspend=${path('end.guest')}`);
+    assert.equal(status, 0);
+    assert.equal(await ended, 0);
+    const report = JSON.parse(readFileSync(path('report'), 'utf8')) as Report;
+    assert.deepEqual([report.stopReason, report.position], ['suspended', reply['position']]);
+    assert.ok(Number(reply['position']) > Number(held['position']));
+    assert.equal(ctl('status').status, 2, 'nobody listens any more');
+    const more = Number(reply['position']) + 1000;
+    const limits = ['--max-instructions', String(more), '--serial', 'none', '--report', path('report')];
+    const resumed = spawnSync(process.execPath, command('resume', path('end.guest'), ...limits), { cwd: root });
+    assert.equal(resumed.status, 0, resumed.stderr.toString());
+    assert.equal((JSON.parse(readFileSync(path('report'), 'utf8')) as Report).position, more);
+  });
+
+  it("takes bhyvectl's words, and refuses what makes no sense", () => {
+    assert.deepEqual(requestOf([], { vm: 'a', suspend: '/x' }), { name: 'a', request: { command: 'suspend', file: '/x' } });
+    assert.deepEqual(requestOf(['a', 'pause'], {}), { name: 'a', request: { command: 'pause' } });
+    for (const [words, given] of [
+      [[], {}],
+      [['a'], {}],
+      [['a', 'fly'], {}],
+      [['a', 'pause', 'x'], {}],
+      [['a', 'suspend'], {}],
+      [['a', 'pause'], { suspend: 'x' }],
+      [['a', 'screenshot', 'x', 'y'], {}],
+    ] as const)
+      assert.throws(() => requestOf(words, given), /usage|no command|takes no file|needs a file/, words.join(' '));
+  });
+});

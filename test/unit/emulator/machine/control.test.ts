@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { userError } from '../../../../emulator/errors';
+import { controlPath, listenControl, parseRequest, type ControlRequest } from '../../../../emulator/machine/control';
+
+/** Sends a text, and gives the lines that come back until the other side ends or `count` have come. */
+function talk(path: string, text: string, count: number): Promise<unknown[]> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect(path, () => socket.write(text));
+    let got = '';
+    const done = (): void => {
+      socket.destroy();
+      resolve(
+        got
+          .trim()
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => JSON.parse(line) as unknown),
+      );
+    };
+    socket.setEncoding('utf8').on('data', (chunk: string) => (got += chunk).split('\n').length > count && done());
+    socket.on('end', done).on('error', reject);
+  });
+}
+
+describe('control socket', () => {
+  let folder = '';
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'guest-control-'))));
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const at = (name: string): string => join(folder, name);
+
+  it('answers each line, errors too, in their order, to several clients', async () => {
+    const asked: ControlRequest[] = [];
+    const { path, close } = await listenControl(at('s'), async (request) => {
+      asked.push(request);
+      if (request.command === 'quit') throw userError('busy', 'not now');
+      return { position: asked.length };
+    });
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    const [one, two] = await Promise.all([talk(path, '{"command":"status"}\n\n{"command":"quit"}\n', 2), talk(path, '{"command":"pause"}\n', 1)]);
+    assert.deepEqual((one[0] as { ok: boolean }).ok, true);
+    assert.deepEqual(one[1], { ok: false, code: 'busy', error: 'not now' });
+    assert.deepEqual((two[0] as { ok: boolean }).ok, true);
+    assert.deepEqual(asked.map(({ command }) => command).sort(), ['pause', 'quit', 'status']);
+    await close();
+    assert.equal(existsSync(path), false);
+  });
+
+  it('refuses what is no request, and goes on', async () => {
+    const { path, close } = await listenControl(at('s'), () => Promise.resolve({}));
+    const lines = ['{', '[]', '{"command":"fly"}', '{"command":"suspend"}', '{"command":"suspend","file":"a"}', '{"command":"quit","file":"/a"}', '{"x":1}'];
+    const replies = (await talk(path, `${lines.join('\n')}\n{"command":"status"}\n`, 8)) as { ok: boolean; code?: string }[];
+    assert.deepEqual(
+      replies.map(({ ok, code }) => code ?? ok),
+      ['control-request', 'control-request', 'control-command', 'control-request', 'control-request', 'control-request', 'control-request', true],
+    );
+    const [long] = (await talk(path, 'x'.repeat(200_000), 1)) as { code: string }[];
+    assert.equal(long!.code, 'control-request');
+    await close();
+  });
+
+  it('takes over a socket that nobody listens to, and nothing else', async () => {
+    const live = await listenControl(at('s'), () => Promise.resolve({}));
+    await assert.rejects(
+      listenControl(at('s'), () => Promise.resolve({})),
+      /listens there already/,
+    );
+    await live.close();
+    // A socket whose owner was killed stays.
+    const dead = createServer().listen(at('old'));
+    await new Promise((listening) => dead.once('listening', listening));
+    const { renameSync } = await import('node:fs');
+    renameSync(at('old'), at('stale'));
+    await new Promise((closed) => dead.close(closed));
+    assert.ok(statSync(at('stale')).isSocket());
+    const taken = await listenControl(at('stale'), () => Promise.resolve({ mine: true }));
+    assert.deepEqual(await talk(taken.path, '{"command":"status"}\n', 1), [{ ok: true, mine: true }]);
+    await taken.close();
+    writeFileSync(at('file'), 'precious');
+    await assert.rejects(
+      listenControl(at('file'), () => Promise.resolve({})),
+      /is no socket/,
+    );
+    assert.ok(existsSync(at('file')));
+  });
+
+  it('names lie in a folder of the user', async () => {
+    assert.equal(controlPath('vm0', { XDG_RUNTIME_DIR: '/run/user/7' }), '/run/user/7/guest/vm0.sock');
+    assert.equal(controlPath('/a/b'), '/a/b');
+    for (const name of ['', '..', 'a b', 'a\0']) assert.throws(() => controlPath(name), /a name has letters/);
+    assert.throws(() => controlPath(`/${'x'.repeat(200)}`), /longer than/);
+  });
+
+  it('requests are read strictly', () => {
+    assert.deepEqual(parseRequest('{"command":"checkpoint","file":"/a"}'), { command: 'checkpoint', file: '/a' });
+    assert.throws(() => parseRequest('{"command":"status","extra":1}'), /unknown field 'extra'/);
+    assert.throws(() => parseRequest('{"__proto__":{"command":"quit"},"command":"status","constructor":1}'), /unknown field/);
+  });
+});
