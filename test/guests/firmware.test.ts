@@ -1,11 +1,13 @@
 /** Stock firmware from the reset vector: OVMF to its shell and to Linux, SeaBIOS to the disks it misses, memtest86+ at work. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import type { Report } from '../../emulator/cli/report';
+import { bootDisk } from './bootdisk';
+import { screenText } from './screentext';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
@@ -171,6 +173,41 @@ describe('firmware', function () {
       assert.ok(picture(`seabios-${chipset}.png`).count(bright) > 1000);
     });
   }
+
+  const VGA_BIOS = join(guests, 'seabios/vgabios-stdvga.bin');
+  /** By SeaBIOS, with VGA in text mode. */
+  const seabios = (shot: string, ...args: string[]): { readonly run: Run; readonly screen: string } => {
+    const result = run('--bios', join(guests, 'seabios/bios-256k.bin'), '--vga-bios', VGA_BIOS, '--screenshot', join(output, shot), ...args);
+    return { run: result, screen: screenText(PNG.sync.read(readFileSync(join(output, shot))), readFileSync(VGA_BIOS)).join('\n') };
+  };
+
+  it('SeaBIOS in text mode: what it looks for, and what a boot sector says', () => {
+    for (const chipset of ['i440fx', 'q35']) {
+      const { screen } = seabios(`seabios-text-${chipset}.png`, '--chipset', chipset, '--max-instructions', '6000000');
+      assert.match(screen, /^SeaBIOS \(version .*\)\n[^]*Booting from Hard Disk\.\.\.\n[^]*No bootable device/);
+    }
+    const halts = new Uint8Array(3 * 512);
+    halts[0x1f1] = 1;
+    halts.set([0xfa, 0xf4], 512); // cli; hlt
+    const disk = join(folder, 'halts.img');
+    writeFileSync(disk, bootDisk(halts, 'Hello from the boot sector'));
+    const { screen } = seabios('boot-sector.png', '--disk', `${disk},bus=virtio`, '--max-instructions', '100000000');
+    assert.match(screen, /\nBooting from Hard Disk\.\.\.\nHello from the boot sector\n/);
+  });
+
+  it('memtest86+ by BIOS from a disk: its screen in text mode', function () {
+    const program = join(guests, 'memtest/memtest86+x64.bin');
+    if (!existsSync(program)) return this.skip();
+    const disk = join(folder, 'memtest.img');
+    writeFileSync(disk, bootDisk(readFileSync(program), 'Starting memtest86+'));
+    const { run: result, screen } = seabios('memtest-bios.png', '--disk', `${disk},bus=virtio`, '--memory', '32M', '--max-instructions', '2200000000');
+    assert.equal(result.report.stopReason, 'limit');
+    assert.match(screen, /^ +Memtest86\+ v6\./);
+    assert.match(screen, /Memory {2}: +32MB/);
+    assert.match(screen, /Status: Testing/);
+    assert.match(screen, /Errors: 0\b/);
+    assert.ok(picture('memtest-bios.png').count((r, g, b) => b > 120 && r < 40 && g < 40) > 100_000, 'its blue screen');
+  });
 
   it('memtest86+ by UEFI: its first tests without an error', function () {
     const program = join(guests, 'memtest/memtest86+x64.efi');
