@@ -1,6 +1,6 @@
 /** Runs a process and measures it: CPU time of all its threads, wall time, memory. */
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 
 export interface Cost {
   /** Seconds, user and system, of the process and all its threads. */
@@ -54,8 +54,12 @@ export interface Reached extends Cost {
   readonly rss: number;
 }
 
-/** Runs a program until its output has the text, then ends it: what that had cost. */
-export function runUntil(command: readonly string[], text: string, limitSeconds: number): Promise<Reached> {
+/** How often a file is looked at. */
+const LOOK_MS = 20;
+
+/** Runs a program until its output, or a file that it writes, has the text, then ends it: what that had cost. */
+export function runUntil(command: readonly string[], text: string, limitSeconds: number, file?: string): Promise<Reached> {
+  if (file !== undefined) rmSync(file, { force: true });
   const [program, ...args] = command as [string, ...string[]];
   return new Promise((resolve, reject) => {
     const start = performance.now();
@@ -65,6 +69,7 @@ export function runUntil(command: readonly string[], text: string, limitSeconds:
     const limit = setTimeout(() => end(() => reject(new RunError(`${program}: "${text}" did not come in ${limitSeconds} s`))), limitSeconds * 1000);
     const end = (settle: () => void): void => {
       clearTimeout(limit);
+      clearInterval(look);
       child.removeAllListeners('exit');
       // Nothing that was measured goes on beside what is measured next; a recording is finished on SIGTERM.
       const hard = setTimeout(() => child.kill('SIGKILL'), 5000);
@@ -76,12 +81,14 @@ export function runUntil(command: readonly string[], text: string, limitSeconds:
       child.once('exit', gone);
       child.kill('SIGTERM');
     };
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      seen = (seen + chunk).slice(-65536);
+    const heard = (output: string): void => {
+      seen = output.slice(-65536);
       if (!seen.includes(text) || child.pid === undefined || child.killed) return;
       const cost = { cpu: cpuSecondsOf(child.pid), wall: (performance.now() - start) / 1000, rss: memoryOf(child.pid, 'VmRSS') };
       end(() => resolve(cost));
-    });
+    };
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => heard(seen + chunk));
+    const look = file === undefined ? undefined : setInterval(() => existsSync(file) && heard(readFileSync(file, 'latin1')), LOOK_MS);
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (failure = (failure + chunk).slice(-2000)));
     child.on('error', (error) => end(() => reject(new RunError(`${program} can't be run: ${error.message}`))));
     child.on('exit', () => end(() => reject(new RunError(`${program} ended without "${text}": ${failure.trim() || seen.slice(-300)}`))));

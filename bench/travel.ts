@@ -78,15 +78,15 @@ const absent = (why: string): Latencies => {
 
 /** Records the boot, replays it under gdb to the stop, and goes back from there. */
 export async function travelQemu({ kernel, initrd }: Files, folder: string): Promise<Latencies> {
-  const [disk, record, socket] = ['rr.qcow2', 'rr.bin', 'gdb.socket'].map((name) => join(folder, name)) as [string, string, string];
+  const [disk, record, socket, log] = ['rr.qcow2', 'rr.bin', 'gdb.socket', 'rr.log'].map((name) => join(folder, name)) as [string, string, string, string];
   rmSync(disk, { force: true });
   if (spawnSync('qemu-img', ['create', '-q', '-f', 'qcow2', disk, '2G']).status !== 0) return absent('no qemu-img (Debian: qemu-utils)');
   const command = (mode: 'record' | 'replay', ...more: string[]): string[] =>
     qemu(
       ...['-kernel', kernel, '-initrd', initrd, '-append', COMMAND_LINE, '-drive', `file=${disk},if=none,id=rr`],
       ...['-icount', `shift=1,rr=${mode},rrfile=${record},rrsnapshot=init`, ...more],
-    ).map((argument) => (argument === 'stdio' ? 'file:/dev/stdout' : argument)); // replay loses step with a terminal's writes
-  await runUntil(command('record'), 'GUEST-USERLAND-READY', LIMIT);
+    ).map((argument) => (argument === 'stdio' ? `file:${log}` : argument)); // replay loses step with a terminal's writes
+  await runUntil(command('record'), 'GUEST-USERLAND-READY', LIMIT, log);
   const [program, ...args] = command('replay', '-S', '-gdb', `unix:${socket},server=on,wait=off`) as [string, ...string[]];
   rmSync(socket, { force: true });
   const machine = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
