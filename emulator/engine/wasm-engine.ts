@@ -103,6 +103,7 @@ export class WasmEngine implements Engine {
         probe: (linear) => this.helpers.probeFetch(linear) >>> 0,
         count: () => this.count(),
         comeBack: (instructions) => this.endAt(Math.min(this.end, this.count() + instructions)),
+        endSlice: () => this.shorten(0),
         dropAll: () => this.dropBlocks(),
       },
       options.tier ?? 'auto',

@@ -18,6 +18,9 @@ const CODE_LIMIT = 48 << 20;
 /** Targets that an indirect jump is tried for. */
 const NEAR = 48;
 
+/** Guest instructions that are compiled at once: more would hold up the host for longer than a pause may take. */
+const MOST_AT_ONCE = 500;
+
 const THRESHOLD: Readonly<Record<Tier, number>> = { generic: layout.HEAT_NEVER, auto: 30_000, region: 0 };
 
 export interface TierHost {
@@ -32,6 +35,8 @@ export interface TierHost {
   count(): number;
   /** The driver is to call `breathe` after so many instructions. */
   comeBack(instructions: number): void;
+  /** Ends the slice: it has taken long. */
+  endSlice(): void;
   /** Forgets all decoded and compiled code. */
   dropAll(): void;
 }
@@ -174,13 +179,23 @@ export class RegionTier {
     const made: Region[] = [];
     const { handlers, view } = this.host;
     const wanted = new Set(queue.map(({ header }) => header));
+    let instructions = 0;
     for (const item of queue) {
+      if (instructions >= MOST_AT_ONCE) {
+        this.queue.push(item);
+        continue;
+      }
       if (view.getUint32(item.header + layout.BLOCK_MODE, true) === 0xffffffff || view.getInt32(item.header + layout.BLOCK_HEAT, true) < 0) continue;
       const region = this.plan(item, wanted);
       if (!region) continue;
       module.export(`${region.slot}`, compileRegion({ module, helpers, memory: view, handlers }, region.plan, region.slot));
       made.push(region);
       this.install(region);
+      instructions += region.plan.blocks.reduce((sum, { compiled }) => sum + compiled, 0);
+    }
+    if (this.queue.length) {
+      this.queuedAt = this.host.count() - PATIENCE;
+      this.host.comeBack(PATIENCE);
     }
     if (!made.length) return;
     const binary = module.finish();
@@ -198,6 +213,7 @@ export class RegionTier {
     this.statistics.bytes += binary.length;
     this.statistics.modules++;
     this.statistics.regions += made.length;
+    if (instructions >= MOST_AT_ONCE / 2) this.host.endSlice();
   }
 
   private plan({ header, linear, tlbSet }: Candidate, wanted: ReadonlySet<number>): Region | undefined {
