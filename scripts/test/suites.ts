@@ -38,4 +38,12 @@ export const SUITES: readonly Suite[] = [
     long: true,
     needs: ['guests'],
   },
+  {
+    name: 'replay-long',
+    about: 'guests resumed in a new process, held against uninterrupted runs for 500 million instructions',
+    command: mocha('test/replay/process.test.ts'),
+    environment: { REPLAY_LENGTH: '500000000' },
+    long: true,
+    needs: ['guests'],
+  },
 ];
