@@ -58,15 +58,18 @@ export class ControlledRun {
         return { file: file!, ...(await this.status()) };
       case 'suspend': {
         // Nothing happens between what the file says and the end.
-        if (!this.held) {
+        const before = this.held;
+        if (!before) {
           this.held = true;
           await this.stopped(() => guest.pause());
         }
         try {
           await guest.save(file!);
         } catch (error) {
-          this.held = false;
-          await guest.resume(this.limits);
+          if (!before) {
+            this.held = false;
+            await guest.resume(this.limits);
+          }
           throw error;
         }
         const reply = { file: file!, ...(await this.status()) };
@@ -128,7 +131,11 @@ export function askControl(nameOrPath: string, request: ControlRequest): Promise
       const end = text.indexOf('\n');
       if (end < 0) return;
       socket.end();
-      done(JSON.parse(text.slice(0, end)) as Reply);
+      try {
+        done(JSON.parse(text.slice(0, end)) as Reply);
+      } catch (error) {
+        reject(userError('control-socket', `what listens at ${path} is no guest: it answers with no JSON`, error));
+      }
     });
     socket.on('close', () => reject(userError('control-socket', `the guest at ${path} has ended without an answer`)));
   });

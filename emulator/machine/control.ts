@@ -4,7 +4,7 @@
  *   {"command":"checkpoint","file":"/a/b.guest"}   ->  {"ok":true,"position":123,...}
  *   {"command":"fly"}                              ->  {"ok":false,"code":"control-command","error":"..."}
  */
-import { chmodSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
@@ -47,8 +47,13 @@ export function controlPath(nameOrPath: string, environment: NodeJS.ProcessEnv =
 /** Makes the user's folder, and sees that it is nobody else's. */
 function prepareFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const { uid, mode } = statSync(folder);
-  if (uid !== userInfo().uid || mode & 0o077) throw userError('control-folder', `${folder}: belongs to or is open to others`);
+  // Somebody else may have made the one above first.
+  for (const each of [dirname(folder), folder]) {
+    const stat = lstatSync(each);
+    if (!stat.isDirectory() || stat.uid !== userInfo().uid || stat.mode & 0o022)
+      throw userError('control-folder', `${each}: belongs to others, or they may write to it`);
+  }
+  if (lstatSync(folder).mode & 0o077) throw userError('control-folder', `${folder}: is open to others`);
 }
 
 const answers = (path: string): Promise<boolean> =>
@@ -106,8 +111,13 @@ function serve(socket: Socket, clients: Set<Socket>, controlled: Controlled): vo
     text += chunk;
     const lines = text.split('\n');
     text = lines.pop()!;
+    // No more is read than is answered.
+    socket.pause();
     for (const line of lines) work = work.then(() => answer(socket, line, controlled));
-    if (text.length <= LONGEST) return;
+    if (text.length <= LONGEST) {
+      work = work.then(() => void socket.resume());
+      return;
+    }
     text = '';
     const complaint = userError('control-request', `a request is longer than ${LONGEST} bytes`);
     work = work.then(() => void socket.end(`${JSON.stringify(refusal(complaint))}\n`));
