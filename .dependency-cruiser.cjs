@@ -47,7 +47,11 @@ module.exports = {
       { path: '^adapter/' },
       {
         path: '^emulator/',
-        pathNot: ['^emulator/errors\\.ts$', '^emulator/machine/(api|client|diskconfig|messages|expression|open|viewers|vnc)\\.ts$', '^emulator/firmware/elf\\.ts$'],
+        pathNot: [
+          '^emulator/errors\\.ts$',
+          '^emulator/machine/(api|client|diskconfig|messages|expression|open|viewers|vnc)\\.ts$',
+          '^emulator/firmware/elf\\.ts$',
+        ],
       },
     ),
     forbid('extension', 'The extension talks to the emulator through the adapter alone.', { path: '^extension/' }, { path: '^(emulator|media)/' }),

@@ -50,7 +50,22 @@ function filesOf(packageName: string, folder: string, paths: Record<string, stri
 }
 
 /** Drivers of disks and of virtio devices, and file systems with what they ask for by name, where the kernel has them as modules. */
-const MODULES = ['virtio_pci', 'virtio_blk', 'virtio-rng', 'virtio_console', 'ahci', 'sd_mod', 'sr_mod', 'nvme', 'crc32c_generic', 'ext4', 'isofs', 'nls_cp437', 'nls_ascii', 'vfat'];
+const MODULES = [
+  'virtio_pci',
+  'virtio_blk',
+  'virtio-rng',
+  'virtio_console',
+  'ahci',
+  'sd_mod',
+  'sr_mod',
+  'nvme',
+  'crc32c_generic',
+  'ext4',
+  'isofs',
+  'nls_cp437',
+  'nls_ascii',
+  'vfat',
+];
 
 const linux = (metaPackage: string, from = apt): Guest => ({
   byDefault: from === apt,
