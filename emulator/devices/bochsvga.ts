@@ -114,7 +114,8 @@ export class BochsVga implements Device<typeof table>, PortHandler, MmioHandler 
   /** The VBE mode that is shown as its memory is; others are made by `picture`. */
   mode(): DispiMode | undefined {
     const mode = this.dispi.mode();
-    return mode && mode.depth >= DIRECT_COLOR && !isBlank(this.state.vga) ? mode : undefined;
+    // Whether the screen is off (PAS) is not looked at: Linux's driver leaves it so in a mode that it shows.
+    return mode && mode.depth >= DIRECT_COLOR ? mode : undefined;
   }
 
   /** What is shown where no VBE mode without palette is. */
@@ -122,7 +123,7 @@ export class BochsVga implements Device<typeof table>, PortHandler, MmioHandler 
     const { vga } = this.state;
     const { bytes } = this.backing;
     const mode = this.dispi.mode();
-    if (mode) return isBlank(vga) || mode.depth >= DIRECT_COLOR ? blankPicture(mode) : palettePicture(vga, bytes, mode, this.dispi.eightBit);
+    if (mode) return isBlank(vga) ? blankPicture(mode) : palettePicture(vga, bytes, mode, this.dispi.eightBit);
     // Before a mode is set the registers would give a picture of a few dots.
     if (vga.crtc.horizontalTotal === 0 || this.dispi.enabled) return blankPicture();
     return vgaPicture(vga, bytes, beamAt(vga, this.context.now()).frame);

@@ -93,14 +93,15 @@ describe('Bochs VGA', () => {
     assert.deepEqual([pixel(0), pixel(1)], [[255, 128, 65, 255], [0, 0, 0, 255]]); // prettier-ignore
   });
 
-  it('is black when the guest switches the screen off, as large as before', () => {
+  it('is black with a palette when the guest switches the screen off, as large as before; modes of direct colors are shown', () => {
     const { vga, bus, memory, setMode } = make();
-    setMode(320, 200, 32, 0x41);
+    setMode(320, 200, 8, 0x41);
     memory.bytes.fill(0xff);
     bus.out(0x3c0, 0);
-    assert.equal(vga.mode(), undefined);
     const { width, height, rgba } = vga.picture();
     assert.deepEqual([width, height, rgba[0], rgba[3]], [320, 200, 0, 255]);
+    setMode(320, 200, 32, 0x41);
+    assert.equal(vga.mode()?.width, 320);
   });
 
   it('gives maxima when asked for capabilities', () => {
