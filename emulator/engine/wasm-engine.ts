@@ -23,6 +23,9 @@ import { allocate, link, type EngineBinaries, type HelperExports } from './wasm-
 
 /** Longest stretch without coming back to the driver, in instructions. */
 const STRETCH = 1 << 22;
+const PAGE = 0x1000;
+/** Changes of breakpoints, after more than which all code is decoded again. */
+const MARKS_AT_ONCE = 64;
 /** ES and B of the x87 status word. */
 const FPU_SUMMARY = 0x8080;
 /** DR6: single step; DR7: general detect (SDM vol. 3, 17.2). */
@@ -602,9 +605,43 @@ export class WasmEngine implements Engine {
 
   setBreakpoints(addresses: readonly bigint[]): void {
     if (addresses.length === this.breakpoints.size && addresses.every((address) => this.breakpoints.has(address))) return;
+    const wanted = new Set(addresses);
+    const changed = [...addresses.filter((address) => !this.breakpoints.has(address)), ...[...this.breakpoints].filter((address) => !wanted.has(address))];
     this.breakpoints.clear();
     for (const address of addresses) this.breakpoints.add(address);
-    this.dropBlocks();
+    if (changed.length > MARKS_AT_ONCE) this.dropBlocks();
+    else if (changed.length > 0) this.dropAround(new Set(changed.map((address) => Number(address & 0xfffn))));
+  }
+
+  /**
+   * Drops the code at these offsets of pages, in whatever page: an address is another place in every address space,
+   * and code that is decoded is looked for by its place. The byte before belongs to a block that has ended at a break mark.
+   */
+  private dropAround(offsets: ReadonlySet<number>): void {
+    const { view, store, helpers } = this;
+    const flags = new Uint8Array(this.memory.buffer, layout.PAGE_FLAGS, store.lastPage + 1);
+    for (let page = store.firstPage; page <= store.lastPage; page++) {
+      if (!(flags[page]! & layout.PAGE_CODE)) continue;
+      const mask = view.getUint32(layout.CODE_MASK + page * 4, true);
+      for (const offset of offsets) {
+        const first = Math.max(offset - 1, 0);
+        if (mask & (1 << (first >> 7)) || mask & (1 << (offset >> 7))) helpers.dropRange(page * PAGE + first, offset - first + 1);
+      }
+    }
+    this.dropCrossing(Math.max(...offsets));
+  }
+
+  /** Blocks that go on in another page are on no page's list. */
+  private dropCrossing(upTo: number): void {
+    const { view } = this;
+    for (let bucket = 0; bucket < layout.BLOCK_HASH_ENTRIES; bucket++) {
+      let at = layout.BLOCK_HASH + bucket * 4;
+      for (let block = view.getUint32(at, true); block; block = view.getUint32(at, true)) {
+        const drops = view.getUint32(block + layout.BLOCK_CROSSING, true) !== 0 && view.getUint32(block + layout.BLOCK_OFFSET, true) <= upTo;
+        if (drops) view.setUint32(at, view.getUint32(block + layout.BLOCK_NEXT, true), true);
+        else at = block + layout.BLOCK_NEXT;
+      }
+    }
   }
   setWatches(watches: readonly Watch[]): void {
     this.watches.setDebugger(watches);

@@ -13,6 +13,8 @@ export interface HelperExports {
   writeAs(linear: bigint, value: bigint, size: number, access: number): number;
   probeAs(linear: bigint, size: number, access: number): number;
   dropCode(page: number): void;
+  /** Bytes of one page. */
+  dropRange(host: number, size: number): void;
   prepareWrite(host: number, size: number, from: number): void;
   hostOf(physical: bigint): number;
   lookup(host: number, mode: number): number;

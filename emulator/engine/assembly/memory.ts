@@ -193,7 +193,7 @@ export function dropCode(page: u32): void {
 }
 
 /** Drops the blocks that are made from some bytes of a page; links to them are taken out of the others. */
-function dropRange(host: u32, size: u32): void {
+export function dropRange(host: u32, size: u32): void {
   const page = host >> 12;
   const first = host & 0xfff;
   const end = first + size;

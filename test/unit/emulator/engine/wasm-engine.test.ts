@@ -52,6 +52,54 @@ describe('WasmEngine', () => {
     assert.equal(hits, 100);
   });
 
+  for (const tier of ['generic', 'region'] as const)
+    it(`moves breakpoints in code that has run, tier ${tier}`, async () => {
+      const engine = await bareEngine(loop, {}, tier);
+      engine.vcpu.setGpr(7, BigInt(DATA));
+      engine.run(4000);
+      for (const at of [5, 0, 7, 3, 5]) {
+        engine.setBreakpoints([BigInt(CODE + at)]);
+        for (let hit = 0; hit < 3; hit++) {
+          assert.equal(engine.run(1000), Exit.Breakpoint);
+          assert.equal(engine.vcpu.rip, BigInt(CODE + at));
+          assert.equal(engine.count() % 4, [0, 3, 5, 7].indexOf(at));
+        }
+      }
+      engine.setBreakpoints([]);
+      assert.equal(engine.run(4000), Exit.Budget);
+    });
+
+  it('moves breakpoints to instructions that cross into another page', async () => {
+    const engine = await bareEngine('90');
+    // nop; nop; inc rax over the page's end; jmp back
+    engine.physicalWrite(CODE + 0xffc, Buffer.from('909048ffc0ebf9', 'hex'));
+    engine.vcpu.rip = BigInt(CODE + 0xffc);
+    engine.run(400);
+    for (const [at, nth] of [
+      [0xffe, 2],
+      [0xffd, 1],
+      [0xffc, 0],
+      [0x1001, 3],
+    ] as const) {
+      // prettier-ignore
+      engine.setBreakpoints([BigInt(CODE + at)]);
+      assert.equal(engine.run(100), Exit.Breakpoint);
+      assert.equal(engine.vcpu.rip, BigInt(CODE + at));
+      assert.equal(engine.count() % 4, nth);
+    }
+  });
+
+  it('keeps decoded code that a change of breakpoints does not concern', async () => {
+    const engine = await bareEngine('e9 0b 10 00 00'); // jmp to 0x10 in the next page
+    engine.physicalWrite(CODE + 0x1010, Buffer.from('ebfe', 'hex'));
+    engine.run(100);
+    const blocksAt = (offset: number): number => engine.view.getUint32(layout.CODE_HEAD + ((layout.RAM + CODE + offset) >>> 12) * 4, true);
+    const kept = blocksAt(0x1000);
+    assert.notEqual(kept, 0);
+    engine.setBreakpoints([BigInt(CODE)]);
+    assert.deepEqual([blocksAt(0), blocksAt(0x1000)], [0, kept]);
+  });
+
   for (const space of ['linear', 'physical'] as const)
     it(`stops after a watched access, by ${space} address`, async () => {
       const engine = await bareEngine(loop);
