@@ -1,6 +1,7 @@
 import { i32, i64, i64c, select, type I64 } from '../wasm/expr';
 import type { Callable, FunctionBuilder, Label, Local } from '../wasm/function';
 import { ModuleBuilder } from '../wasm/module';
+import { encodingTable } from '../x86/encodingtable';
 import * as layout from '../x86/layout';
 import { GenericStage, type Flow } from './generic-stage';
 import { SPECIAL, type Handlers, type Special } from './handlers';
@@ -78,6 +79,7 @@ export function buildInterpreter(handlers: Handlers, signatures: Signatures, hos
       f.return(i32.const(NEXT));
     }),
   );
+  module.memoryData(layout.DECODE_TABLE, encodingTable(handlers.set, handlers.numbers));
   const padding = functions[0]!;
   module.table([...SPECIAL.map(() => padding), ...functions]);
   module.exportTable('table');

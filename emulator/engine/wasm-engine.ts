@@ -7,8 +7,7 @@ import { deliver, deliverException } from '../x86/system/deliver';
 import { HostInstruction } from '../x86/system/instruction';
 import { portBreakpoints, portDenied } from '../x86/system/io';
 import { systemInstructions } from '../x86/system';
-import { ACTIVE, CR0_EM, CR0_NE, CR0_TS, HALTED, SHUTDOWN, Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
-import { BlockDecoder } from './blocks';
+import { ACTIVE, CR0_NE, HALTED, SHUTDOWN, Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
 import { Exit, type Engine, type EngineOptions, type Watch, type WatchHit } from './engine';
 import { EngineContext } from './context';
 import { numberHandlers, type Handlers } from './handlers';
@@ -52,7 +51,6 @@ export class WasmEngine implements Engine {
   readonly memory: WebAssembly.Memory;
   readonly vcpu: Vcpu;
   private readonly store: MachineMemory;
-  private readonly blocks: BlockDecoder;
   private readonly insn: HostInstruction;
   private readonly context: EngineContext;
   private readonly tier: RegionTier;
@@ -87,14 +85,6 @@ export class WasmEngine implements Engine {
     this.vcpu = new Vcpu(this.memory.buffer);
     this.watches = new Watches(this.store.view);
     this.insn = new HostInstruction(this.store.view, this.vcpu);
-    this.blocks = new BlockDecoder(this.memory.buffer, handlers, {
-      translateFetch: (linear) => this.helpers.translateFetch(linear) >>> 0,
-      enter: (block) => this.helpers.enter(block),
-      breakpointAt: (linear) => this.marked(linear),
-      deviceNotAvailable: () => (this.vcpu.cr0 & CR0_TS) !== 0n && !(this.vcpu.cr0 & CR0_EM),
-      threshold: () => this.tier.threshold,
-      dropAll: () => this.dropBlocks(),
-    });
     this.tier = new RegionTier(
       {
         memory: this.memory,
@@ -134,7 +124,8 @@ export class WasmEngine implements Engine {
         if (bit) engine.vcpu.setU32(layout.PENDING_DEBUG, engine.vcpu.u32(layout.PENDING_DEBUG) | bit);
         engine.kick();
       },
-      decode: (linear, code) => engine.decode(BigInt.asUintN(64, linear), code >>> 0),
+      marked: (linear) => (engine.marked(BigInt.asUintN(64, linear)) ? 1 : 0),
+      dropBlocks: () => engine.dropBlocks(),
       instruction: (index, record) => engine.instruction(index, record >>> 0),
       timestamp: () => host.timestamp(),
       interruptible: () => {
@@ -153,6 +144,8 @@ export class WasmEngine implements Engine {
     engine.table = table;
     helpers.initialise();
     const { view } = engine.store;
+    view.setUint32(layout.RECORDS_NEXT, layout.RECORDS, true);
+    view.setInt32(layout.HEAT_AT_FIRST, engine.tier.threshold, true);
     view.setUint32(layout.PHYSICAL_WIDTH, options.physicalBits ?? layout.PHYSICAL_BITS, true);
     view.setBigUint64(layout.MASK16, 0xffffn, true);
     view.setBigUint64(layout.MASK32, 0xffffffffn, true);
@@ -374,6 +367,9 @@ export class WasmEngine implements Engine {
     }
   }
 
+  private countMarks(): void {
+    this.view.setUint32(layout.BREAK_MARKS, this.breakpoints.size + (this.watches.anyExecution ? 1 : 0), true);
+  }
   /** Whether the debugger or the guest's debug registers want to hear of this address. */
   private marked(linear: bigint): boolean {
     return this.breakpoints.has(linear) || this.watches.executionBits(linear) !== 0;
@@ -408,8 +404,13 @@ export class WasmEngine implements Engine {
     return this.raise(new GuestException(1));
   }
 
+  private guestBreakpointsChanged(): void {
+    if (!this.watches.setGuest(debugBreakpoints(this.vcpu))) return;
+    this.countMarks();
+    this.dropBlocks();
+  }
   debugRegistersChanged(): void {
-    if (this.watches.setGuest(debugBreakpoints(this.vcpu))) this.dropBlocks();
+    this.guestBreakpointsChanged();
     this.helpers.flush();
   }
 
@@ -509,10 +510,6 @@ export class WasmEngine implements Engine {
 
   // ── Called from generated code ───────────────────────────────────────────────────────────
 
-  private decode(linear: bigint, code: number): number {
-    return this.blocks.decode(linear, code);
-  }
-
   /** Runs a system instruction; a GuestException becomes the instruction's fault. */
   private instruction(index: number, record: number): number {
     const { view, vcpu } = this;
@@ -596,7 +593,7 @@ export class WasmEngine implements Engine {
         this.view.setUint32(layout.CODE_HEAD + page * 4, 0, true);
       }
     this.view.setUint32(layout.LINK_SLOT, 0, true);
-    this.blocks.reset();
+    this.view.setUint32(layout.RECORDS_NEXT, layout.RECORDS, true);
     this.tier.reset();
     this.helpers.nextGeneration();
   }
@@ -609,6 +606,7 @@ export class WasmEngine implements Engine {
     const changed = [...addresses.filter((address) => !this.breakpoints.has(address)), ...[...this.breakpoints].filter((address) => !wanted.has(address))];
     this.breakpoints.clear();
     for (const address of addresses) this.breakpoints.add(address);
+    this.countMarks();
     if (changed.length > MARKS_AT_ONCE) this.dropBlocks();
     else if (changed.length > 0) this.dropAround(new Set(changed.map((address) => Number(address & 0xfffn))));
   }
@@ -687,7 +685,7 @@ export class WasmEngine implements Engine {
     this.resuming = undefined;
     const bytes = new Uint8Array(this.memory.buffer);
     for (const page of pages) if (bytes[layout.PAGE_FLAGS + page]! & layout.PAGE_CODE) this.helpers.dropCode(page);
-    if (this.watches.setGuest(debugBreakpoints(this.vcpu))) this.dropBlocks();
+    this.guestBreakpointsChanged();
     deriveMode(this.vcpu);
     this.helpers.flush();
   }

@@ -8,7 +8,6 @@ export interface HelperExports {
   flush(): void;
   nextGeneration(): void;
   translateFetch(linear: bigint): number;
-  enter(block: number): void;
   readAs(linear: bigint, size: number, access: number): number;
   writeAs(linear: bigint, value: bigint, size: number, access: number): number;
   probeAs(linear: bigint, size: number, access: number): number;
@@ -18,6 +17,8 @@ export interface HelperExports {
   prepareWrite(host: number, size: number, from: number): void;
   hostOf(physical: bigint): number;
   lookup(host: number, mode: number): number;
+  /** Decodes one instruction into a record: 0, or why there is none (assembly/decode.ts). */
+  decode(start: number, limit: number, mode: number, record: number, offset: number, number: number): number;
   probeFetch(linear: bigint): number;
   canonical(linear: bigint): number;
 }
@@ -30,7 +31,9 @@ export interface EngineImports {
   portWrite(port: number, size: number, value: number): void;
   portDenied(port: number, size: number): number;
   watch(index: number, address: bigint, size: number, write: number): void;
-  decode(linear: bigint, host: number): number;
+  /** Whether execution is to stop before the instruction there. */
+  marked(linear: bigint): number;
+  dropBlocks(): void;
   instruction(index: number, record: number): number;
   timestamp(): number;
   interruptible(): void;

@@ -1,4 +1,4 @@
-import { Sink } from './sink';
+import { signed32, Sink } from './sink';
 import { valueTypeCode, type ValueType } from './expr';
 import { FunctionBuilder, type Callable } from './function';
 
@@ -19,6 +19,7 @@ export class ModuleBuilder {
   /** Somebody has used the index of a function: from now on no import may shift it. */
   private settled = false;
   private tableElements: readonly Callable[] | undefined;
+  private readonly data: { address: number; bytes: Uint8Array }[] = [];
 
   /** Index of the function type, for `call_indirect`. */
   type(params: readonly ValueType[], results: readonly ValueType[]): number {
@@ -80,6 +81,11 @@ export class ModuleBuilder {
     this.tableElements = elements;
   }
 
+  /** Bytes that are put into memory when the module is instantiated. */
+  memoryData(address: number, bytes: Uint8Array): void {
+    this.data.push({ address, bytes });
+  }
+
   exportTable(name: string): void {
     this.exports.push({ name, callee: undefined });
   }
@@ -121,6 +127,16 @@ export class ModuleBuilder {
         s.vector(elements, (e) => s.u32(e.index));
       });
     section(10, (s) => s.vector(this.functions, (f) => s.sized(f.builder.finish())));
+    if (this.data.length)
+      section(11, (s) =>
+        s.vector(this.data, ({ address, bytes }) => {
+          s.bytes([0x00, 0x41]);
+          s.bytes(signed32([], address));
+          s.byte(0x0b);
+          s.u32(bytes.length);
+          s.bytes(bytes);
+        }),
+      );
     section(0, (s) => this.names(s));
     return out.view().slice();
   }

@@ -132,6 +132,9 @@ export const EXIT_BLOCK = 0xc8c; // u32: block of EXIT_RECORD, where compiled co
 export const PHYSICAL_WIDTH = 0xc90; // u32: bits of a physical address, as CPUID says
 export const REGION_INSTRUCTIONS = 0xc98; // i64: instructions that compiled code has run
 export const QUIET = 0xca0; // u32: the host has said that no interrupt is pending, and nothing has happened that could change it
+export const RECORDS_NEXT = 0xca4; // u32: where the next decoded block goes
+export const HEAT_AT_FIRST = 0xca8; // i32: BLOCK_HEAT of a new block
+export const BREAK_MARKS = 0xcac; // u32: how many addresses there are to stop at
 
 // ── Structures ─────────────────────────────────────────────────────────────────────────────
 export const HELPER_DATA = 0x10000; // static data of the AssemblyScript helpers
@@ -175,6 +178,8 @@ export const SINGLE_BLOCK = 0x1a000; // the block that is run one instruction at
 export const REGION_STATE = 0x140000;
 export const REGION_STATE_SIZE = 16;
 export const REGION_STATES = 16384;
+
+export const DECODE_TABLE = 0x180000; // decodetable.ts
 
 // One mechanism for all that is special about a page: flags by backing page (host address / 4096).
 export const PAGE_FLAGS = 0x200000; // u8 × 2^20

@@ -3,11 +3,8 @@ import {
   BLOCK_CROSSING, BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_HOST, BLOCK_MODE, BLOCK_NEXT, CONTEXT, CPL, CS, DECODE_MODE, EXIT_REASON,
   JUMP_CACHE, JUMP_CACHE_ENTRIES, LEAVE_INTERNAL, MODE_64, MODE_FLAT, PAGE_CACHED, PAGE_CODE, PAGE_FLAGS, SEG_BASE, SEG_LIMIT, SEGMENT_SIZE, SEGMENTS, SINGLE,
 } from '../../x86/layout';
+import { decodeBlock } from './decodeblock';
 import { canonical, DEVICE, dropWriteEntries, FAULTED, FETCH, nonCanonical, raise, translate, USER } from './paging';
-
-/** Decodes at a host address; returns the block, or 0 where the instruction is left with a fault. */
-@external("host", "decode")
-declare function hostDecode(linear: u64, host: u32): u32;
 
 @inline
 function bucketOf(host: u32, mode: u32): u32 {
@@ -51,7 +48,7 @@ export function lookup(host: u32, mode: u32): u32 {
 export function find(linear: u64): u32 {
   const host = translateFetch(linear);
   if (!host) return 0;
-  if (load<u32>(SINGLE)) return hostDecode(linear, host);
+  if (load<u32>(SINGLE)) return decodeBlock(linear, host);
   const mode = load<u32>(DECODE_MODE);
   let block = load<u32>(bucketOf(host, mode));
   while (block && !(load<u32>(block + BLOCK_HOST) == host && load<u32>(block + BLOCK_MODE) == mode)) block = load<u32>(block + BLOCK_NEXT);
@@ -60,7 +57,7 @@ export function find(linear: u64): u32 {
     unhash(block);
     block = 0;
   }
-  if (!block) block = hostDecode(linear, host);
+  if (!block) block = decodeBlock(linear, host);
   if (block && !load<u32>(block + BLOCK_CROSSING)) {
     const slot = JUMP_CACHE + (((linear as u32) ^ ((linear >> 13) as u32)) & (JUMP_CACHE_ENTRIES - 1)) * 16;
     store<u64>(slot, linear);

@@ -1,6 +1,7 @@
 export * from './paging';
 export * from './memory';
 export * from './blocks';
+export { decode } from './decode';
 export * from './integer';
 export * from './deliver';
 export { quickSti } from './interrupt';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Exit, type Watch } from '../../../../emulator/engine/engine';
 import * as layout from '../../../../emulator/x86/layout';
+import { ACTIVE } from '../../../../emulator/x86/vcpu';
 import { bareEngine, CODE, DATA } from './bare';
 
 const watch = (access: Watch['access'], address = DATA, length = 4, space: Watch['space'] = 'linear'): Watch => ({
@@ -87,6 +88,18 @@ describe('WasmEngine', () => {
       assert.equal(engine.vcpu.rip, BigInt(CODE + at));
       assert.equal(engine.count() % 4, nth);
     }
+  });
+
+  it('decodes again what was undefined because of its bytes in the next page', async () => {
+    const engine = await bareEngine('90');
+    engine.physicalWrite(CODE + 0xfff, Buffer.from('0f04ebfe', 'hex')); // 0F 04 is nothing
+    engine.vcpu.rip = BigInt(CODE + 0xfff);
+    assert.equal(engine.run(10), Exit.Shutdown); // #UD, and no IDT
+    engine.physicalWrite(CODE + 0x1000, Buffer.from('a2', 'hex')); // CPUID
+    engine.vcpu.setU32(layout.ACTIVITY, ACTIVE);
+    engine.vcpu.rip = BigInt(CODE + 0xfff);
+    assert.equal(engine.run(10), Exit.Budget);
+    assert.equal(engine.vcpu.rip, BigInt(CODE + 0x1001));
   });
 
   it('keeps decoded code that a change of breakpoints does not concern', async () => {

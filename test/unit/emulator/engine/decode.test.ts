@@ -3,11 +3,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CpuidFeature, Decoder as Iced, DecoderOptions, Instruction, Mnemonic } from 'iced-x86';
-import { Decoder } from '../../../../emulator/x86/decoder';
-import { buildInstructionSet } from '../../../../emulator/x86/forms';
-import { instructions } from '../../../../emulator/x86/isa';
+import type { WasmEngine } from '../../../../emulator/engine/wasm-engine';
 import * as layout from '../../../../emulator/x86/layout';
 import { Random } from '../../../oracle/random';
+import { bareEngine, CODE } from './bare';
 
 const MODES = {
   16: 0,
@@ -20,12 +19,8 @@ type Bits = keyof typeof MODES;
 const FEATURES =
   /^(intel(8086|186|286|386|486)(only)?|intel386only|x64|cpuid|fpu|fpu(2|3)87|mmx|sse|sse2|sse3|ssse3|sse4_1|sse4_2|popcnt|cmov|cx8|cmpxchg16b|fxsr|xsave|xsaveopt|fsgsbase|invpcid|smap|syscall|rdtscp|msr|tsc|sep|rdpmc|multibytenop|pause|clfsh|prefetchw|ud)$/;
 
-const decoder = new Decoder(buildInstructionSet(instructions));
-
-/** Our length, or why there is none. */
-function ours(bytes: Uint8Array, bits: Bits): number | string {
-  return decoder.decode(bytes, 0, bytes.length, MODES[bits]) ?? decoder.result.length;
-}
+const RECORD = layout.SINGLE_BLOCK;
+const AT = layout.RAM + CODE;
 
 function theirs(iced: Iced, instruction: Instruction): number | string | undefined {
   iced.decodeOut(instruction);
@@ -52,6 +47,19 @@ const SKIPPED: ReadonlySet<string> = new Set([
 ]);
 
 describe('the decoder beside iced-x86', () => {
+  let engine: WasmEngine;
+  before(async () => {
+    engine = await bareEngine('90');
+  });
+
+  /** Our length, or the number of why there is none. */
+  const ours = (bytes: Uint8Array, bits: Bits): number | string => {
+    const { exports, ram, view } = engine;
+    ram.set(bytes, CODE);
+    const failure = exports.decode(AT, AT + bytes.length, MODES[bits], RECORD, 0, 0);
+    return failure === 0 ? view.getUint16(RECORD + layout.REC_OFFSET, true) >> 12 : `failure ${failure}`;
+  };
+
   const compare = (bits: Bits, sample: (index: number) => Uint8Array | undefined, limit: number): { same: number; wrong: string[] } => {
     const instruction = new Instruction();
     const wrong: string[] = [];
