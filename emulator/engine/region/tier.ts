@@ -21,7 +21,7 @@ const NEAR = 48;
 /** Guest instructions that are compiled at once: more would hold up the host for longer than a pause may take. */
 const MOST_AT_ONCE = 500;
 
-const THRESHOLD: Readonly<Record<Tier, number>> = { generic: layout.HEAT_NEVER, auto: 30_000, region: 0 };
+const THRESHOLD: Readonly<Record<Tier, number>> = { generic: layout.HEAT_NEVER, auto: 120_000, region: 0 };
 
 export interface TierHost {
   readonly memory: WebAssembly.Memory;
