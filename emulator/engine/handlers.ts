@@ -27,7 +27,7 @@ const HOT_CONDITIONAL = /^(j|set|cmov)(b|ae|z|nz|be|a|s|ns|l|ge|le|g)$/;
 
 /** Chosen by how often they run in kernels and user programs. */
 function isHot({ definition: { name }, size, kind, addressing }: Form): boolean {
-  if (kind !== '64' || (addressing !== 'none' && addressing !== 'flat64') || size === 16) return false;
+  if (kind === 'segmented' || addressing === 'checked' || size === 16) return false;
   if (HOT_ALWAYS.has(name)) return true;
   if (HOT_CONDITIONAL.test(name)) return name.startsWith('j') || addressing === 'none';
   return HOT_WIDE.has(name) && size >= 32;

@@ -81,8 +81,17 @@ function readPiece(linear: u64, size: i32, to: u32, access: i32): bool {
     return true;
   }
   if (load<u32>(WATCHES) && watched(linear, physicalOf(host), size, false)) return retry() != 0;
-  memory.copy(to, host, size);
+  copy(to, host, size);
   return true;
+}
+
+/** A general copy costs a call out of WebAssembly. */
+function copy(to: u32, from: u32, size: i32): void {
+  if (size == 4) store<u32>(to, load<u32>(from));
+  else if (size == 8) store<u64>(to, load<u64>(from));
+  else if (size == 1) store<u8>(to, load<u8>(from));
+  else if (size == 2) store<u16>(to, load<u16>(from));
+  else memory.copy(to, from, size);
 }
 
 function deviceRead(physical: u64, size: i32, to: u32): void {
@@ -262,7 +271,7 @@ function writePiece(linear: u64, size: i32, from: u32, access: i32): bool {
   }
   if (load<u32>(WATCHES)) watched(linear, physicalOf(host), size, true);
   prepareWrite(host, size, from);
-  memory.copy(host, from, size);
+  copy(host, from, size);
   return true;
 }
 

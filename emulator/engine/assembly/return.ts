@@ -1,6 +1,7 @@
-// IRETQ and SYSRETQ, the usual case (x86/system/return.ts has the others).
+// IRETQ, IRETD and SYSRETQ, the usual case (x86/system/return.ts has the others).
 import {
-  CPL, CS, DECODE_MODE, DR, DS, EFER, EFLAGS, ES, FS, GPR, GS, MODE_64, MSR_STAR, NMI_BLOCKED, RIP, SEG_ATTR, SS, WATCHES,
+  CPL, CS, DECODE_MODE, DR, DS, EFER, EFLAGS, ES, FS, GPR, GS, MODE_64, MODE_FLAT, MODE_STACK32, MSR_STAR, NMI_BLOCKED, RIP, SEG_ATTR, SEG_SELECTOR,
+  SS, WATCHES,
 } from '../../x86/layout';
 import {
   attributesOf, descriptor, FLAG_IF, FLAG_RF, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege, setSegment, UNUSABLE,
@@ -59,6 +60,32 @@ export function quickReturn(): u32 {
   setSegment(CS, cs, 0xffffffff, code);
   store<u64>(RIP, rip);
   if (rpl) setPrivilege(rpl);
+  setFlags(newFlags, flags);
+  return 1;
+}
+
+const EFER_LMA: u64 = 0x400;
+
+/** IRETD inside privilege 0 with flat segments, likewise. */
+export function quickReturnFlat(): u32 {
+  const flags = load<u64>(EFLAGS);
+  const mode = load<u32>(DECODE_MODE);
+  if ((mode & (MODE_64 | MODE_FLAT | MODE_STACK32)) != (MODE_FLAT | MODE_STACK32) || load<u32>(CPL) != 0) return 0;
+  if (load<u64>(EFER) & EFER_LMA || load<u32>(NMI_BLOCKED) || load<u32>(WATCHES) || flags & ~PLAIN) return 0;
+  const stack = load<u32>(RSP);
+  const frame = plainRead(stack as u64, 12, 0);
+  if (!frame) return 0;
+  const cs = load<u16>(frame + 4) as u32;
+  const newFlags = load<u32>(frame + 8) as u64;
+  if (cs != (load<u16>(segmentAt(CS) + SEG_SELECTOR) as u32) || !plainFlags(newFlags)) return 0;
+  const d = descriptor(cs);
+  const code = attributesOf(d);
+  // Present, accessed, non-conforming 32-bit code of privilege 0, in pages from 0 to 4 GiB.
+  if ((code & 0xe0fd) != 0xc099 || (d & 0xff0000ffffffffff) != 0xffff || ((d >> 48) & 0xf) != 0xf) return 0;
+
+  store<u64>(RSP, (stack + 12) as u64);
+  setSegment(CS, cs, 0xffffffff, code);
+  store<u64>(RIP, load<u32>(frame) as u64);
   setFlags(newFlags, flags);
   return 1;
 }

@@ -35,6 +35,17 @@ export function segmentAddress(segment: i32, offset: u64, size: i32, write: i32)
   return 0;
 }
 
+/** Bytes from an offset on that an access which is allowed there may span: to the segment's end, or where addresses wrap. */
+export function segmentSpan(segment: i32, offset: u64, mask: u64): u64 {
+  const room = mask - offset;
+  if (load<u32>(DECODE_MODE) & MODE_64) return room;
+  const at = SEGMENTS + segment * SEGMENT_SIZE;
+  const attr = load<u32>(at + SEG_ATTR);
+  const down = !(attr & 8) && (attr & 4) != 0;
+  const last: u64 = down ? (attr & 0x4000 ? 0xffffffff : 0xffff) : (load<u32>(at + SEG_LIMIT) as u64);
+  return min(room, last - offset) + 1;
+}
+
 /** Offset that a record's memory operand names. */
 export function effectiveOffset(record: u32): u64 {
   if (load<u8>(record + REC_MEM) & 64) return load<u64>(record + REC_IMM);

@@ -1,12 +1,12 @@
 // MOVS, STOS, LODS, SCAS, CMPS, INS, OUTS and their REP forms. Whole runs inside a page go at memcpy speed.
 // Each iteration counts as one instruction; a run stops exactly where the slice ends.
 import {
-  BUDGET, DECODE_MODE, EFLAGS, ES, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GPR, LEAVE_RETRY, MASK16, MODE_64, PAGE_FLAGS,
+  BUDGET, EFLAGS, ES, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GPR, LEAVE_RETRY, MASK16, PAGE_FLAGS,
   REC_MEM, REC_SIZE, SCRATCH, SEGMENT_LINEAR, SINGLE, CPL, WATCHES,
 } from '../../x86/layout';
 import { probeAs, readSlow, waitsForAlone, writeSlow } from './memory';
 import { alignmentChecked, canonical, DEVICE, FAULTED, translate, USER, WRITE } from './paging';
-import { segmentAddress } from './segment';
+import { segmentAddress, segmentSpan } from './segment';
 
 @external("host", "portRead")
 declare function hostPortRead(port: u32, size: i32): u32;
@@ -71,10 +71,10 @@ function fill(host: u32, value: u64, size: i32, count: u32): void {
   }
 }
 
-/** Elements that fit into the page from here. */
-@inline
-function roomInPage(linear: u64, size: i32): u32 {
-  return (0x1000 - ((linear as u32) & 0xfff)) / (size as u32);
+/** Elements that fit into the page from here, and into the segment. */
+function roomInPage(linear: u64, segment: i32, offset: u64, mask: u64, size: i32): u32 {
+  const room: u64 = 0x1000 - (linear & 0xfff);
+  return (min(room, segmentSpan(segment, offset, mask)) as u32) / (size as u32);
 }
 
 /**
@@ -110,12 +110,12 @@ export function string(record: u32, operation: i32): i32 {
     }
 
     // Runs of MOVS and STOS forwards, inside one page on each side.
-    if (rep && step > 0 && operation <= STOS && load<u32>(DECODE_MODE) & MODE_64 && canonical(from) && canonical(to) && !alignmentChecked() && !load<u32>(WATCHES)) {
+    if (rep && step > 0 && operation <= STOS && canonical(from) && canonical(to) && !alignmentChecked() && !load<u32>(WATCHES)) {
       const count = load<u64>(RCX) & mask;
       const paid = load<i32>(BUDGET) + (first ? 1 : 0);
       let n = (count < (paid as u64) ? count : (paid as u64)) as u32;
-      n = min(n, roomInPage(to, size));
-      if (operation == MOVS) n = min(n, roomInPage(from, size));
+      n = min(n, roomInPage(to, ES, load<u64>(RDI) & mask, mask, size));
+      if (operation == MOVS) n = min(n, roomInPage(from, source, load<u64>(RSI) & mask, mask, size));
       if (n > 1) {
         const bytes = n * size;
         const target = writeSlowRun(to, bytes, WRITE | user);

@@ -72,9 +72,13 @@ const writeBase =
     s.setState('u64', baseOf(number), value);
   };
 
-/** IRET: the usual return in 64-bit mode is a helper's, all else an ordinary function's. */
+/** Caches are not modelled, and cached translations are always those of the tables: nothing to do. */
+const privileged: Meaning = (s) => s.faultIf(unprivileged(s), GP, 0);
+
+/** IRET: the usual return in 64-bit mode and in flat segments is a helper's, all else an ordinary function's. */
 const iret: Meaning = (s) => {
   if (s.size === 64) s.f.if(s.helper('quickReturn'), () => s.resume());
+  if (s.size === 32) s.f.if(s.helper('quickReturnFlat'), () => s.resume());
   s.host('iret');
 };
 
@@ -109,10 +113,10 @@ export const systemControl: readonly Definition[] = [
   system('clts', ['0F 06']),
   system('lmsw', ['0F 01 /6 Ew']),
   system('smsw', ['0F 01 /4 Ev']),
-  system('invlpg', ['0F 01 /7 M : mem']),
+  define('invlpg', ['0F 01 /7 M : mem'], privileged),
   system('invpcid', ['66 0F 38 82 /r Gy,Mx : mem o64'], 'invpcid'),
-  system('invd', ['0F 08']),
-  system('wbinvd', ['0F 09']),
+  define('invd', ['0F 08'], privileged),
+  define('wbinvd', ['0F 09'], privileged),
 
   define('movfromsreg', ['8C /r Ev,Sw : mod3', '8C /r Ew,Sw : mem'], movFromSegment),
   system('movtosreg', ['8E /r Sw,Ew']),

@@ -177,9 +177,6 @@ const lmsw: SystemFunction = (ctx, insn) => {
 
 const smsw: SystemFunction = (ctx, insn) => insn.write(ctx, 0, ctx.vcpu.cr0, insn.hasMemory ? 2 : insn.size);
 
-/** Caches are not modelled, and cached translations are always those of the tables: nothing to do. */
-const cacheControl: SystemFunction = (ctx) => privileged(ctx);
-
 /** INVPCID without CR4.PCIDE: all that is left are its checks (SDM vol. 2). */
 const invpcid: SystemFunction = (ctx, insn) => {
   const { vcpu } = ctx;
@@ -200,8 +197,5 @@ export const controlInstructions: Readonly<Record<string, SystemFunction>> = {
   clts,
   lmsw,
   smsw,
-  invlpg: cacheControl,
-  wbinvd: cacheControl,
-  invd: cacheControl,
   invpcid,
 };

@@ -21,7 +21,6 @@ describe('MOV to and from control registers', () => {
     assert.equal(write(ctx, layout.CR0, 0x11n), GP0);
     assert.equal(execute(ctx, 'movfromcr', { places: [gpr(0), layout.CR0] }), GP0);
     assert.equal(execute(ctx, 'clts'), GP0);
-    assert.equal(execute(ctx, 'invlpg', { memory: 0x4000 }), GP0);
   });
 
   it('refuses paging without protection, and NW without CD', () => {
