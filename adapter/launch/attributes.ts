@@ -16,6 +16,7 @@ export type AttributeType =
   | { readonly type: 'symbols' }
   | { readonly type: 'map' }
   | { readonly type: 'disks' }
+  | { readonly type: 'usb' }
   | { readonly type: 'display' }
   | { readonly type: 'port' };
 
@@ -51,6 +52,11 @@ export const ATTRIBUTES = {
       'Disk images, raw or qcow2, and ISOs: paths, or objects with `path` and perhaps `kind` (`disk` or `cdrom`), `bus` (`virtio`, `ahci`, `nvme`), `overlay` (a file that keeps what the guest writes), `readOnly`, `format` and `serial`. Images are not written to; what the guest writes is undone when it steps back.',
   },
   rngSeed: { type: 'integer', minimum: 0, description: 'A virtio entropy device, whose bytes follow from this number.' },
+  usb: {
+    type: 'usb',
+    description:
+      'Input devices on a USB host controller (xHCI): `tablet`, whose pointer is where yours is, and `keyboard`. They are used while the guest drives them, mouse and keyboard of the PS/2 controller otherwise.',
+  },
   loadAddress: { type: 'address', description: 'Physical address at which a flat binary is loaded and starts.' },
   loadMode: {
     type: 'string',

@@ -1,5 +1,5 @@
 /** From launch attributes, which a person wrote, to a machine's configuration: every value is checked and named. */
-import type { DiskConfig, MachineConfig } from '../../emulator/machine/api';
+import { USB_DEVICES, type DiskConfig, type MachineConfig, type UsbDeviceName } from '../../emulator/machine/api';
 import { diskConfig } from '../../emulator/machine/diskconfig';
 import { parseVnc, type VncAddress } from '../../emulator/machine/vnc';
 import { userError } from '../../emulator/errors';
@@ -135,6 +135,12 @@ class Attributes {
     );
   }
 
+  usb(name: AttributeName): readonly UsbDeviceName[] | undefined {
+    return this.strings(name)?.map(
+      (item, index) => USB_DEVICES.find((known) => known === item) ?? refuse(`${name}[${index}]`, `${shown(item)} is none of ${USB_DEVICES.join(', ')}`),
+    );
+  }
+
   items(name: AttributeName): Record<string, string> | undefined {
     return this.raw(name) === undefined ? undefined : Object.fromEntries(this.map(name));
   }
@@ -216,6 +222,7 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
       modules: get.strings('modules'),
       disks: get.disks('disks'),
       rngSeed: get.integer('rngSeed'),
+      usb: get.usb('usb'),
       memory: get.size('memory'),
       cpus: get.integer('cpus')!,
       startTime: get.time('startTime', now),

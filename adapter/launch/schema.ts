@@ -64,6 +64,8 @@ function shape(attribute: AttributeType): JsonObject {
       };
     case 'disks':
       return { type: 'array', items: { anyOf: [{ type: 'string' }, disk] } };
+    case 'usb':
+      return { type: 'array', items: { enum: ['tablet', 'keyboard'] }, uniqueItems: true };
     case 'map':
       return { type: 'object', additionalProperties: { type: 'string' } };
     case 'display':

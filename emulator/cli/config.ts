@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { userError } from '../errors';
-import { isTier, TIERS, type DiskConfig, type MachineConfig, type Tier } from '../machine/api';
+import { isTier, TIERS, USB_DEVICES, type DiskConfig, type MachineConfig, type Tier, type UsbDeviceName } from '../machine/api';
 import { diskConfig } from '../machine/diskconfig';
 
 /** Fixed, so that two runs are the same. */
@@ -51,6 +51,7 @@ const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (
     Array.isArray(value) ? { modules: value.map((item) => path(text(item, name) as string)) } : wrong(name, value, 'no list of strings'),
   disks: (value, name, path) => ({ disks: readDisks(value, name, path) }),
   rngSeed: (value, name) => ({ rngSeed: number(value, name) as number }),
+  usb: (value, name) => (Array.isArray(value) ? { usb: value.map((item) => usbDevice(name, item)) } : wrong(name, value, 'no list')),
   loadAddress: (value, name) => ({ loadAddress: address(value, name) as number }),
   loadMode: (value, name) =>
     value === 'real' || value === 'protected' || value === 'long' ? { loadMode: value } : wrong(name, value, 'none of real, protected, long'),
@@ -71,6 +72,13 @@ const SESSION = [
   'serverReadyAction', 'suppressMultipleSessionWarning', 'windows', 'linux', 'osx', 'serial', 'stopOnEntry', 'stopOnExit', 'symbols', 'sourceMap',
   'timeout', 'snapshot', 'suspendFile', 'trace',
 ]; // prettier-ignore
+
+function usbDevice(name: string, value: unknown): UsbDeviceName {
+  return USB_DEVICES.find((known) => known === value) ?? wrong(name, value, `none of ${USB_DEVICES.join(', ')}`);
+}
+
+/** `tablet`, `keyboard`, or both with a comma. */
+export const parseUsb = (name: string, text: string): readonly UsbDeviceName[] => text.split(',').map((item) => usbDevice(name, item));
 
 function parseTime(name: string, value: unknown): number {
   const time = typeof value === 'string' ? Date.parse(value) : NaN;

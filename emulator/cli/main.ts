@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { EmulatorError } from '../errors';
 import type { MachineConfig } from '../machine/api';
 import { parseVnc } from '../machine/vnc';
-import { DEFAULTS, parseChipset, parseCount, parseDisk, parseItems, parseScreen, parseSize, parseTier, readConfig } from './config';
+import { DEFAULTS, parseChipset, parseCount, parseDisk, parseItems, parseScreen, parseSize, parseTier, parseUsb, readConfig } from './config';
 import { runGuest, type RunOptions } from './run';
 import { addControlCommand } from './control';
 import { PRODUCER } from '../snapshot/format';
@@ -43,6 +43,7 @@ function toOptions(given: Given): RunOptions {
       ...disksOf(given),
       ...part('rngSeed', read('rng', parseCount, '--rng')),
       ...(given['virtioConsole'] !== undefined && { virtioConsole: true }),
+      ...part('usb', read('usb', parseUsb, '--usb')),
       ...part('memory', read('memory', parseSize, '--memory')),
       ...part('cpus', read('cpus', parseCount, '--cpus')),
       ...part('firmware', text('firmware')),
@@ -98,6 +99,7 @@ program
   .option('--cdrom <iso...>', 'images of CD-ROMs')
   .option('--rng <seed>', 'a virtio entropy device, whose bytes follow from the seed')
   .option('--virtio-console <where>', 'a virtio console, its output to stdio, none or file:PATH')
+  .option('--usb <devices>', 'a USB host controller with tablet, keyboard or both: tablet,keyboard')
   .option('--memory <size>', 'RAM, 16M to 3G', '512M')
   .option('--cpus <n>', 'virtual processors', '1')
   .option('--firmware <file>', 'UEFI firmware, run from the reset vector')

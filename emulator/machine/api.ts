@@ -25,6 +25,9 @@ export interface DiskConfig {
   readonly serial?: string;
 }
 
+export const USB_DEVICES = ['tablet', 'keyboard'] as const;
+export type UsbDeviceName = (typeof USB_DEVICES)[number];
+
 /** The configuration: launch.json, the command line and a snapshot's topology are spellings of it. */
 export interface MachineConfig {
   /** Linux bzImage, ELF (multiboot 1 or 2, PVH) or flat binary: a path. */
@@ -55,6 +58,8 @@ export interface MachineConfig {
   readonly rngSeed?: number;
   /** A virtio console; what it sends are `serial` events of `VIRTIO_CONSOLE`. */
   readonly virtioConsole?: boolean;
+  /** Input devices on a USB host controller. */
+  readonly usb?: readonly UsbDeviceName[];
   /** Bytes, 16 MiB to 3 GiB. */
   readonly memory: number;
   readonly cpus: number;

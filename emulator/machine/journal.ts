@@ -4,7 +4,16 @@ import type { Position } from './api';
 export type Input =
   | { readonly kind: 'serial'; readonly port: number; readonly bytes: Uint8Array }
   | { readonly kind: 'key'; readonly code: string; readonly down: boolean }
-  | { readonly kind: 'pointer'; readonly dx: number; readonly dy: number; readonly wheel: number; readonly buttons: number }
+  | {
+      readonly kind: 'pointer';
+      readonly dx: number;
+      readonly dy: number;
+      readonly wheel: number;
+      readonly buttons: number;
+      /** Where it is on the screen, from 0 to 32767, for what knows places. */
+      readonly x?: number;
+      readonly y?: number;
+    }
   | { readonly kind: 'reset' }
   | { readonly kind: 'vcpu'; readonly vcpu: number; readonly path: readonly string[]; readonly value: bigint }
   | { readonly kind: 'device'; readonly path: readonly string[]; readonly value: bigint }

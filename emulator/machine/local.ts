@@ -15,12 +15,14 @@ import { MemoryAccess } from './memory';
 import { Output } from './output';
 import { Leash, Slices, type Pace } from './pace';
 import { RunLoop, type Halt } from './runloop';
-import { readFrame } from './screen';
+import { readFrame, screenSize } from './screen';
 import { StateHash } from './state';
 import { Stepping } from './stepping';
 import { Triggers } from './triggers';
 import { VariableStore } from './varstore';
 
+/** The largest coordinate that a tablet tells. */
+const TABLET_RANGE = 0x7fff;
 /** Longest read or write of memory in one message. */
 const MEMORY_MESSAGE = 64 << 20;
 
@@ -390,7 +392,14 @@ export class LocalGuest implements Guest {
   pointer(x: number, y: number, buttons: number, wheel: number): Promise<void> {
     const { x: oldX, y: oldY } = this.pointerAt ?? { x, y };
     this.pointerAt = { x, y };
-    return this.input({ kind: 'pointer', dx: x - oldX, dy: y - oldY, wheel, buttons });
+    return this.input({ kind: 'pointer', dx: x - oldX, dy: y - oldY, wheel, buttons, ...this.place(x, y) });
+  }
+  /** Where on the screen that is, for a tablet. */
+  private place(x: number, y: number): { readonly x: number; readonly y: number } | undefined {
+    const { board } = this.machine;
+    const size = board.usb?.pointer && screenSize(board);
+    const scaled = (at: number, length: number): number => Math.round((Math.max(0, Math.min(at, length - 1)) / Math.max(length - 1, 1)) * TABLET_RANGE);
+    return size && { x: scaled(x, size.width), y: scaled(y, size.height) };
   }
 
   save(path: string, options?: SaveOptions): Promise<void> {

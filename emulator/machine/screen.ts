@@ -1,6 +1,11 @@
 import type { Frame } from './api';
 import type { Board } from './wiring';
 
+/** Width and height of what is shown. */
+export function screenSize(board: Board): { readonly width: number; readonly height: number } | undefined {
+  return board.fbuf?.mode() ?? board.vga?.mode() ?? board.ramfb?.mode() ?? board.vga?.picture();
+}
+
 /** The picture of the display device, as it is now; undefined where there is none. */
 export function readFrame(board: Board): Frame | undefined {
   const picture = board.picture();

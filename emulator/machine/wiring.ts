@@ -29,6 +29,7 @@ import type { MachineBus } from './bus';
 import { chipsetParts, movedTopology, ShadowWrites, type ChipsetParts } from './chipset';
 import { firmwareData } from './firmware';
 import { BACKING, LOW_BIOS_END, type Platform } from './platform';
+import { usbOf, type Usb } from './usb';
 import { virtioChips } from './virtio';
 
 /** COM1 and COM2. */
@@ -85,6 +86,7 @@ export class Board {
   readonly flash: readonly Flash[];
   readonly hpet: Hpet;
   readonly virtioConsole: VirtioConsole | undefined;
+  readonly usb: Usb | undefined;
   private readonly lpc: Lpc;
   private readonly host: PciHost;
   private readonly chipset: ChipsetParts;
@@ -216,8 +218,11 @@ export class Board {
     this.host.add(chipset.lpcSlot, 0, this.lpc.pci, this.lpc.name);
     if (chipset.pmFunction) this.host.add(chipset.lpcSlot, chipset.pmFunction.fn, chipset.pmFunction.pci, chipset.pm!.name);
 
+    const msi = (address: number, data: number): void => void apicBus.msi(address, data);
+    this.usb = usbOf(config, context, msi);
+    if (this.usb) this.host.add(this.usb.chip.slot, 0, this.usb.chip.chip.pci, this.usb.chip.chip.name);
     const virtio = virtioChips(config, images.disks ?? [], context, {
-      msi: (address, data) => void apicBus.msi(address, data),
+      msi,
       transmit: (byte) => around.transmit(VIRTIO_CONSOLE, byte),
     });
     for (const { slot, chip } of virtio) this.host.add(slot, 0, chip.pci, chip.name);
@@ -226,7 +231,7 @@ export class Board {
     const all: (Device | undefined)[] = [
       ...this.lapics, ioApic, pic, pit, rtc, this.hpet, pmTimer, acpi, ...this.serial, debugConsole, this.keyboard, this.mouse, ps2,
       portA, post, exit, resetControl, this.host, hostBridge, this.lpc, this.fbuf, this.vga, this.ramfb, chipset.pm, firmwareLog, fwCfg, ...this.flash,
-      ...virtio.map(({ chip }) => chip),
+      ...(this.usb?.devices ?? []), ...virtio.map(({ chip }) => chip),
     ]; // prettier-ignore
     this.devices = all.filter((device) => device !== undefined);
     this.timed = this.devices.filter((device) => device.deadline !== undefined);

@@ -1,5 +1,5 @@
 /** The configuration and the images: with them, a restore needs nothing but the file. */
-import type { DiskConfig, MachineConfig } from '../machine/api';
+import { USB_DEVICES, type DiskConfig, type MachineConfig } from '../machine/api';
 import type { Images } from '../machine/history';
 import { readBlob, type BlobIndex, type BlobWriter } from './blobs';
 import { asBool, asBytes, asInteger, asList, asMap, asText, fieldsOf, only, type Fields, type Value } from './cbor';
@@ -63,6 +63,7 @@ const READERS: Readers = {
   disks: asDisks,
   rngSeed: asInteger,
   virtioConsole: asBool,
+  usb: (value, what) => asList(value, what).map((item) => asWord(...USB_DEVICES)(item, what)),
   memory: (value, what) => asInteger(value, what, 1, 3 * 2 ** 30),
   cpus: (value, what) => asInteger(value, what, 1, 255),
   startTime: asInteger,

@@ -14,7 +14,15 @@ function inputToFields(input: Input): Fields {
     case 'key':
       return fieldsOf({ kind, code: input.code, down: input.down });
     case 'pointer':
-      return fieldsOf({ kind, dx: input.dx, dy: input.dy, wheel: input.wheel, buttons: input.buttons });
+      return fieldsOf({
+        kind,
+        dx: input.dx,
+        dy: input.dy,
+        wheel: input.wheel,
+        buttons: input.buttons,
+        ...(input.x !== undefined && { x: input.x }),
+        ...(input.y !== undefined && { y: input.y }),
+      });
     case 'reset':
       return fieldsOf({ kind });
     case 'vcpu':
@@ -41,13 +49,15 @@ function fieldsToInput(fields: Fields, vcpus: number): Input {
       has('code', 'down');
       return { kind, code: asText(get('code'), what), down: asBool(get('down'), what) };
     case 'pointer':
-      has('dx', 'dy', 'wheel', 'buttons');
+      has('dx', 'dy', 'wheel', 'buttons', 'x', 'y');
       return {
         kind,
         dx: asNumber(get('dx'), what),
         dy: asNumber(get('dy'), what),
         wheel: asNumber(get('wheel'), what),
         buttons: asInteger(get('buttons'), what, 0, 0xffff),
+        ...(get('x') !== undefined && { x: asInteger(get('x'), what, 0, 0x7fff) }),
+        ...(get('y') !== undefined && { y: asInteger(get('y'), what, 0, 0x7fff) }),
       };
     case 'reset':
       has();
