@@ -124,6 +124,8 @@ export interface Engine {
   /** Pages (backing page numbers) written since the last `clearDirty`. */
   dirtyPages(): Uint32Array;
   clearDirty(): void;
+  /** `listener` is called before a page (backing page number) changes for the first time since `clearDirty`. */
+  onFirstWrite(listener: (page: number) => void): void;
   /** Call after anything behind the engine's back changed memory or vCPU state (restore). */
   flush(): void;
   /** The same, where only these pages (backing page numbers) have changed: code of others stays decoded. */

@@ -73,6 +73,7 @@ export class WasmEngine implements Engine {
   /** A software interrupt or system call took TF away: no single-step trap after it. */
   private trapSwallowed = false;
   private failure: EmulatorError | undefined;
+  private firstWrite: (page: number) => void = () => undefined;
 
   private constructor(
     private readonly options: EngineOptions,
@@ -126,6 +127,7 @@ export class WasmEngine implements Engine {
       },
       marked: (linear) => (engine.marked(BigInt.asUintN(64, linear)) ? 1 : 0),
       dropBlocks: () => engine.dropBlocks(),
+      firstWrite: (page) => engine.firstWrite(page >>> 0),
       instruction: (index, record) => engine.instruction(index, record >>> 0),
       timestamp: () => host.timestamp(),
       interruptible: () => {
@@ -675,6 +677,10 @@ export class WasmEngine implements Engine {
   }
   clearDirty(): void {
     this.store.clearDirty(this.helpers);
+  }
+  onFirstWrite(listener: (page: number) => void): void {
+    this.firstWrite = listener;
+    this.view.setUint32(layout.FIRST_WRITES, 1, true);
   }
   flush(): void {
     this.refresh([]);

@@ -34,6 +34,8 @@ export interface EngineImports {
   /** Whether execution is to stop before the instruction there. */
   marked(linear: bigint): number;
   dropBlocks(): void;
+  /** A page is about to be written first. */
+  firstWrite(page: number): void;
   instruction(index: number, record: number): number;
   timestamp(): number;
   interruptible(): void;

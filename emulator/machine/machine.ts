@@ -140,9 +140,8 @@ export class Machine {
   }
 
   private clear(): void {
-    const memory = new Uint8Array(this.engine.memory.buffer);
     const pages = this.pages.all().filter(isMemoryPage);
-    for (const page of pages) memory.fill(0, page * PAGE, (page + 1) * PAGE);
+    for (const page of pages) this.pages.put(page, null);
     this.pages.mark(pages);
   }
 

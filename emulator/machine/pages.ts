@@ -58,6 +58,7 @@ export class WrittenPages {
   private readonly everything = new PageSet();
   private readonly memory: Uint8Array;
   private readonly words: Int32Array;
+  private beforeWrite: (page: number) => void = () => undefined;
 
   constructor(
     private readonly engine: Engine,
@@ -82,6 +83,12 @@ export class WrittenPages {
     };
   }
 
+  /** `listener` is called before a page of memory changes for the first time since it was taken by anybody. */
+  onFirstWrite(listener: (page: number) => void): void {
+    this.beforeWrite = listener;
+    this.engine.onFirstWrite(listener);
+  }
+
   /** Every page that was ever written. */
   all(): readonly number[] {
     this.harvest();
@@ -99,8 +106,10 @@ export class WrittenPages {
   put(page: number, kept: Uint8Array | null): void {
     if (!isMemoryPage(page)) {
       const { disk, page: own } = diskOfPage(page);
-      this.overlays[disk]?.put(own, kept);
-    } else if (kept) this.memory.set(kept, page * PAGE);
+      return void this.overlays[disk]?.put(own, kept);
+    }
+    this.beforeWrite(page);
+    if (kept) this.memory.set(kept, page * PAGE);
     else this.memory.fill(0, page * PAGE, (page + 1) * PAGE);
   }
 

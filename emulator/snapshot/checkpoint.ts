@@ -3,7 +3,7 @@ import type { MachineState } from '../machine/state';
 
 export const PAGE = 4096;
 
-/** Contents by the engine's page numbers; null: all zeros. */
+/** Contents by the engine's page numbers; null: all zeros. Those that have not changed since are memory's own. */
 export type Pages = Map<number, Uint8Array | null>;
 
 /** A state of the machine, with the pages that have changed since the checkpoint before it. */
@@ -30,8 +30,12 @@ export const describe = (checkpoint: Checkpoint): CheckpointInfo => ({
   kept: checkpoint.kept,
 });
 
+/** Whether contents are the machine's memory itself, not a copy. */
+export const isLive = (bytes: Uint8Array): boolean => bytes.buffer instanceof SharedArrayBuffer;
+
+/** Of its copies. */
 export function bytesOf({ pages }: Checkpoint): number {
   let count = 0;
-  for (const page of pages.values()) if (page) count++;
+  for (const page of pages.values()) if (page && !isLive(page)) count++;
   return count * PAGE;
 }

@@ -129,9 +129,8 @@ export const pagesOf = (mask: number): readonly number[] => Array.from({ length:
 
 /** Puts memory back. Gives the engine's pages that were written. */
 export function applyMemory(machine: Machine, regions: readonly RegionEntry[], groups: ReadonlyMap<string, Uint8Array>): Set<number> {
-  const memory = new Uint8Array(machine.engine.memory.buffer);
   const written = new Set(machine.pages.all().filter(isMemoryPage));
-  for (const page of written) memory.fill(0, page * PAGE, (page + 1) * PAGE);
+  for (const page of written) machine.pages.put(page, null);
   const places = new Map(regionsOf(machine).map((region) => [region.name, region]));
   for (const { name, groups: list } of regions) {
     const { first } = places.get(name)!;
@@ -139,7 +138,7 @@ export function applyMemory(machine: Machine, regions: readonly RegionEntry[], g
       const bytes = groups.get(hex(hash))!;
       pagesOf(mask).forEach((page, number) => {
         const at = first + index * GROUP + page;
-        memory.set(bytes.subarray(number * PAGE, (number + 1) * PAGE), at * PAGE);
+        machine.pages.put(at, bytes.subarray(number * PAGE, (number + 1) * PAGE));
         written.add(at);
       });
     }

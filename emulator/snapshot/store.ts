@@ -1,7 +1,7 @@
 import { internalError } from '../errors';
 import type { Position } from '../machine/api';
 import type { Fork } from './branch';
-import { positionOf, type Checkpoint, type Pages } from './checkpoint';
+import { isLive, positionOf, type Checkpoint, type Pages } from './checkpoint';
 import { Slabs } from './slabs';
 
 /** Most checkpoints that are kept only for stepping back nearby. */
@@ -16,6 +16,8 @@ export class CheckpointStore {
   readonly slabs = new Slabs();
   /** Contents that are kept, and by how many checkpoints: branches share what they have in common. */
   private readonly holders = new Map<Uint8Array, number>();
+  /** Where contents are memory's own, by page: they are copied when the page is about to change. */
+  private readonly live = new Map<number, Pages>();
 
   constructor(
     private readonly budget: number,
@@ -66,27 +68,55 @@ export class CheckpointStore {
     return this.list.filter(({ state }) => state.position > position || state.journal > journal);
   }
 
+  /** A page of memory is about to change: what is memory's own becomes a copy. */
+  settle(page: number): void {
+    const pages = this.live.get(page);
+    const bytes = pages?.get(page);
+    if (!pages || !bytes) return;
+    const copy = this.slabs.copy(bytes);
+    pages.set(page, copy);
+    this.live.delete(page);
+    this.keep(copy);
+  }
+
   hold(pages: Pages): void {
-    for (const bytes of pages.values()) {
+    for (const [page, bytes] of pages) {
       if (!bytes) continue;
-      const count = this.holders.get(bytes) ?? 0;
-      this.holders.set(bytes, count + 1);
-      if (count === 0) this.slabs.hold(bytes);
+      if (isLive(bytes)) {
+        if (this.live.get(page) !== pages) this.settle(page);
+        this.live.set(page, pages);
+      } else this.keep(bytes);
     }
   }
+  private keep(bytes: Uint8Array): void {
+    const count = this.holders.get(bytes) ?? 0;
+    this.holders.set(bytes, count + 1);
+    if (count === 0) this.slabs.hold(bytes);
+  }
   free(pages: Pages): void {
-    for (const bytes of pages.values()) {
+    for (const [page, bytes] of pages) {
       if (!bytes) continue;
-      const rest = (this.holders.get(bytes) ?? 0) - 1;
-      if (rest > 0) this.holders.set(bytes, rest);
-      else if (this.holders.delete(bytes)) this.slabs.free(bytes);
+      if (isLive(bytes)) {
+        if (this.live.get(page) === pages) this.live.delete(page);
+        continue;
+      }
+      this.letGo(bytes);
     }
+  }
+  private letGo(bytes: Uint8Array): void {
+    const rest = (this.holders.get(bytes) ?? 0) - 1;
+    if (rest > 0) this.holders.set(bytes, rest);
+    else if (this.holders.delete(bytes)) this.slabs.free(bytes);
   }
 
   /** All pages at a checkpoint, whatever becomes of those before it. */
   whole(at: Checkpoint): Pages {
     const pages: Pages = new Map();
-    for (const checkpoint of this.list.slice(0, this.list.indexOf(at) + 1)) for (const [page, bytes] of checkpoint.pages) pages.set(page, bytes);
+    for (const checkpoint of this.list.slice(0, this.list.indexOf(at) + 1))
+      for (const page of checkpoint.pages.keys()) {
+        if (this.live.get(page) === checkpoint.pages) this.settle(page);
+        pages.set(page, checkpoint.pages.get(page)!);
+      }
     return pages;
   }
 
@@ -145,23 +175,28 @@ export class CheckpointStore {
     const index = this.list.indexOf(checkpoint);
     const successor = this.list[index + 1];
     if (!successor) throw internalError('last-checkpoint', 'the newest checkpoint can not be dropped');
-    const moved: Pages = new Map([...checkpoint.pages].filter(([page]) => !successor.pages.has(page)));
-    this.hold(moved);
-    for (const [page, bytes] of moved) successor.pages.set(page, bytes);
+    const moved: number[] = [];
+    for (const [page, bytes] of checkpoint.pages) {
+      if (successor.pages.has(page)) continue;
+      successor.pages.set(page, bytes);
+      checkpoint.pages.delete(page);
+      if (this.live.get(page) === checkpoint.pages) this.live.set(page, successor.pages);
+      moved.push(page);
+    }
     this.free(checkpoint.pages);
     this.list.splice(index, 1);
-    this.compact(successor.pages, moved.keys());
+    this.compact(successor.pages, moved);
   }
 
   /** What was moved may be all that its slabs are held for. */
   private compact(pages: Pages, moved: Iterable<number>): void {
     for (const page of moved) {
       const bytes = pages.get(page);
-      const copy = bytes && this.slabs.compacted(bytes);
+      const copy = bytes && !isLive(bytes) ? this.slabs.compacted(bytes) : bytes;
       if (!copy || copy === bytes) continue;
       pages.set(page, copy);
-      this.hold(new Map([[page, copy]]));
-      this.free(new Map([[page, bytes]]));
+      this.keep(copy);
+      this.letGo(bytes!);
     }
   }
 }

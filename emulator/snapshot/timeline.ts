@@ -1,7 +1,6 @@
 import { userError } from '../errors';
 import type { CheckpointInfo, Position } from '../machine/api';
 import type { Halt, History, HistoryContext, Hit, PageReader } from '../machine/history';
-import { isMemoryPage } from '../machine/pages';
 import { capture, restore } from '../machine/state';
 import { Branches } from './branch';
 import { describe, positionOf, type Checkpoint, type Pages } from './checkpoint';
@@ -43,6 +42,7 @@ export class Timeline implements History {
     const { machine } = context;
     this.store = new CheckpointStore(budget, () => this.branches.release(this.store));
     this.reader = machine.pages.reader();
+    machine.pages.onFirstWrite((page) => this.store.settle(page));
     this.last = machine.position;
     this.take({});
   }
@@ -88,12 +88,8 @@ export class Timeline implements History {
   private take({ name, kept = false, passing = false }: { name?: string; kept?: boolean; passing?: boolean }): Checkpoint {
     const { machine } = this.context;
     this.note();
-    const { slabs } = this.store;
     const pages: Pages = new Map();
-    for (const page of this.changed) {
-      const bytes = machine.pages.contents(page);
-      pages.set(page, bytes && isMemoryPage(page) ? slabs.copy(bytes) : bytes);
-    }
+    for (const page of this.changed) pages.set(page, machine.pages.contents(page));
     const checkpoint: Checkpoint = {
       id: this.nextId++,
       state: capture(machine),

@@ -135,6 +135,7 @@ export const QUIET = 0xca0; // u32: the host has said that no interrupt is pendi
 export const RECORDS_NEXT = 0xca4; // u32: where the next decoded block goes
 export const HEAT_AT_FIRST = 0xca8; // i32: BLOCK_HEAT of a new block
 export const BREAK_MARKS = 0xcac; // u32: how many addresses there are to stop at
+export const FIRST_WRITES = 0xcb0; // u32: the host wants to know of pages that are about to be written first
 
 // ── Structures ─────────────────────────────────────────────────────────────────────────────
 export const HELPER_DATA = 0x10000; // static data of the AssemblyScript helpers

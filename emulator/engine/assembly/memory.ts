@@ -3,9 +3,9 @@
 import {
   BLOCK_COUNT, BLOCK_LINK, BLOCK_MODE, BLOCK_OFFSET, CODE_HEAD, CODE_MASK, PAGE_REGION, REC_LINK_NEXT, REC_LINK_TAKEN, REC_OFFSET, REC_SIZE,
   RECORD_SIZE, SIZE_LINKS, CPL, CR4, EXIT_REASON, LEAVE_RETRY, MODE_64, MODE_FLAT,
-  DECODE_MODE, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, SCRATCH, SINGLE, WATCHES,
+  DECODE_MODE, PAGE_CODE, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, SCRATCH, SINGLE, WATCHES,
 } from '../../x86/layout';
-import { alignmentChecked, canonical, DEVICE, devicePhysical, FAULTED, flush, nextGeneration, nonCanonical, physicalOf, raise, translate, USER, WRITE } from './paging';
+import { alignmentChecked, canonical, DEVICE, devicePhysical, FAULTED, flush, markDirty, nextGeneration, nonCanonical, physicalOf, raise, translate, USER, WRITE } from './paging';
 import { unhash } from './blocks';
 import { watched } from './watch';
 
@@ -176,7 +176,7 @@ export function prepareWrite(host: u32, size: i32, from: u32): void {
   const flags = load<u8>(at);
   if (flags & PAGE_CODE && touchesCode(host, size)) dropRange(host, size);
   if (flags & PAGE_TABLE && touchesTable(host, size, from)) flush();
-  store<u8>(at, load<u8>(at) | PAGE_DIRTY);
+  markDirty(host >> 12);
 }
 
 @external("host", "dropRegions")

@@ -4,7 +4,7 @@
 // PAGE_TABLE, and a write that changes a used entry drops all translations (see memory.ts).
 import {
   A20_MASK, CPL, CR0, CR3, CR4, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR,
-  CODE_MASK, CONTEXT, DECODE_MODE, GENERATION, LEAVE_FAULT, PAGE_CACHED, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_MMIO,
+  CODE_MASK, CONTEXT, DECODE_MODE, FIRST_WRITES, GENERATION, LEAVE_FAULT, PAGE_CACHED, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_MMIO,
   PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PHYSICAL_WIDTH, PT_COUNT, PT_LIST, RAM, RAM_SIZE, REGIONS, REGION_COUNT,
   REGION_SIZE, STAT_FLUSHES, STAT_TLB_MISSES, TLB, TLB_ADDEND, TLB_CHECKED, TLB_ENTRIES, TLB_ENTRY, TLB_FETCH, TLB_FILLS,
   TLB_FILL_LIST, TLB_READ, TLB_SET, TLB_SET_SIZE, TLB_WRITE, WATCHES,
@@ -108,11 +108,23 @@ export function dropWriteEntries(page: u32): void {
   store<u8>(flags, load<u8>(flags) & ~PAGE_CACHED);
 }
 
+@external("host", "firstWrite")
+declare function hostFirstWrite(page: u32): void;
+
+/** Call before a byte of the page changes. */
+@inline
+export function markDirty(page: u32): void {
+  const at = PAGE_FLAGS + page;
+  const flags = load<u8>(at);
+  if (flags & PAGE_DIRTY) return;
+  if (load<u32>(FIRST_WRITES)) hostFirstWrite(page);
+  store<u8>(at, flags | PAGE_DIRTY);
+}
+
 /** Sets bits of a page-table entry as the processor does (accessed, dirty). */
 function touch(host: u32, bits: u64): void {
+  markDirty(host >> 12);
   store<u8>(host, load<u8>(host) | (bits as u8));
-  const flags = PAGE_FLAGS + (host >> 12);
-  store<u8>(flags, load<u8>(flags) | PAGE_DIRTY);
 }
 
 // Entries of the current walk, so that A and D are set only once the access is known to be allowed.
@@ -320,6 +332,7 @@ export function translate(linear: u64, access: i32): u32 {
     const plain = walkedWritable && walkedDirty && !watched && !(flags & (PAGE_CODE | PAGE_TABLE | PAGE_ROM));
     if (plain && (flags & PAGE_DIRTY || access & WRITE)) {
       store<i64>(entry + TLB_WRITE, page);
+      markDirty(host >> 12);
       store<u8>(flagsAt, flags | PAGE_CACHED | PAGE_DIRTY);
     }
   }

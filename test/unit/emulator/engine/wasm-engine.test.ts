@@ -90,6 +90,26 @@ describe('WasmEngine', () => {
     }
   });
 
+  it('tells of every page before it changes for the first time', async () => {
+    const engine = await bareEngine(loop);
+    const host = (address: number): number => (layout.RAM + address) >>> 12;
+    const told: number[] = [];
+    engine.clearDirty();
+    engine.onFirstWrite((page) => told.push(page));
+    engine.vcpu.setGpr(7, BigInt(DATA));
+    engine.run(4000);
+    assert.deepEqual([...told].sort(), [...engine.dirtyPages()].sort());
+    assert.ok(told.includes(host(DATA)));
+    const before = told.length;
+    engine.run(4000);
+    engine.physicalWrite(DATA + 1, Uint8Array.of(1));
+    assert.equal(told.length, before, 'they are known to change');
+    engine.clearDirty();
+    engine.physicalWrite(DATA + 1, Uint8Array.of(2));
+    engine.physicalWrite(DATA + 0x5fff, Uint8Array.of(1, 2));
+    assert.deepEqual(told.slice(before), [host(DATA), host(DATA + 0x5000), host(DATA + 0x6000)]);
+  });
+
   it('decodes again what was undefined because of its bytes in the next page', async () => {
     const engine = await bareEngine('90');
     engine.physicalWrite(CODE + 0xfff, Buffer.from('0f04ebfe', 'hex')); // 0F 04 is nothing

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Branches } from '../../../../emulator/snapshot/branch';
-import { PAGE, type Checkpoint } from '../../../../emulator/snapshot/checkpoint';
+import { bytesOf, PAGE, type Checkpoint } from '../../../../emulator/snapshot/checkpoint';
 import { CheckpointStore } from '../../../../emulator/snapshot/store';
 
 const page = (value: number): Uint8Array => new Uint8Array(PAGE).fill(value);
@@ -33,6 +33,54 @@ describe('checkpoint store', () => {
     assert.deepEqual([...store.between(c, a)].sort(), [1, 2]);
     assert.deepEqual([...store.between(b, c)], [2]);
     assert.equal(store.bytes, 3 * PAGE);
+  });
+
+  it('copies memory only where it changes after a checkpoint', () => {
+    const memory = new Uint8Array(new SharedArrayBuffer(4 * PAGE));
+    const at = (number: number): Uint8Array => memory.subarray(number * PAGE, (number + 1) * PAGE);
+    const store = new CheckpointStore(1 << 20);
+    const write = (number: number, value: number): void => {
+      store.settle(number);
+      at(number).fill(value);
+    };
+    for (const number of [0, 1, 2]) write(number, 10 + number);
+    const a = checkpoint(0, { 0: at(0), 1: at(1), 2: at(2) });
+    store.add(a, undefined);
+    assert.deepEqual([store.bytes, bytesOf(a)], [0, 0], 'nothing is copied yet');
+    write(1, 21);
+    const b = checkpoint(10, { 1: at(1) });
+    store.add(b, a);
+    write(1, 31);
+    write(2, 32);
+    const c = checkpoint(20, { 1: at(1), 2: at(2) });
+    store.add(c, b);
+    const seen = [a, b, c].map((each) => [0, 1, 2].map((number) => store.version(number, each)![0]));
+    assert.deepEqual(seen, [[10, 11, 12], [10, 21, 12], [10, 31, 32]]); // prettier-ignore
+    assert.equal(bytesOf(a) + bytesOf(b) + bytesOf(c), 3 * PAGE);
+    const whole = store.whole(c);
+    write(0, 40);
+    write(2, 42);
+    assert.deepEqual([...whole.values()].map((bytes) => bytes![0]), [10, 31, 32]); // prettier-ignore
+  });
+
+  it('thins checkpoints whose pages are memory itself', () => {
+    const memory = new Uint8Array(new SharedArrayBuffer(8 * PAGE));
+    const at = (number: number): Uint8Array => memory.subarray(number * PAGE, (number + 1) * PAGE);
+    const budget = 33 * PAGE; // a slab
+    const store = new CheckpointStore(budget);
+    const truth = new Map<number, number[]>();
+    const now = Array.from({ length: 8 }, () => 0);
+    for (let i = 0; i < 100; i++) {
+      const changed = [i % 8, (i * 3) % 7];
+      for (const number of changed) {
+        store.settle(number);
+        at(number).fill((now[number] = i + 1));
+      }
+      truth.set(i, [...now]);
+      store.add(checkpoint(i, Object.fromEntries(changed.map((number) => [number, at(number)]))), store.all.at(-1));
+    }
+    assert.ok(store.all.length < 60, `${store.all.length} are left`);
+    for (const each of store.all) assert.deepEqual(now.map((_, number) => store.version(number, each)?.[0] ?? 0), truth.get(each.state.position)); // prettier-ignore
   });
 
   it('finds the checkpoint at or before a position', () => {
