@@ -18,6 +18,8 @@ export interface UsbDevice {
   readonly speed: 1 | 2 | 3 | 4;
   /** It may wake a port that is suspended. */
   readonly wakes: boolean;
+  /** The guest's driver asks for its data. */
+  readonly driven: boolean;
   /** Reset on the bus, or power gone. */
   restart(): void;
   /** A whole control transfer; data for the host comes back, empty where there is none. */
@@ -25,6 +27,8 @@ export interface UsbDevice {
   /** Whether an IN token at this endpoint would be answered otherwise than with NAK. */
   ready(endpoint: number): boolean;
   take(endpoint: number): Uint8Array | NoData;
+  /** The host has stopped asking this endpoint. */
+  left(endpoint: number): void;
   /** The host controller hears through this when there may be something at an endpoint. */
   onData(listener: () => void): void;
 }
@@ -57,7 +61,7 @@ export const usbFields = fields({
   configuration: u8('Configuration; 0 while there is none'),
   wakeup: bool('May wake the host'),
   halted: bool('Interrupt endpoint is halted'),
-  polled: bool('The host has asked the interrupt endpoint since it was configured'),
+  polled: bool('The host asks the interrupt endpoint'),
 });
 export type UsbState = StateOf<typeof usbFields>;
 

@@ -75,7 +75,6 @@ export class HidInterface implements UsbDevice {
     return this.options.state().wakeup;
   }
 
-  /** The guest's driver asks for reports. */
   get driven(): boolean {
     const { configuration, polled } = this.options.state();
     return configuration !== 0 && polled;
@@ -166,6 +165,10 @@ export class HidInterface implements UsbDevice {
     if (!changed && !state.repeat) return 'nak';
     this.startIdle();
     return changed ?? this.options.report();
+  }
+
+  left(endpoint: number): void {
+    if (endpoint === HID_ENDPOINT) this.options.state().polled = false;
   }
 
   deadline(): Nanoseconds {

@@ -53,6 +53,7 @@ export class Xhci implements Device<typeof xhciTable>, MmioHandler {
   readonly table = xhciTable;
   readonly state = initial(xhciTable);
   readonly pci: PciFunction;
+  private readonly devices: XhciOptions['devices'];
   private readonly msix: MsixCapability;
   private readonly dma: XhciDma;
   private readonly events: XhciEvents;
@@ -67,6 +68,7 @@ export class Xhci implements Device<typeof xhciTable>, MmioHandler {
   ) {
     const { name = 'xhci', devices, reachable, msi: send } = options;
     this.name = name;
+    this.devices = devices;
     const state = (): Xhci['state'] => this.state;
     const now = (): Nanoseconds => context.now();
     const msi = new MsiCapability(INTERRUPTERS, () => this.state.msi, send);
@@ -156,9 +158,10 @@ export class Xhci implements Device<typeof xhciTable>, MmioHandler {
     return (this.state.usbcmd & USBCMD.RS) !== 0 && this.pci.busMaster;
   }
 
-  /** The guest reads reports of the device at a port. */
+  /** The guest's driver asks the device at a port for its data, or has put it to sleep until it wakes it. */
   drives(port: number): boolean {
-    return this.running && this.hub.reached(port) !== undefined;
+    const device = this.running ? this.hub.reached(port) : undefined;
+    return device === 'suspended' ? this.devices[port]?.wakes === true : device?.driven === true;
   }
 
   /** Nothing that the guest has in its memory goes beyond the controller. */

@@ -6,6 +6,7 @@ import {
   ENDPOINTS,
   ENDPOINT_STATE,
   ENDPOINT_TYPE,
+  endpointAddress,
   endpointContext,
   OutputContext,
   SLOT_STATE,
@@ -142,6 +143,7 @@ export class Commands {
       if (!(which & (1 << index))) continue;
       output.setEndpointState(index, ENDPOINT_STATE.DISABLED);
       this.options.transfers.silence(slot, index);
+      this.leave(slot, index);
     }
   }
 
@@ -218,7 +220,13 @@ export class Commands {
     this.options.transfers.stopped(number, index, position);
     output.setEndpointState(index, ENDPOINT_STATE.STOPPED);
     this.options.transfers.silence(slot, index);
+    this.leave(slot, index);
     return CODE.SUCCESS;
+  }
+
+  private leave(slot: SlotState, index: number): void {
+    const device = this.options.reached(slot.port);
+    if (device && device !== 'suspended') device.left(endpointAddress(index));
   }
 
   private setDequeue({ parameter, status }: Trb, output: OutputContext, index: number): number {

@@ -12,6 +12,9 @@ export const SLOT_STATE = { ENABLED: 0, DEFAULT: 1, ADDRESSED: 2, CONFIGURED: 3 
 export const ENDPOINT_STATE = { DISABLED: 0, RUNNING: 1, HALTED: 2, STOPPED: 3, ERROR: 4 } as const;
 export const ENDPOINT_TYPE = { NONE: 0, ISOCH_OUT: 1, INTERRUPT_OUT: 3, CONTROL: 4, ISOCH_IN: 5, INTERRUPT_IN: 7 } as const;
 
+/** An endpoint's address, by its device context index (4.5.1). */
+export const endpointAddress = (index: number): number => (index >> 1) | ((index & 1) << 7);
+
 /** Slot Context (6.2.2). */
 export interface SlotContext {
   readonly route: number;

@@ -1,7 +1,7 @@
 /** Transfers: what is on an endpoint's ring is carried to the device and back. xHCI 1.1, 4.10 and 4.11. */
 import type { Nanoseconds } from '../bus/device';
 import type { NoData, Setup, UsbDevice } from './usbdevice';
-import { DEFAULT_PIPE, ENDPOINTS, ENDPOINT_STATE, ENDPOINT_TYPE, OutputContext, type EndpointContext } from './xhcicontext';
+import { DEFAULT_PIPE, ENDPOINTS, ENDPOINT_STATE, ENDPOINT_TYPE, endpointAddress, OutputContext, type EndpointContext } from './xhcicontext';
 import type { XhciDma } from './xhcidma';
 import type { XhciEvents } from './xhcievents';
 import type { SlotState, XhciState } from './xhciregisters';
@@ -91,7 +91,7 @@ export class Transfers {
     for (const { slot, endpoint, context } of this.endpoints()) {
       if (!isInterrupt(context)) continue;
       const device = this.options.reached(slot.port);
-      const idle = slot.offered & (1 << endpoint) && (device === 'suspended' || (device && !device.ready(address(endpoint))));
+      const idle = slot.offered & (1 << endpoint) && (device === 'suspended' || (device && !device.ready(endpointAddress(endpoint))));
       if (!idle) due = Math.min(due, (Math.floor(now / context.period) + 1) * context.period);
     }
     return due;
@@ -164,7 +164,7 @@ export class Transfers {
     if (type === ENDPOINT_TYPE.CONTROL) return endpoint === DEFAULT_PIPE ? this.control(device, trbs) : fail(CODE.TRANSACTION);
     // No device has other endpoints that take data.
     if ((endpoint & 1) === 0) return fail(CODE.TRANSACTION);
-    const data = device.take(address(endpoint));
+    const data = device.take(endpointAddress(endpoint));
     if (typeof data === 'string') return data === 'nak' ? data : fail(REFUSED[data]);
     return this.deliver(trbs, data);
   }
@@ -258,8 +258,6 @@ const DATA_TYPES: readonly number[] = [TYPE.NORMAL, TYPE.EVENT_DATA, TYPE.NO_OP]
 const REFUSED: Readonly<Record<Exclude<NoData, 'nak'>, number>> = { stall: CODE.STALL, silent: CODE.TRANSACTION };
 
 const isInterrupt = ({ type }: EndpointContext): boolean => type === ENDPOINT_TYPE.INTERRUPT_IN || type === ENDPOINT_TYPE.INTERRUPT_OUT;
-/** An endpoint's address, by its device context index. */
-const address = (endpoint: number): number => (endpoint >> 1) | ((endpoint & 1) << 7);
 
 function immediate({ parameter }: Trb): Uint8Array {
   const bytes = new Uint8Array(8);

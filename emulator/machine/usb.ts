@@ -32,11 +32,11 @@ export class Usb {
 
   /** The tablet, if the guest's driver asks it. */
   get pointer(): UsbTablet | undefined {
-    return this.tablet?.usb.driven && this.host.drives(PORT.tablet) ? this.tablet : undefined;
+    return this.host.drives(PORT.tablet) ? this.tablet : undefined;
   }
   /** The keyboard, if the guest's driver asks it. */
   get keys(): UsbKeyboard | undefined {
-    return this.keyboard?.usb.driven && this.host.drives(PORT.keyboard) ? this.keyboard : undefined;
+    return this.host.drives(PORT.keyboard) ? this.keyboard : undefined;
   }
   /** Whether it drives it or not: a key that is down has to come up. */
   release(code: string): void {
