@@ -7,7 +7,8 @@ import { readLines } from './dwarf/line';
 import { SymbolIndex, type Symbol } from './index';
 import { LineTable, type Line } from './lines';
 import { SourcePaths } from './paths';
-import { isSystemMap, parseSystemMap } from './systemmap';
+import { isSystemMap } from '../../emulator/firmware/systemmap';
+import { parseSystemMap } from './systemmap';
 
 export interface SymbolModule {
   readonly id: number;

@@ -1,8 +1,4 @@
-/**
- * A Linux System.map, or the output of `nm`: lines of address, type letter and name. The letters are
- * nm's: t, T, w, W code; d, D, b, B, r, R, v, V data; a, A absolute values, which are no addresses.
- */
-import { userError } from '../../emulator/errors';
+import { readSystemMap } from '../../emulator/firmware/systemmap';
 import type { Symbol } from './index';
 
 const KIND: Readonly<Record<string, Symbol['kind']>> = {
@@ -15,33 +11,12 @@ const KIND: Readonly<Record<string, Symbol['kind']>> = {
   v: 'object',
 };
 
-/** Does this look like a System.map? */
-export const isSystemMap = (bytes: Uint8Array): boolean => /^[0-9a-f]{4,16} [a-zA-Z?-] \S/.test(Buffer.from(bytes.subarray(0, 64)).toString('latin1'));
-
-export function parseSystemMap(name: string, bytes: Uint8Array, offset: bigint): Symbol[] {
-  const symbols: Symbol[] = [];
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-  let line = 0;
-  for (let start = 0; start < text.length;) {
-    const newline = text.indexOf('\n', start);
-    const end = newline < 0 ? text.length : newline;
-    const row = text.slice(start, end);
-    start = end + 1;
-    line++;
-    if (row.trim() === '') continue;
-    const match = /^([0-9a-fA-F]{1,16}) ([a-zA-Z?-]) (\S+)/.exec(row);
-    if (!match) {
-      throw userError('system-map-format', `${name}: line ${line} is no "address type name" line: ${JSON.stringify(row.slice(0, 60))}`);
-    }
-    const letter = match[2]!.toLowerCase();
-    if (letter === 'a') continue;
-    symbols.push({
-      name: match[3]!,
-      address: BigInt.asUintN(64, BigInt(`0x${match[1]!}`) + offset),
-      size: 0n,
-      kind: KIND[letter] ?? 'other',
-      module: name,
-    });
-  }
-  return symbols;
-}
+/** The symbols of a System.map, loaded `offset` away from the addresses that it tells. */
+export const parseSystemMap = (name: string, bytes: Uint8Array, offset: bigint): Symbol[] =>
+  readSystemMap(name, bytes).map(({ address, letter, name: symbol }) => ({
+    name: symbol,
+    address: BigInt.asUintN(64, address + offset),
+    size: 0n,
+    kind: KIND[letter] ?? 'other',
+    module: name,
+  }));

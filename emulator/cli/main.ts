@@ -73,6 +73,7 @@ function toOptions(given: Given): RunOptions {
       read('stateHashEvery', (what, value) => parseCount(what, value, 1), '--state-hash-every'),
     ),
     ...part('report', text('report')),
+    ...(given['profile'] !== undefined && { profile: (given['symbols'] as string[] | undefined) ?? [] }),
     ...part('vnc', read('vnc', parseVnc, '--vnc')),
     ...part('suspend', text('suspend')),
     ...part('control', text('control')),
@@ -122,6 +123,8 @@ program
   .option('--state-hash-every <n>', 'record a hash of the whole state at every multiple of n instructions')
   .option('--vnc <address>', 'serve the display to VNC viewers: HOST:PORT, :DISPLAY, ws:HOST:PORT or unix:PATH; with ,password-file=FILE')
   .option('--report <file>', 'write what the run was, as JSON')
+  .option('--profile', 'print hot functions of the guest, tiers, TLB misses and exits at the end')
+  .option('--symbols <file...>', 'names for --profile: ELF files or System.maps')
   .option('--suspend <file>', 'write a snapshot at the end')
   .option('--control <name>', 'listen for guest ctl: a name, or the path of a socket')
   .option('--config <file>', 'a launch configuration as JSON; other options come before it')
@@ -141,6 +144,8 @@ program
   .option('--until-serial <text>', 'stop when the first serial line has sent this')
   .option('--state-hash-every <n>', 'record a hash of the whole state at every multiple of n instructions')
   .option('--report <file>', 'write what the run was, as JSON')
+  .option('--profile', 'print hot functions of the guest, tiers, TLB misses and exits at the end')
+  .option('--symbols <file...>', 'names for --profile: ELF files or System.maps')
   .option('--suspend <file>', 'write a snapshot at the end')
   .option('--control <name>', 'listen for guest ctl: a name, or the path of a socket')
   .action(async (file: string, given: Given) => {

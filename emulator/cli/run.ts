@@ -2,6 +2,7 @@ import { DEBUG_CONSOLE, VIRTIO_CONSOLE, type Guest, type MachineConfig, type Run
 import { createGuest } from '../machine/client';
 import type { VncAddress } from '../machine/vnc';
 import { ControlledRun, serveControl } from './control';
+import { formatProfile, SAMPLE_EVERY, SymbolTable } from './profile';
 import { checkWritable, Meter, writeReport } from './report';
 import { writeScreenshot } from './screenshot';
 import { connectInput, Progress, SerialSink, typed, unescape } from './terminal';
@@ -23,6 +24,8 @@ export interface RunOptions {
   readonly screenshot?: string;
   readonly stateHashEvery?: number;
   readonly report?: string;
+  /** Print where the guest has spent its instructions, with names from these files. */
+  readonly profile?: readonly string[];
   readonly vnc?: VncAddress;
   /** Name or path of a socket on which others may ask things of the guest. */
   readonly control?: string;
@@ -39,6 +42,7 @@ const PROMPTS = ['GUEST-USERLAND-READY', 'login: ', '/ # ', '~ # ', ':~# ', ':/#
 export async function runGuest(options: RunOptions): Promise<boolean> {
   if (options.report !== undefined) checkWritable('report', options.report);
   if (options.screenshot !== undefined) checkWritable('screenshot', options.screenshot);
+  const symbols = options.profile && SymbolTable.read(options.profile);
   const sink = new SerialSink(options.serial);
   const debugSink = options.debugConsole === undefined ? undefined : new SerialSink(options.debugConsole);
   const virtioSink = options.virtioConsole === undefined ? undefined : new SerialSink(options.virtioConsole);
@@ -89,6 +93,7 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
     const detail = report.description === undefined ? '' : `: ${report.description} (vCPU ${stop.vcpu} at ${report.rip})`;
     const speed = `${report.instructions} instructions, ${report.virtualSeconds.toFixed(3)} s virtual, ${report.hostWallSeconds.toFixed(2)} s, ${report.mips.toFixed(0)} MIPS`;
     process.stderr.write(`guest: ${stopReason}${detail} (${speed})\n`);
+    if (symbols) process.stderr.write(formatProfile(await guest.profile(), report.instructions, symbols));
     return wanted(options, stopReason);
   } finally {
     clearTimeout(timer);
@@ -117,6 +122,7 @@ async function stages(guest: Guest, options: RunOptions, outside: Outside, waits
   const limits: RunLimits = {
     ...(options.maxInstructions !== undefined && { position: options.maxInstructions }),
     ...(options.stateHashEvery !== undefined && { hashEvery: options.stateHashEvery }),
+    ...(options.profile && { sampleEvery: SAMPLE_EVERY }),
     unattended: !waits,
   };
   if (options.typeSerial !== undefined) {

@@ -1,4 +1,5 @@
 import type { Backing, Shadow } from '../bus/device';
+import type { EngineStatistics } from './statistics';
 
 /** Why `run` came back. Values are shared with the generated code. */
 export const enum Exit {
@@ -59,6 +60,8 @@ export interface EngineOptions {
   readonly host: EngineHost;
   /** Which code is compiled; 'auto' unless told otherwise. The guest can't tell. */
   readonly tier?: Tier;
+  /** Milliseconds of any clock, for statistics only. */
+  readonly clock?: () => number;
 }
 
 export interface BackingPlan {
@@ -114,6 +117,7 @@ export interface Engine {
   readonly lastWatch: WatchHit | undefined;
   /** For Exit.Unimplemented and Exit.Shutdown: what happened and where. */
   readonly error: Error | undefined;
+  readonly statistics: EngineStatistics;
 
   /** Device or debugger access to physical memory: marks pages dirty and drops code. */
   physicalRead(address: number, into: Uint8Array): void;

@@ -138,7 +138,7 @@ function buildLoop(
               });
               enterRegion(f, { rec, block, next, heat }, { lookup, interpreted, resumed, left }, handlers, regionType, prepare);
             });
-            chargeBlock(f, block);
+            chargeBlock(f, block, helpers);
             f.set(rec, i32.add(f.get(block), i32.const(layout.RECORD_SIZE)));
           });
           f.loop((dispatch) => {
@@ -306,17 +306,21 @@ function findBlock(f: FunctionBuilder, block: Local<'i32'>, next: Local<'i64'>, 
   });
 }
 
-/** Pays for the whole block, or stops before it. */
-function chargeBlock(f: FunctionBuilder, block: Local<'i32'>): void {
+/** Pays for the whole block, or for as much of it as the slice has left; stops before it where that is nothing. */
+function chargeBlock(f: FunctionBuilder, block: Local<'i32'>, helpers: Helpers): void {
   f.scope(() => {
-    const count = f.let(i32.load(f.get(block), layout.BLOCK_COUNT));
-    const left = f.let(i32.sub(window32(layout.BUDGET), count));
-    f.if(i32.ltS(left, i32.const(0)), () => {
-      const linear = i64.add(codePage(), i64.load32U(f.get(block), layout.BLOCK_OFFSET));
-      f.store('i64', i32.const(layout.NEXT_LINEAR), 0, linear);
-      f.store('i32', i32.const(layout.EXIT_REASON), 0, i32.const(layout.LEAVE_BUDGET));
-      f.return(i32.const(Stopped.Between));
+    const left = f.local('i32');
+    f.set(left, i32.sub(window32(layout.BUDGET), i32.load(f.get(block), layout.BLOCK_COUNT)));
+    f.if(i32.ltS(f.get(left), i32.const(0)), () => {
+      f.if(i32.leS(window32(layout.BUDGET), i32.const(0)), () => {
+        const linear = i64.add(codePage(), i64.load32U(f.get(block), layout.BLOCK_OFFSET));
+        f.store('i64', i32.const(layout.NEXT_LINEAR), 0, linear);
+        f.store('i32', i32.const(layout.EXIT_REASON), 0, i32.const(layout.LEAVE_BUDGET));
+        f.return(i32.const(Stopped.Between));
+      });
+      f.set(block, f.call('i32', helpers('beginningOf'), f.get(block), window32(layout.BUDGET)));
+      f.set(left, i32.const(0));
     });
-    f.store('i32', i32.const(layout.BUDGET), 0, left);
+    f.store('i32', i32.const(layout.BUDGET), 0, f.get(left));
   });
 }

@@ -18,6 +18,7 @@ import { deriveMode } from './mode';
 import { resetState } from './reset';
 import { RegionTier } from './region/tier';
 import { debugBreakpoints, Watches } from './watches';
+import { ExitCounts, type EngineStatistics } from './statistics';
 import { allocate, link, type EngineBinaries, type HelperExports } from './wasm-module';
 
 /** Longest stretch without coming back to the driver, in instructions. */
@@ -66,13 +67,13 @@ export class WasmEngine implements Engine {
   private end = 0;
   private wanted = 0;
   private requested = false;
-  private walking = false;
   private selected = 0;
   private readonly watches: Watches;
   private watchHit: WatchHit | undefined;
   /** A software interrupt or system call took TF away: no single-step trap after it. */
   private trapSwallowed = false;
   private failure: EmulatorError | undefined;
+  private readonly exits = new ExitCounts();
   private firstWrite: (page: number) => void = () => undefined;
 
   private constructor(
@@ -99,6 +100,7 @@ export class WasmEngine implements Engine {
         comeBack: (instructions) => this.endAt(Math.min(this.end, this.count() + instructions)),
         endSlice: () => this.shorten(0),
         dropAll: () => this.dropBlocks(),
+        clock: options.clock ?? (() => 0),
       },
       options.tier ?? 'auto',
     );
@@ -110,10 +112,12 @@ export class WasmEngine implements Engine {
     const { host } = options;
     const { helpers, run, table } = await link(binaries, engine.memory, {
       mmioRead: (address, size) => {
+        engine.exits.add('device read');
         engine.disturb();
         return host.mmioRead(address, size as 1 | 2 | 4);
       },
       mmioWrite: (address, size, value) => {
+        engine.exits.add('device write');
         host.mmioWrite(address, size as 1 | 2 | 4, value >>> 0);
         engine.kick();
       },
@@ -134,6 +138,7 @@ export class WasmEngine implements Engine {
         if (engine.interruptPending()) engine.kick();
       },
       exception: (vector, hasCode, code) => {
+        engine.exits.add('exception');
         engine.resuming = undefined;
         host.exception?.(engine.selected, vector, hasCode ? code >>> 0 : undefined);
       },
@@ -289,6 +294,17 @@ export class WasmEngine implements Engine {
     return Number(this.view.getBigInt64(layout.REGION_INSTRUCTIONS, true));
   }
 
+  get statistics(): EngineStatistics {
+    const { view, tier, exits } = this;
+    const { regions: made, modules, bytes, dropped, milliseconds } = tier.statistics;
+    return {
+      compiledInstructions: this.compiledInstructions,
+      tlb: { misses: view.getUint32(layout.STAT_TLB_MISSES, true), flushes: view.getUint32(layout.STAT_FLUSHES, true) },
+      regions: { made, modules, bytes, dropped, milliseconds },
+      exits: exits.all,
+    };
+  }
+
   get lastWatch(): WatchHit | undefined {
     return this.watchHit;
   }
@@ -301,7 +317,6 @@ export class WasmEngine implements Engine {
     this.wanted = this.count() + budget;
     this.requested = false;
     this.disturb();
-    this.walking = false;
     let alone = false;
     for (;;) {
       this.tier.breathe();
@@ -322,7 +337,7 @@ export class WasmEngine implements Engine {
       const trap = (flags & TRAP) !== 0;
       const resumes = (flags & RESUME) !== 0;
       this.trapSwallowed = false;
-      const single = alone || this.walking || trap || resumes || this.inShadow(count);
+      const single = alone || trap || resumes || this.inShadow(count);
       // A block that is run alone bears no break marks.
       if (single && !alone && this.marked(this.linearOf(vcpu.rip))) {
         if (this.atBreakpoint(this.linearOf(vcpu.rip))) return Exit.Breakpoint;
@@ -343,10 +358,10 @@ export class WasmEngine implements Engine {
       switch (reason) {
         case layout.LEAVE_BUDGET:
         case 0:
-          // Less is left than the next block has instructions: the rest is walked one by one.
-          this.walking = this.count() < Math.min(this.end, this.wanted);
+          this.exits.add('slice end');
           break;
         case layout.LEAVE_RETRY:
+          this.exits.add('instruction alone');
           alone = true;
           break;
         case layout.LEAVE_FAULT:
@@ -464,6 +479,7 @@ export class WasmEngine implements Engine {
   }
 
   private event(vector: number, kind: 'external' | 'nmi'): boolean {
+    this.exits.add('interrupt');
     this.vcpu.setU32(layout.ACTIVITY, ACTIVE);
     this.resuming = undefined;
     try {
@@ -479,6 +495,7 @@ export class WasmEngine implements Engine {
   private raise(fault: GuestException): boolean {
     this.resuming = undefined;
     if (fault.vector === MF && !(this.vcpu.cr0 & CR0_NE)) return this.floatError();
+    this.exits.add('exception');
     if (deliverException(this.context, fault)) {
       this.host.exception?.(this.selected, fault.vector, fault.code);
       return true;
@@ -516,6 +533,7 @@ export class WasmEngine implements Engine {
   private instruction(index: number, record: number): number {
     const { view, vcpu } = this;
     const system = SYSTEM[index];
+    this.exits.instruction(index);
     const trapping = view.getUint32(layout.EFLAGS, true) & TRAP;
     try {
       if (!system) throw internalError('no-instruction', `'${hostName(index)}' is not implemented`);
@@ -552,11 +570,13 @@ export class WasmEngine implements Engine {
 
   portRead(port: number, size: 1 | 2 | 4): number {
     this.disturb();
+    this.exits.add('port read');
     const value = this.host.portRead(port, size);
     this.portAccessed(port, size);
     return value;
   }
   portWrite(port: number, size: 1 | 2 | 4, value: number): void {
+    this.exits.add('port write');
     this.host.portWrite(port, size, value);
     this.portAccessed(port, size);
     this.kick();

@@ -4,6 +4,7 @@
  * depends on how the guest is run.
  */
 import { isTier, TIERS, type Tier } from '../engine/engine';
+import type { Profile } from './profile';
 
 export { isTier, TIERS, type Tier };
 
@@ -213,6 +214,8 @@ export interface RunLimits {
    * could wake stops (reason `idle`). Otherwise idle time passes no faster than the host's.
    */
   readonly unattended?: boolean;
+  /** Sample the instruction pointer at multiples of this many instructions, for `profile`. */
+  readonly sampleEvery?: number;
   /** Stop (reason `limit`) right after the first serial line has sent one of these texts. */
   readonly serial?: readonly string[];
 }
@@ -254,6 +257,9 @@ export interface Guest {
   restore(id: number): Promise<void>;
   /** Hash of the whole guest-visible state, as hexadecimal digits. */
   stateHash(): Promise<string>;
+
+  /** Samples of runs with `sampleEvery`, and what the engine has done. */
+  profile(): Promise<Profile>;
 
   /** Groups of registers of a vCPU: general, flags, segments, control, debug, msr, x87, sse, lapic. */
   vcpuState(vcpu: number): Promise<readonly StateNode[]>;

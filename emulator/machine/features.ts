@@ -5,7 +5,7 @@ import { Timeline } from '../snapshot/timeline';
 import { closeDisks, openDisks, OverlayFiles } from './disks';
 import { LocalGuest } from './local';
 import type { Machine } from './machine';
-import { nodePace, readBinaries } from './node';
+import { environmentTrace, nodePace, readBinaries } from './node';
 
 /** Parts of the emulator that stand on the machine: history and snapshot files. */
 export interface Features {
@@ -44,6 +44,7 @@ export const features: Features = {
       images: { ...snapshot.images, disks },
       binaries,
       pace: nodePace,
+      trace: environmentTrace(),
       begin: snapshot.apply,
       ...(features.history && { history: features.history }),
       save,

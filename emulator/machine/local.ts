@@ -15,9 +15,11 @@ import { MemoryAccess } from './memory';
 import { Output } from './output';
 import { Leash, Slices, type Pace } from './pace';
 import { RunLoop, type Halt } from './runloop';
+import { Sampler, type Profile } from './profile';
 import { readFrame, screenSize } from './screen';
 import { StateHash } from './state';
 import { Stepping } from './stepping';
+import type { Trace } from './trace';
 import { Triggers } from './triggers';
 import { VariableStore } from './varstore';
 
@@ -35,6 +37,7 @@ export interface LocalOptions {
   readonly begin?: (machine: Machine) => void;
   /** Writes a snapshot of the machine, with its images, so that it is whole by itself. */
   readonly save?: (machine: Machine, images: Images, path: string, options?: SaveOptions) => Promise<void>;
+  readonly trace?: Trace | undefined;
   /** Writes firmware's variable store back. */
   readonly keepVars?: (bytes: Uint8Array) => Promise<void>;
   /** Brings what was written to disks to where it is to last. */
@@ -60,6 +63,7 @@ export class LocalGuest implements Guest {
   /** A text that `resume` was to wait for has come. */
   private textSeen = false;
   private speed = { instructions: 0, milliseconds: 0 };
+  private sampler: Sampler | undefined;
 
   private constructor(
     readonly machine: Machine,
@@ -106,7 +110,13 @@ export class LocalGuest implements Guest {
       if (stop && guest) guest.textSeen = true;
       return stop;
     };
-    machine = await Machine.create(config, options.images, options.binaries, { serial }, triggers);
+    machine = await Machine.create(
+      config,
+      options.images,
+      options.binaries,
+      { serial },
+      { traps: triggers, clock: () => options.pace.now(), trace: options.trace },
+    );
     options.begin?.(machine);
     guest = new LocalGuest(machine, output, triggers, options);
     return guest;
@@ -171,9 +181,11 @@ export class LocalGuest implements Guest {
     return this.begin(() => this.run(limits));
   }
 
-  private async run({ position: limit = Infinity, hashEvery, unattended = false, serial }: RunLimits): Promise<{ reason: StopReason }> {
+  private async run({ position: limit = Infinity, hashEvery, unattended = false, serial, sampleEvery }: RunLimits): Promise<{ reason: StopReason }> {
     const { machine, slices, options } = this;
     const start = machine.position;
+    if (sampleEvery !== undefined && this.sampler?.every !== sampleEvery) this.sampler = new Sampler(machine, sampleEvery);
+    const sampler = sampleEvery === undefined ? undefined : this.sampler;
     this.output.await(serial?.map((text) => latin1(text)) ?? []);
     this.textSeen = false;
     this.speed = { instructions: 0, milliseconds: 0 };
@@ -181,10 +193,11 @@ export class LocalGuest implements Guest {
     for (;;) {
       if (machine.position >= limit) return { reason: { kind: 'limit' } };
       const nextHash = hashEvery ? (Math.floor(machine.position / hashEvery) + 1) * hashEvery : Infinity;
-      const target = Math.min(limit, nextHash, this.history?.due ?? Infinity, machine.position + slices.instructions);
+      const target = Math.min(limit, nextHash, this.history?.due ?? Infinity, sampler?.due ?? Infinity, machine.position + slices.instructions);
       const halt = this.slice(target, leash?.limit(machine.clock.now()));
       const reason = halt && this.judge(halt, start);
       this.moved();
+      sampler?.visit();
       if (machine.position === nextHash) this.output.emit({ event: 'hash', position: nextHash, hash: this.hash.current() });
       if (halt?.kind === 'ahead') await this.rest(leash?.wait(halt.due) ?? 0);
       else if (reason?.kind === 'idle' && !unattended && machine.vcpus.wakeable()) await this.rest();
@@ -310,6 +323,10 @@ export class LocalGuest implements Guest {
   }
   stateHash(): Promise<string> {
     return now(() => this.hash.current());
+  }
+
+  profile(): Promise<Profile> {
+    return now(() => (this.sampler ?? new Sampler(this.machine, Infinity)).profile());
   }
 
   // ── State ────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ import { Clock } from './clock';
 import { MachineHost, type HostListener } from './enginehost';
 import { Journal } from './journal';
 import { BACKING, platformOf, type Platform } from './platform';
+import { TracedHost, type Trace } from './trace';
 import { isMemoryPage, WrittenPages } from './pages';
 import { Vcpus } from './vcpus';
 import { Board } from './wiring';
@@ -33,6 +34,14 @@ export interface MachineListener {
  * A whole machine: engine, bus, chips and clock, in the state that its history has led to. It runs
  * nowhere by itself: `RunLoop` moves it.
  */
+/** Who looks on. Nothing of it shows in the guest. */
+export interface Observers {
+  readonly traps?: HostListener;
+  readonly trace?: Trace | undefined;
+  /** Milliseconds of any clock, for statistics. */
+  readonly clock?: () => number;
+}
+
 export class Machine {
   readonly engine: Engine;
   readonly bus: MachineBus;
@@ -105,7 +114,13 @@ export class Machine {
   }
 
   /** Throws EmulatorError with blame `user` for a bad configuration or image. */
-  static async create(config: MachineConfig, images: Images, binaries: EngineBinaries, listener: MachineListener, traps?: HostListener): Promise<Machine> {
+  static async create(
+    config: MachineConfig,
+    images: Images,
+    binaries: EngineBinaries,
+    listener: MachineListener,
+    { traps, clock, trace }: Observers = {},
+  ): Promise<Machine> {
     if (!Number.isInteger(config.cpus) || config.cpus < 1 || config.cpus > MAX_VCPUS) {
       throw userError('cpus', `${config.cpus} processors: 1 to ${MAX_VCPUS} are possible`);
     }
@@ -115,8 +130,17 @@ export class Machine {
     const host = new MachineHost(traps);
     const platform = platformOf(config, images);
     const { backings, physicalBits } = platform;
-    const engine = await WasmEngine.create(
-      { ramBytes: config.memory, vcpus: config.cpus, backings, host, ...(physicalBits && { physicalBits }), ...(config.tier && { tier: config.tier }) },
+    const where = (): { position: number; vcpu: number } => ({ position: engine.count(), vcpu: engine.current });
+    const engine: WasmEngine = await WasmEngine.create(
+      {
+        ramBytes: config.memory,
+        vcpus: config.cpus,
+        backings,
+        host: trace ? new TracedHost(host, trace, where) : host,
+        ...(physicalBits && { physicalBits }),
+        ...(config.tier && { tier: config.tier }),
+        ...(clock && { clock }),
+      },
       binaries,
     );
     return new Machine(config, images, platform, engine, host, listener);

@@ -4,7 +4,7 @@ import { EmulatorError, internalError, type Blame } from '../errors';
 /** Methods of a guest that travel as messages: one request, one reply. */
 export const METHODS = [
   'status', 'resume', 'pause', 'step', 'stepBack', 'reverseContinue', 'travel', 'reset', 'setTriggers', 'checkpoint', 'checkpoints', 'restore',
-  'stateHash', 'vcpuState', 'deviceState', 'setVcpuState', 'setDeviceState', 'registers', 'readMemory', 'writeMemory', 'translate', 'serialInput',
+  'stateHash', 'profile', 'vcpuState', 'deviceState', 'setVcpuState', 'setDeviceState', 'registers', 'readMemory', 'writeMemory', 'translate', 'serialInput',
   'key', 'pointer', 'frame', 'memoryMap', 'save', 'close',
 ] as const satisfies readonly (keyof Guest)[]; // prettier-ignore
 export type Method = (typeof METHODS)[number];

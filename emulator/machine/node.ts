@@ -1,5 +1,5 @@
 /** What Node gives the machine: files, compiled binaries, and a clock for slices. */
-import { existsSync } from 'node:fs';
+import { existsSync, writeSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { open, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,6 +9,13 @@ import type { NamedFile } from '../firmware/plan';
 import type { MachineConfig } from './api';
 import type { Images } from './boot';
 import type { Pace } from './pace';
+import { parseTrace, type Trace } from './trace';
+
+/** What the environment asks to be traced, to standard error. Throws EmulatorError with blame `user`. */
+export function environmentTrace(): Trace | undefined {
+  const kinds = parseTrace(process.env['GUEST_TRACE']);
+  return kinds && { kinds, write: (line) => void writeSync(2, `trace: ${line}\n`) };
+}
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',

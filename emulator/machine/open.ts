@@ -2,7 +2,7 @@ import type { Guest, MachineConfig } from './api';
 import { closeDisks, openDisks, OverlayFiles } from './disks';
 import { features } from './features';
 import { LocalGuest } from './local';
-import { nodePace, readBinaries, readImages, writeVars } from './node';
+import { environmentTrace, nodePace, readBinaries, readImages, writeVars } from './node';
 import { userError } from '../errors';
 
 export interface OpenOptions {
@@ -23,6 +23,7 @@ export async function openGuest(config: MachineConfig | undefined, { snapshot }:
     images: { ...images, disks },
     binaries,
     pace: nodePace,
+    trace: environmentTrace(),
     keepDisks: new OverlayFiles(disks, config),
     ...(features.history && { history: features.history }),
     ...(features.save && { save: features.save }),

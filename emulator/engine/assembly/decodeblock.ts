@@ -15,7 +15,7 @@ declare function hostMarked(linear: u64): i32;
 @external("host", "dropBlocks")
 declare function hostDropBlocks(): void;
 
-/** Instructions in a block at most: a slice's end inside a block is walked one by one. */
+/** Instructions in a block at most. */
 const BLOCK_LIMIT: u32 = 48;
 const PAGE: u32 = 0x1000;
 const LONGEST: u32 = 15;
@@ -135,6 +135,16 @@ export function decodeBlock(linear: u64, code: u32): u32 {
   store<u32>(RECORDS_NEXT, record);
   enter(block);
   return block;
+}
+
+/** The first instructions of a block, fewer than it has, as a block of their own: a slice ends exactly. */
+export function beginningOf(block: u32, count: u32): u32 {
+  const end = (count + 1) * RECORD_SIZE;
+  memory.copy(SINGLE_BLOCK, block, end);
+  store<u32>(SINGLE_BLOCK + BLOCK_COUNT, count);
+  special(SINGLE_BLOCK + end, END, 0, count);
+  store<u64>(SINGLE_BLOCK + end + REC_IMM, load<u16>(block + end + REC_OFFSET) & 0xfff);
+  return SINGLE_BLOCK;
 }
 
 /** An instruction that goes on in the next page; below 0 where fetching that faults. */

@@ -2,6 +2,7 @@ export * from './paging';
 export * from './memory';
 export * from './blocks';
 export { decode } from './decode';
+export { beginningOf } from './decodeblock';
 export * from './integer';
 export * from './deliver';
 export { quickSti } from './interrupt';

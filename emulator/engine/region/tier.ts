@@ -39,6 +39,8 @@ export interface TierHost {
   endSlice(): void;
   /** Forgets all decoded and compiled code. */
   dropAll(): void;
+  /** Milliseconds, for statistics. */
+  clock(): number;
 }
 
 interface Region {
@@ -170,6 +172,12 @@ export class RegionTier {
   // ── Compiling ────────────────────────────────────────────────────────────────────────────
 
   private compileQueue(): void {
+    const start = this.host.clock();
+    this.compile();
+    this.statistics.milliseconds += this.host.clock() - start;
+  }
+
+  private compile(): void {
     const { queue } = this;
     this.queue = [];
     if (this.full) return;

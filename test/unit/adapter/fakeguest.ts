@@ -148,6 +148,9 @@ export class FakeGuest implements Guest {
     this.position = this.marks.find((mark) => mark.id === id)!.position;
     this.stop({ kind: 'step' });
   }
+  async profile(): Promise<never> {
+    throw new Error('not profiled');
+  }
   async stateHash(): Promise<string> {
     return `hash-${this.position}`;
   }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { SymbolIndex } from '../../../../adapter/symbols/index';
 import { SourcePaths } from '../../../../adapter/symbols/paths';
-import { isSystemMap, parseSystemMap } from '../../../../adapter/symbols/systemmap';
+import { parseSystemMap } from '../../../../adapter/symbols/systemmap';
+import { isSystemMap } from '../../../../emulator/firmware/systemmap';
 import { EmulatorError } from '../../../../emulator/errors';
 
 const MAP = `0000000000000000 A fixed_percpu_data

@@ -65,6 +65,26 @@ describe('guest in this thread', function () {
     assert.equal(subject.count('stopped'), subject.count('running'));
   });
 
+  it('samples where the guest is, without a trace in it', async () => {
+    const [plain, sampled] = [await make(TICKS), await make(TICKS)];
+    await plain.resume({ position: 20_000 });
+    await sampled.resume({ position: 20_000, sampleEvery: 97 });
+    assert.equal(await sampled.guest.stateHash(), await plain.guest.stateHash());
+    const { every, samples, statistics } = await sampled.guest.profile();
+    assert.equal(every, 97);
+    assert.equal(
+      Object.values(samples).reduce((a, b) => a + b),
+      Math.floor(20_000 / 97),
+    );
+    assert.ok(
+      Object.keys(samples).every((key) => / 0$/.test(key)),
+      'all at privilege 0',
+    );
+    assert.ok(samples[`${TICKS_LOOP.toString(16)} 0`]! > 0, 'the loop is among them');
+    assert.ok(statistics.exits['interrupt']! > 0 && statistics.exits['port write']! > 0);
+    assert.deepEqual((await plain.guest.profile()).samples, {});
+  });
+
   it('judges conditions, hit counts and log points beside the guest', async () => {
     const subject = await make(TICKS);
     const { guest } = subject;
