@@ -23,6 +23,8 @@ const ROOMS = {
 /** What a room may see beyond the rooms above: the machine's contract with what it is wired from, its registers' table and state's copies. */
 const CONTRACTS = {
   snapshot: ['^emulator/machine/(api|history|machine|state|journal|hash|local|registers|encode|pages)\\.ts$'],
+  // Symbols of kernels.
+  cli: ['^emulator/firmware/(elf|systemmap)\\.ts$'],
 };
 
 const rooms = Object.entries(ROOMS).map(([name, allowed]) =>
@@ -50,7 +52,7 @@ module.exports = {
         pathNot: [
           '^emulator/errors\\.ts$',
           '^emulator/machine/(api|client|diskconfig|messages|expression|open|viewers|vnc)\\.ts$',
-          '^emulator/firmware/elf\\.ts$',
+          '^emulator/firmware/(elf|systemmap)\\.ts$',
         ],
       },
     ),
