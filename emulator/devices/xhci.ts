@@ -171,8 +171,8 @@ export class Xhci implements Device<typeof xhciTable>, MmioHandler {
     } catch (error) {
       if (!(error instanceof HostFault)) throw error;
       const { state } = this;
-      state.usbsts |= error.status | USBSTS.HCH;
-      state.usbcmd &= ~USBCMD.RS;
+      state.usbsts = (state.usbsts | error.status | USBSTS.HCH) >>> 0;
+      state.usbcmd = (state.usbcmd & ~USBCMD.RS) >>> 0;
       Object.assign(state, { commands: false, commandStop: false, due: Infinity, frame: Infinity, wrap: Infinity, held: [] });
     }
   }
@@ -317,7 +317,7 @@ export class Xhci implements Device<typeof xhciTable>, MmioHandler {
       case 0x00:
         return this.writeCommand(value);
       case 0x04:
-        state.usbsts &= ~(value & (USBSTS.HSE | USBSTS.EINT | USBSTS.PCD | USBSTS.SRE));
+        state.usbsts = (state.usbsts & ~(value & (USBSTS.HSE | USBSTS.EINT | USBSTS.PCD | USBSTS.SRE))) >>> 0;
         return;
       case 0x14:
         state.dnctrl = value & 0xffff;
@@ -349,19 +349,19 @@ export class Xhci implements Device<typeof xhciTable>, MmioHandler {
       // A controller that has failed has to be reset first (4.24.1).
       if (state.usbsts & USBSTS.HCE) state.usbcmd &= ~RS;
       else {
-        state.usbsts &= ~USBSTS.HCH;
+        state.usbsts = (state.usbsts & ~USBSTS.HCH) >>> 0;
         state.started = now;
         this.wake();
       }
     }
     if (stopped) {
-      state.usbsts |= USBSTS.HCH;
+      state.usbsts = (state.usbsts | USBSTS.HCH) >>> 0;
       Object.assign(state, { commands: false, commandStop: false, due: Infinity, frame: Infinity, started: Infinity });
     }
     state.wrap = this.nextWrap(now);
     // It never loses its state, so there is nothing to do but to know of it (4.23.2).
     if (value & USBCMD.CSS) state.saved = true;
-    if (value & USBCMD.CRS && !state.saved) state.usbsts |= USBSTS.SRE;
+    if (value & USBCMD.CRS && !state.saved) state.usbsts = (state.usbsts | USBSTS.SRE) >>> 0;
     this.events.assert();
   }
 
@@ -422,7 +422,7 @@ export class Xhci implements Device<typeof xhciTable>, MmioHandler {
     if (!ring || offset < INTERRUPTER_REGISTERS) return;
     switch (offset & 0x1c) {
       case 0x00:
-        ring.iman = (ring.iman & ~(value & IMAN.IP) & ~IMAN.IE) | (value & IMAN.IE);
+        ring.iman = (ring.iman & IMAN.IP & ~value) | (value & IMAN.IE);
         return this.events.assert();
       case 0x04:
         ring.imod = value & 0xffff;

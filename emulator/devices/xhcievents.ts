@@ -143,9 +143,9 @@ export class XhciEvents {
     if (!ring.wanted || ring.erdp & EHB || ring.open > now) return;
     ring.wanted = false;
     ring.erdp |= EHB;
-    ring.iman |= IMAN.IP;
+    ring.iman = (ring.iman & IMAN.IE) | IMAN.IP;
     ring.open = now + ring.imod * IMOD_NS;
-    state.usbsts |= USBSTS.EINT;
+    state.usbsts = (state.usbsts | USBSTS.EINT) >>> 0;
     this.assert();
   }
 
@@ -160,7 +160,7 @@ export class XhciEvents {
     let level = false;
     interrupters.forEach((ring, number) => {
       if (!enabled || (ring.iman & (IMAN.IP | IMAN.IE)) !== (IMAN.IP | IMAN.IE)) return;
-      if (this.options.message(number)) ring.iman &= ~IMAN.IP;
+      if (this.options.message(number)) ring.iman = IMAN.IE;
       else level = true;
     });
     this.options.line(level);

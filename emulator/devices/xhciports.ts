@@ -66,7 +66,8 @@ export class RootHub {
     const before = port.portsc & PORT_CHANGES;
     port.portsc = (port.portsc | bits) >>> 0;
     if (before !== 0) return;
-    this.options.state().usbsts |= USBSTS.PCD;
+    const state = this.options.state();
+    state.usbsts = (state.usbsts | USBSTS.PCD) >>> 0;
     port.announce = true;
     this.announce();
   }
