@@ -33,7 +33,7 @@ export const SUITES: readonly Suite[] = [
   {
     name: 'guests-long',
     about: 'guests that take minutes: a graphical installer',
-    command: [...mocha('test/guests/firmware.test.ts'), '--grep', 'graphical installer'],
+    command: [...mocha('test/guests/firmware.test.ts', 'test/guests/usb.test.ts'), '--grep', 'graphical installer'],
     environment: { GUESTS_LONG: '1' },
     long: true,
     needs: ['guests'],
