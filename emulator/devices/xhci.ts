@@ -14,7 +14,7 @@ import { Commands } from './xhcicommand';
 import { HostFault, XhciDma } from './xhcidma';
 import { XhciEvents } from './xhcievents';
 import { RootHub } from './xhciports';
-import { IMAN, INTERRUPTERS, PORTS, SLOTS, USBCMD, USBSTS, xhciTable } from './xhciregisters';
+import { INTERRUPTERS, PORTS, RING, SLOTS, USBCMD, USBSTS, withHalf, xhciTable } from './xhciregisters';
 import { fromPosition, RingReader, toPosition } from './xhciring';
 import { Transfers } from './xhcitransfer';
 import { CODE } from './xhcitrb';
@@ -34,7 +34,6 @@ const MOST_COMMANDS = 64;
 const CRCR = { RCS: 1, CS: 2, CA: 4, CRR: 8 } as const;
 const LEGACY_BIOS = 0x00010000;
 const LEGACY_OS = 0x01000000;
-const RING = 0xffffffffffffffc0n;
 
 export interface XhciOptions {
   readonly name?: string;
@@ -228,6 +227,13 @@ export class Xhci implements Device<typeof xhciTable>, MmioHandler {
     return false;
   }
 
+  /** MFINDEX (5.5.1). */
+  private frameIndex(): number {
+    const { started, usbcmd } = this.state;
+    const now = this.context.now();
+    return usbcmd & USBCMD.RS && started <= now ? Math.floor((now - started) / MICROFRAME_NS) % MFINDEX : 0;
+  }
+
   private nextWrap(now: Nanoseconds): Nanoseconds {
     const { usbcmd, started } = this.state;
     if (!(usbcmd & USBCMD.RS) || !(usbcmd & USBCMD.EWE) || started > now) return Infinity;
@@ -261,7 +267,8 @@ export class Xhci implements Device<typeof xhciTable>, MmioHandler {
     if (offset === LEGACY_CONTROL) return this.state.legacyControl;
     const port = offset - PORT_REGISTERS;
     if (port >= 0 && port < 0x10 * PORTS) return this.hub.read((port >> 4) + 1, (port & 0xc) >> 2) >>> 0;
-    if (offset >= RUNTIME && offset < DOORBELLS) return this.readRuntime(offset) >>> 0;
+    if (offset === RUNTIME) return this.frameIndex();
+    if (offset >= INTERRUPTER_REGISTERS && offset < DOORBELLS) return this.events.readRegister(offset - INTERRUPTER_REGISTERS) >>> 0;
     if (offset >= OPERATIONAL && offset < PORT_REGISTERS) return this.readOperational(offset - OPERATIONAL) >>> 0;
     return constant(offset);
   }
@@ -274,8 +281,11 @@ export class Xhci implements Device<typeof xhciTable>, MmioHandler {
     } else if (offset === LEGACY_CONTROL) this.state.legacyControl = value & 0x0000e011;
     else if (port >= 0 && port < 0x10 * PORTS) this.hub.write((port >> 4) + 1, (port & 0xc) >> 2, value);
     else if (offset >= DOORBELLS && offset < DOORBELLS + 4 * (SLOTS + 1)) this.doorbell((offset - DOORBELLS) >> 2, value);
-    else if (offset >= RUNTIME && offset < DOORBELLS) this.writeRuntime(offset, value);
-    else if (offset >= OPERATIONAL && offset < PORT_REGISTERS) this.writeOperational(offset - OPERATIONAL, value);
+    else if (offset >= INTERRUPTER_REGISTERS && offset < DOORBELLS) {
+      this.events.writeRegister(offset - INTERRUPTER_REGISTERS, value);
+      // There may be room for events now.
+      if (this.running) this.wake();
+    } else if (offset >= OPERATIONAL && offset < PORT_REGISTERS) this.writeOperational(offset - OPERATIONAL, value);
   }
 
   private doorbell(slot: number, value: number): void {
@@ -385,71 +395,4 @@ export class Xhci implements Device<typeof xhciTable>, MmioHandler {
       this.wake();
     }
   }
-
-  // ── Runtime registers (5.5) ──────────────────────────────────────────────────────────────
-
-  private readRuntime(offset: number): number {
-    const { interrupters, started, usbcmd } = this.state;
-    const now = this.context.now();
-    if (offset === RUNTIME) return usbcmd & USBCMD.RS && started <= now ? Math.floor((now - started) / MICROFRAME_NS) % MFINDEX : 0;
-    const ring = interrupters[(offset - INTERRUPTER_REGISTERS) >> 5];
-    if (!ring || offset < INTERRUPTER_REGISTERS) return 0;
-    switch (offset & 0x1c) {
-      case 0x00:
-        return ring.iman;
-      case 0x04: {
-        const left = Math.min(Math.max(Math.ceil((ring.open - now) / 250), 0), 0xffff);
-        return ring.imod | (left << 16);
-      }
-      case 0x08:
-        return ring.erstsz;
-      case 0x10:
-        return Number(ring.erstba & 0xffffffffn);
-      case 0x14:
-        return Number(ring.erstba >> 32n);
-      case 0x18:
-        return Number(ring.erdp & 0xffffffffn);
-      case 0x1c:
-        return Number(ring.erdp >> 32n);
-      default:
-        return 0;
-    }
-  }
-
-  private writeRuntime(offset: number, value: number): void {
-    const number = (offset - INTERRUPTER_REGISTERS) >> 5;
-    const ring = this.state.interrupters[number];
-    if (!ring || offset < INTERRUPTER_REGISTERS) return;
-    switch (offset & 0x1c) {
-      case 0x00:
-        ring.iman = (ring.iman & IMAN.IP & ~value) | (value & IMAN.IE);
-        return this.events.assert();
-      case 0x04:
-        ring.imod = value & 0xffff;
-        // The counter is written too: what is left of the interval (5.5.2.2).
-        ring.open = this.context.now() + (value >>> 16) * 250;
-        return this.events.moderate(number);
-      case 0x08:
-        ring.erstsz = value & 0xffff;
-        return;
-      case 0x10:
-      case 0x14:
-        ring.erstba = withHalf(ring.erstba, (offset & 4) !== 0, value) & RING;
-        return this.events.restart(ring);
-      case 0x18: // the pointer is whole when its upper half is written
-        ring.erdp = withHalf(ring.erdp, false, value & ~8) | (ring.erdp & (value & 8 ? 0n : 8n));
-        return this.dequeued(number);
-      case 0x1c:
-        ring.erdp = withHalf(ring.erdp, true, value);
-        return this.dequeued(number);
-    }
-  }
-
-  private dequeued(number: number): void {
-    this.events.dequeued(number);
-    if (this.running) this.wake();
-  }
 }
-
-const withHalf = (old: bigint, high: boolean, value: number): bigint =>
-  high ? (old & 0xffffffffn) | (BigInt(value >>> 0) << 32n) : (old & ~0xffffffffn) | BigInt(value >>> 0);

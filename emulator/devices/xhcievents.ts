@@ -1,7 +1,7 @@
 /** Event rings and interrupters: xHCI 1.1, 4.9.4 and 4.17. */
 import type { Nanoseconds } from '../bus/device';
 import { HostFault, type XhciDma } from './xhcidma';
-import { ERST_MAX, HELD_EVENT, IMAN, INTERRUPTERS, USBCMD, USBSTS, xhciTable, type InterrupterState, type XhciState } from './xhciregisters';
+import { ERST_MAX, HELD_EVENT, IMAN, INTERRUPTERS, RING, USBCMD, USBSTS, withHalf, xhciTable, type InterrupterState, type XhciState } from './xhciregisters';
 import { CODE, encode, TRB, TYPE } from './xhcitrb';
 
 /** Unit of the moderation interval. */
@@ -113,12 +113,12 @@ export class XhciEvents {
   }
 
   /** The producer begins at the first segment (4.9.4). */
-  restart(ring: InterrupterState): void {
+  private restart(ring: InterrupterState): void {
     Object.assign(ring, { segment: 0, index: 0, cycle: true, full: false });
   }
 
   /** Event Ring Dequeue Pointer was written: there may be room now, and the handler may be done. */
-  dequeued(number: number): void {
+  private dequeued(number: number): void {
     const ring = this.options.state().interrupters[number]!;
     ring.full = false;
     // Of events that were taken already nobody needs to be told (4.17.2).
@@ -136,7 +136,7 @@ export class XhciEvents {
     return due;
   }
 
-  moderate(number: number): void {
+  private moderate(number: number): void {
     const state = this.options.state();
     const ring = state.interrupters[number]!;
     const now = this.options.now();
@@ -164,5 +164,63 @@ export class XhciEvents {
       else level = true;
     });
     this.options.line(level);
+  }
+
+  // ── Interrupter Register Sets (5.5.2) ────────────────────────────────────────────────────
+
+  readRegister(offset: number): number {
+    const ring = this.options.state().interrupters[offset >> 5];
+    if (!ring) return 0;
+    const half = (value: bigint): number => Number(offset & 4 ? value >> 32n : value & 0xffffffffn);
+    switch (offset & 0x1c) {
+      case 0x00:
+        return ring.iman;
+      case 0x04: {
+        const left = Math.ceil((ring.open - this.options.now()) / IMOD_NS);
+        return ring.imod | (Math.min(Math.max(left, 0), 0xffff) << 16);
+      }
+      case 0x08:
+        return ring.erstsz;
+      case 0x10:
+      case 0x14:
+        return half(ring.erstba);
+      case 0x18:
+      case 0x1c:
+        return half(ring.erdp);
+      default:
+        return 0;
+    }
+  }
+
+  writeRegister(offset: number, value: number): void {
+    const number = offset >> 5;
+    const ring = this.options.state().interrupters[number];
+    if (!ring) return;
+    const high = (offset & 4) !== 0;
+    switch (offset & 0x1c) {
+      case 0x00:
+        ring.iman = (ring.iman & IMAN.IP & ~value) | (value & IMAN.IE);
+        return this.assert();
+      case 0x04:
+        ring.imod = value & 0xffff;
+        // The counter is written too: what is left of the interval (5.5.2.2).
+        ring.open = this.options.now() + (value >>> 16) * IMOD_NS;
+        return this.moderate(number);
+      case 0x08:
+        ring.erstsz = value & 0xffff;
+        return;
+      case 0x10:
+      case 0x14:
+        ring.erstba = withHalf(ring.erstba, high, value) & RING;
+        return this.restart(ring);
+      case 0x18: {
+        const busy = value & Number(EHB) ? 0n : ring.erdp & EHB;
+        ring.erdp = (withHalf(ring.erdp, false, value) & ~EHB) | busy;
+        return this.dequeued(number);
+      }
+      case 0x1c:
+        ring.erdp = withHalf(ring.erdp, true, value);
+        return this.dequeued(number);
+    }
   }
 }

@@ -149,3 +149,9 @@ export const xhciTable = fields({
   wrap: time('When MFINDEX begins anew, if that is told'),
 });
 export type XhciState = StateOf<typeof xhciTable>;
+
+/** What registers keep of pointers to rings and tables: 64 bytes are the least alignment. */
+export const RING = 0xffffffffffffffc0n;
+/** A 64-bit register with one half replaced. */
+export const withHalf = (old: bigint, high: boolean, value: number): bigint =>
+  high ? (old & 0xffffffffn) | (BigInt(value >>> 0) << 32n) : (old & ~0xffffffffn) | BigInt(value >>> 0);
