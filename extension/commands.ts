@@ -46,13 +46,19 @@ export function registerCommands(context: vscode.ExtensionContext, sessions: Gue
     if (text !== undefined) await session.request('guest/serialInput', { text: `${text}\n` });
   });
 
-  command('suspendToFile', async (session) => {
+  const askWhere = async (session: GuestSession, title: string): Promise<vscode.Uri | undefined> => {
     const program = String(session.session.configuration['program'] ?? session.session.configuration['kernel'] ?? 'guest');
-    const uri = await vscode.window.showSaveDialog({
-      title: 'Suspend to File',
-      filters: SNAPSHOTS,
-      defaultUri: vscode.Uri.file(join(dirname(program), `${basename(program)}.guest`)),
-    });
+    const defaultUri = vscode.Uri.file(join(dirname(program), `${basename(program)}.guest`));
+    return vscode.window.showSaveDialog({ title, filters: SNAPSHOTS, defaultUri });
+  };
+  command('checkpointToFile', async (session) => {
+    const uri = await askWhere(session, 'Checkpoint to File');
+    if (!uri) return;
+    await session.request('guest/save', { path: uri.fsPath });
+    vscode.window.setStatusBarMessage(`Saved in ${basename(uri.fsPath)}`, 5000);
+  });
+  command('suspendToFile', async (session) => {
+    const uri = await askWhere(session, 'Suspend to File');
     if (!uri) return;
     await session.request('guest/save', { path: uri.fsPath });
     await vscode.debug.stopDebugging(session.session);

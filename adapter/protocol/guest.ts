@@ -64,7 +64,8 @@ export interface GuestRequests {
   'guest/rfbTaken': { arguments: { client: number; bytes: number }; body: Record<string, never> };
   'guest/rfbClose': { arguments: { client: number }; body: Record<string, never> };
   'guest/serialInput': { arguments: { text: string; port?: number }; body: Record<string, never> };
-  'guest/save': { arguments: { path: string }; body: { path: string } };
+  /** A snapshot of now; it carries the past too, where the guest keeps one, unless `history` is false. */
+  'guest/save': { arguments: { path: string; history?: boolean }; body: { path: string } };
   'guest/status': { arguments: Record<string, never>; body: GuestStatus };
   /** How numbers are shown in Variables and Watch from now on. */
   'guest/format': { arguments: { radix: 10 | 16 }; body: Record<string, never> };

@@ -14,6 +14,9 @@ const DEBUG_EXIT = 0xf4;
 
 const UNITS: Readonly<Record<string, number>> = { '': 0, k: 10, m: 20, g: 30 };
 
+/** Pages of the past that a snapshot takes along. */
+export const parseHistory = (what: string, value: string | true): number => parseSize(what, value === true ? '256M' : value);
+
 /** Bytes, or a number with K, M or G. */
 export function parseSize(what: string, text: string | number): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(String(text).trim());

@@ -6,6 +6,7 @@ import { userError } from '../errors';
 import type { Guest, RunLimits } from '../machine/api';
 import { COMMANDS, controlPath, isCommand, listenControl, WITH_FILE, type Command, type ControlRequest, type Reply } from '../machine/control';
 import { writeScreenshot } from './screenshot';
+import { parseHistory } from './config';
 
 /** A run that others may pause, and end. */
 export class ControlledRun {
@@ -36,8 +37,9 @@ export class ControlledRun {
     return done;
   };
 
-  private async perform({ command, file }: ControlRequest): Promise<Reply> {
+  private async perform({ command, file, historyBytes }: ControlRequest): Promise<Reply> {
     const { guest } = this;
+    const save = (): Promise<void> => guest.save(file!, historyBytes === undefined ? {} : { historyBytes });
     switch (command) {
       case 'status':
         return this.status();
@@ -54,7 +56,7 @@ export class ControlledRun {
         }
         return this.status();
       case 'checkpoint':
-        await guest.save(file!);
+        await save();
         return { file: file!, ...(await this.status()) };
       case 'suspend': {
         // Nothing happens between what the file says and the end.
@@ -64,7 +66,7 @@ export class ControlledRun {
           await this.stopped(() => guest.pause());
         }
         try {
-          await guest.save(file!);
+          await save();
         } catch (error) {
           if (!before) {
             this.held = false;
@@ -145,6 +147,7 @@ interface Given {
   readonly vm?: string;
   readonly suspend?: string;
   readonly checkpoint?: string;
+  readonly withHistory?: string | true;
 }
 
 /** `guest ctl NAME COMMAND [FILE]`, and as bhyvectl has it: `guest ctl --vm=NAME --suspend=FILE`. */
@@ -159,7 +162,10 @@ export function requestOf(words: readonly string[], given: Given): { readonly na
   const [wanted, path] = asked[0] ?? [command, file];
   if (!isCommand(wanted)) throw userError('control-command', `'${wanted}' is no command; there are ${COMMANDS.join(', ')}`);
   if (WITH_FILE.has(wanted) !== (path !== undefined)) throw userError('control-command', `${wanted} ${path === undefined ? 'needs a file' : 'takes no file'}`);
-  return { name, request: { command: wanted, ...(path !== undefined && { file: resolve(path) }) } };
+  const { withHistory } = given;
+  if (withHistory !== undefined && wanted !== 'checkpoint' && wanted !== 'suspend') throw userError('control-command', `${wanted} takes no history`);
+  const historyBytes = withHistory === undefined ? {} : { historyBytes: parseHistory('--with-history', withHistory) };
+  return { name, request: { command: wanted, ...(path !== undefined && { file: resolve(path) }), ...historyBytes } };
 }
 
 export function addControlCommand(program: Program): void {
@@ -169,6 +175,7 @@ export function addControlCommand(program: Program): void {
     .option('--vm <name>', 'the name or path of its socket')
     .option('--suspend <file>', 'write a snapshot and end')
     .option('--checkpoint <file>', 'write a snapshot and go on')
+    .option('--with-history [size]', 'the snapshot carries the past, in pages of 256M at most unless told otherwise')
     .action(async (words: string[], given: Given) => {
       const { name, request } = requestOf(words, given);
       const { ok, ...reply } = await askControl(name, request);

@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { EmulatorError } from '../errors';
 import type { MachineConfig } from '../machine/api';
 import { parseVnc } from '../machine/vnc';
-import { DEFAULTS, parseChipset, parseCount, parseDisk, parseItems, parseScreen, parseSize, parseTier, parseUsb, readConfig } from './config';
+import { DEFAULTS, parseChipset, parseCount, parseDisk, parseHistory, parseItems, parseScreen, parseSize, parseTier, parseUsb, readConfig } from './config';
 import { runGuest, type RunOptions } from './run';
 import { addControlCommand } from './control';
 import { PRODUCER } from '../snapshot/format';
@@ -76,6 +76,7 @@ function toOptions(given: Given): RunOptions {
     ...(given['profile'] !== undefined && { profile: (given['symbols'] as string[] | undefined) ?? [] }),
     ...part('vnc', read('vnc', parseVnc, '--vnc')),
     ...part('suspend', text('suspend')),
+    ...(given['withHistory'] !== undefined && { withHistory: parseHistory('--with-history', given['withHistory'] as string | true) }),
     ...part('control', text('control')),
   };
 }
@@ -126,6 +127,7 @@ program
   .option('--profile', 'print hot functions of the guest, tiers, TLB misses and exits at the end')
   .option('--symbols <file...>', 'names for --profile: ELF files or System.maps')
   .option('--suspend <file>', 'write a snapshot at the end')
+  .option('--with-history [size]', 'the snapshot carries the past, in pages of 256M at most unless told otherwise')
   .option('--control <name>', 'listen for guest ctl: a name, or the path of a socket')
   .option('--config <file>', 'a launch configuration as JSON; other options come before it')
   .action(async (_: unknown, command: Command) => {
@@ -147,6 +149,7 @@ program
   .option('--profile', 'print hot functions of the guest, tiers, TLB misses and exits at the end')
   .option('--symbols <file...>', 'names for --profile: ELF files or System.maps')
   .option('--suspend <file>', 'write a snapshot at the end')
+  .option('--with-history [size]', 'the snapshot carries the past, in pages of 256M at most unless told otherwise')
   .option('--control <name>', 'listen for guest ctl: a name, or the path of a socket')
   .action(async (file: string, given: Given) => {
     process.exitCode = (await runGuest({ ...toOptions(given), resume: file })) ? 0 : 1;

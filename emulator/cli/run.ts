@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly resume?: string;
   /** Where to write a snapshot at the end. */
   readonly suspend?: string;
+  /** The snapshot carries the past, as far as its pages fit into so many bytes. */
+  readonly withHistory?: number;
 }
 
 /** What guests say when they wait for somebody to type. */
@@ -87,7 +89,8 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
     progress?.stop();
     const stopReason = ended ?? (seen ? 'serial' : stop.reason.kind);
     if (options.screenshot !== undefined) await writeScreenshot(guest, options.screenshot);
-    if (options.suspend !== undefined) await guest.save(options.suspend);
+    const { withHistory } = options;
+    if (options.suspend !== undefined) await guest.save(options.suspend, withHistory === undefined ? {} : { historyBytes: withHistory });
     const report = await meter.report(guest, stopReason, stop);
     if (options.report !== undefined) writeReport(options.report, report);
     const detail = report.description === undefined ? '' : `: ${report.description} (vCPU ${stop.vcpu} at ${report.rip})`;

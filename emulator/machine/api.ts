@@ -232,6 +232,8 @@ export type GuestEvent =
 export interface SaveOptions {
   /** A snapshot of the same folder: what it holds already is not written again. */
   readonly parent?: string;
+  /** Carries the past too, as far as its pages fit into so many bytes: whoever resumes it can go backwards. */
+  readonly historyBytes?: number;
 }
 
 export interface Guest {

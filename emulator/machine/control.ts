@@ -20,6 +20,8 @@ export interface ControlRequest {
   readonly command: Command;
   /** An absolute path, for those that write a file. */
   readonly file?: string;
+  /** A checkpoint or suspend carries the past, as far as its pages fit into so many bytes. */
+  readonly historyBytes?: number;
 }
 export type Reply = Readonly<Record<string, string | number | boolean>>;
 /** Does what is asked; throws EmulatorError where that can't be done. */
@@ -148,14 +150,18 @@ export function parseRequest(line: string): ControlRequest {
     throw userError('control-request', `a request is no JSON: ${(error as Error).message}`, error);
   }
   if (typeof request !== 'object' || request === null || Array.isArray(request)) throw userError('control-request', 'a request is no object');
-  const { command, file, ...others } = request as Record<string, unknown>;
+  const { command, file, historyBytes, ...others } = request as Record<string, unknown>;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) throw userError('control-request', `a request has the unknown field '${unknown.slice(0, 40)}'`);
   if (!isCommand(command)) throw userError('control-command', `${JSON.stringify(command)?.slice(0, 60)} is no command; there are ${COMMANDS.join(', ')}`);
+  if (historyBytes !== undefined) {
+    if (command !== 'checkpoint' && command !== 'suspend') throw userError('control-request', `${command} takes no historyBytes`);
+    if (!Number.isSafeInteger(historyBytes) || (historyBytes as number) < 0) throw userError('control-request', 'historyBytes is no number of bytes');
+  }
   if (!WITH_FILE.has(command)) {
     if (file !== undefined) throw userError('control-request', `${command} takes no file`);
     return { command };
   }
   if (typeof file !== 'string' || !isAbsolute(file)) throw userError('control-request', `${command} needs a file, as an absolute path`);
-  return { command, file };
+  return { command, file, ...(historyBytes !== undefined && { historyBytes: historyBytes as number }) };
 }

@@ -1,5 +1,5 @@
 import type { Guest, MachineConfig, SaveOptions } from './api';
-import type { Images, MakeHistory } from './history';
+import type { Images, MakeHistory, PastCheckpoint } from './history';
 import { loadSnapshot, saveSnapshot } from '../snapshot/file';
 import { Timeline } from '../snapshot/timeline';
 import { closeDisks, openDisks, OverlayFiles } from './disks';
@@ -10,13 +10,13 @@ import { environmentTrace, nodePace, readBinaries } from './node';
 /** Parts of the emulator that stand on the machine: history and snapshot files. */
 export interface Features {
   readonly history?: MakeHistory;
-  readonly save?: (machine: Machine, images: Images, path: string, options?: SaveOptions) => Promise<void>;
+  readonly save?: (machine: Machine, images: Images, path: string, options?: SaveOptions, past?: readonly PastCheckpoint[]) => Promise<void>;
   /** `config` overrides paths of the snapshot's own. */
   readonly resume?: (path: string, config: MachineConfig | undefined) => Promise<Guest>;
 }
 
-const save: Features['save'] = async (machine, images, path, options) => {
-  await saveSnapshot(machine, images, path, options);
+const save: Features['save'] = async (machine, images, path, options, past) => {
+  await saveSnapshot(machine, images, path, options, past);
 };
 
 /** Images may lie elsewhere now; what they are attached to is the snapshot's to say. */
@@ -46,7 +46,7 @@ export const features: Features = {
       pace: nodePace,
       trace: environmentTrace(),
       begin: snapshot.apply,
-      ...(features.history && { history: features.history }),
+      history: (context, bytes, every) => new Timeline(context, bytes, every, snapshot.past),
       save,
       keepDisks: new OverlayFiles(disks, own),
     }).catch((error: unknown) => {

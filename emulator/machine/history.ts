@@ -1,3 +1,4 @@
+import type { PastCheckpoint } from '../snapshot/historychunk';
 import type { CheckpointInfo, Position } from './api';
 import type { Images } from './boot';
 import type { Machine } from './machine';
@@ -6,7 +7,7 @@ import type { Halt, RunLoop } from './runloop';
 import type { Hit, Triggers } from './triggers';
 
 // What emulator/snapshot sees of the machine, beside its state.
-export type { Hit, Halt, Images, PageReader };
+export type { Hit, Halt, Images, PageReader, PastCheckpoint };
 
 /** What history works with. Serial output and log points are silent while it moves the machine. */
 export interface HistoryContext {
@@ -39,6 +40,9 @@ export interface History {
   visit(): void;
   /** An input has just made a new future: what was recorded beyond this position belongs to another branch. */
   branched(): void;
+
+  /** The past up to here, its last part being here, as far as its pages fit into so many bytes. */
+  recorded(bytes: number): readonly PastCheckpoint[];
 
   checkpoint(name?: string): CheckpointInfo;
   list(): readonly CheckpointInfo[];

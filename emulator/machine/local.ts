@@ -6,7 +6,7 @@ import type {
   CheckpointInfo, Frame, Guest, GuestEvent, MachineConfig, Position, RunLimits, SaveOptions, StateNode, Status, StepKind, Stop, StopReason, Trigger,
 } from './api'; // prettier-ignore
 import type { Images } from './boot';
-import type { History, MakeHistory } from './history';
+import type { History, MakeHistory, PastCheckpoint } from './history';
 import { applyInput } from './inputs';
 import { deviceNodes, registersOf, vcpuNodes } from './inspect';
 import type { Input } from './journal';
@@ -36,7 +36,7 @@ export interface LocalOptions {
   /** Puts the machine into another state than that at power-on, before anything is recorded. */
   readonly begin?: (machine: Machine) => void;
   /** Writes a snapshot of the machine, with its images, so that it is whole by itself. */
-  readonly save?: (machine: Machine, images: Images, path: string, options?: SaveOptions) => Promise<void>;
+  readonly save?: (machine: Machine, images: Images, path: string, options?: SaveOptions, past?: readonly PastCheckpoint[]) => Promise<void>;
   readonly trace?: Trace | undefined;
   /** Writes firmware's variable store back. */
   readonly keepVars?: (bytes: Uint8Array) => Promise<void>;
@@ -421,7 +421,11 @@ export class LocalGuest implements Guest {
 
   save(path: string, options?: SaveOptions): Promise<void> {
     const { save, images } = this.options;
-    return save ? save(this.machine, images, path, options) : Promise.reject(userError('no-snapshots', 'this host of the guest can not write snapshot files'));
+    if (!save) return Promise.reject(userError('no-snapshots', 'this host of the guest can not write snapshot files'));
+    const { historyBytes } = options ?? {};
+    if (historyBytes === undefined) return save(this.machine, images, path, options);
+    if (!this.history) return Promise.reject(userError('no-history', 'history is switched off for this guest: there is none to save'));
+    return save(this.machine, images, path, options, this.history.recorded(historyBytes));
   }
   private async keepDisks(): Promise<void> {
     await this.options.keepDisks?.keep().catch((error: unknown) => this.tell(error));

@@ -10,7 +10,7 @@ export const diskOfPage = (page: number): { readonly disk: number; readonly page
   disk: Math.floor(page / DISK_SPACE) - 1,
   page: page % DISK_SPACE,
 });
-const pageOfDisk = (disk: number, page: number): number => (disk + 1) * DISK_SPACE + page;
+export const pageOfDisk = (disk: number, page: number): number => (disk + 1) * DISK_SPACE + page;
 
 /** A set of page numbers. */
 class PageSet {

@@ -34,7 +34,7 @@ export const describe = (checkpoint: Checkpoint): CheckpointInfo => ({
 export const isLive = (bytes: Uint8Array): boolean => bytes.buffer instanceof SharedArrayBuffer;
 
 /** Of its copies. */
-export function bytesOf({ pages }: Checkpoint): number {
+export function bytesOf({ pages }: Pick<Checkpoint, 'pages'>): number {
   let count = 0;
   for (const page of pages.values()) if (page && !isLive(page)) count++;
   return count * PAGE;

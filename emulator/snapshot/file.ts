@@ -10,6 +10,7 @@ import { configToFields, fieldsToConfig, imageChunks, readImages } from './confi
 import { encodeContainer, readChunks, type Chunk, type ParentLink } from './container';
 import { applyDisks, checkDisks, copyDisks, diskChunks, readDisks } from './diskchunk';
 import { bad, hex } from './format';
+import { historyChunks, readHistory, toPast, type PastCheckpoint } from './historychunk';
 import { checkCursor, fieldsToJournal, journalToFields } from './journalchunk';
 import { applyMemory, checkRegions, copyMemory, memoryEntries, memoryToFields, readGroups, regionsOf } from './memorychunk';
 import { chunksToDevices, chunksToVcpus, DEVICE, fieldsToMachine, stateToChunks, VERSIONS } from './statechunks';
@@ -17,7 +18,13 @@ import { about, openSnapshot, writeWhole } from './storage';
 import { upgrade } from './upgrades';
 
 /** Writes a snapshot: the file is there whole, or as it was. Gives its identity. */
-export async function saveSnapshot(machine: Machine, images: Images, path: string, { parent }: SaveOptions = {}): Promise<string> {
+export async function saveSnapshot(
+  machine: Machine,
+  images: Images,
+  path: string,
+  { parent }: SaveOptions = {},
+  past: readonly PastCheckpoint[] = [],
+): Promise<string> {
   // All that belongs to this moment is copied at once: the guest may go on while it is packed and written.
   const state = capture(machine);
   const groups = copyMemory(machine);
@@ -34,6 +41,7 @@ export async function saveSnapshot(machine: Machine, images: Images, path: strin
       ...imageChunks(images, blobs),
       { kind: 'memory', instance: '', version: VERSIONS.memory, mandatory: true, fields: memoryToFields(regions, groups, blobs) },
       ...diskChunks(disks, VERSIONS.disk, blobs),
+      ...historyChunks(machine, past, blobs),
     ];
     const { pieces, id } = await encodeContainer(all, blobs, known?.link);
     await writeWhole(path, pieces);
@@ -59,6 +67,8 @@ export interface LoadedSnapshot {
   readonly config: MachineConfig;
   readonly images: Images;
   readonly id: string;
+  /** Its past, once it is in a machine; empty where it carries none. */
+  readonly past: readonly PastCheckpoint[];
   /** Checks what only the machine can tell, then applies; throws before anything is changed. */
   apply(machine: Machine): void;
 }
@@ -101,6 +111,8 @@ export async function loadSnapshot(path: string): Promise<LoadedSnapshot> {
       );
       const groups = await readGroups(regions, file.blobs);
       const disks = await readDisks(chunks, file.blobs);
+      const history = await readHistory(chunks, core, config.cpus, file.blobs);
+      let past: readonly PastCheckpoint[] = [];
       const apply = (machine: Machine): void => {
         try {
           checkRegions(machine, regions);
@@ -111,11 +123,20 @@ export async function loadSnapshot(path: string): Promise<LoadedSnapshot> {
           applyDisks(machine, disks);
           restore(machine, state);
           machine.pages.mark(written);
+          past = toPast(machine, history);
         } catch (error) {
           throw error instanceof EmulatorError ? new EmulatorError(error.code, error.blame, `snapshot '${path}': ${error.message}`) : error;
         }
       };
-      return { config, images, id: hex(file.manifest.id), apply };
+      return {
+        config,
+        images,
+        id: hex(file.manifest.id),
+        apply,
+        get past() {
+          return past;
+        },
+      };
     } finally {
       await file.close();
     }

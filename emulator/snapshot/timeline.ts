@@ -1,9 +1,11 @@
 import { userError } from '../errors';
 import type { CheckpointInfo, Position } from '../machine/api';
 import type { Halt, History, HistoryContext, Hit, PageReader } from '../machine/history';
+import { isMemoryPage } from '../machine/pages';
 import { capture, restore } from '../machine/state';
 import { Branches } from './branch';
-import { describe, positionOf, type Checkpoint, type Pages } from './checkpoint';
+import { bytesOf, describe, isLive, positionOf, type Checkpoint, type Pages } from './checkpoint';
+import type { PastCheckpoint } from './historychunk';
 import { CheckpointStore } from './store';
 
 /** Distances before a destination at which checkpoints are left behind, so that the next step back is near. */
@@ -38,13 +40,53 @@ export class Timeline implements History {
     private readonly context: HistoryContext,
     budget: number,
     private readonly every: number,
+    past: readonly PastCheckpoint[] = [],
   ) {
     const { machine } = context;
     this.store = new CheckpointStore(budget, () => this.branches.release(this.store));
     this.reader = machine.pages.reader();
     machine.pages.onFirstWrite((page) => this.store.settle(page));
     this.last = machine.position;
-    this.take({});
+    if (past.length > 0) this.adopt(past);
+    else this.take({});
+  }
+
+  /** The past of a snapshot, whose last part is where the machine stands. */
+  private adopt(past: readonly PastCheckpoint[]): void {
+    const { machine } = this.context;
+    for (const { state, time, name, kept, pages } of past) {
+      machine.pages.mark(pages.keys());
+      const own = new Map([...pages].map(([page, bytes]) => [page, bytes && !isLive(bytes) ? this.store.slabs.copy(bytes) : bytes]));
+      const checkpoint: Checkpoint = { id: this.nextId++, state, time, ...(name !== undefined && { name }), kept, passing: false, pages: own };
+      this.store.add(checkpoint, undefined);
+      this.base = checkpoint;
+    }
+    this.reader.take();
+  }
+
+  recorded(bytes: number): readonly PastCheckpoint[] {
+    const { position } = this;
+    this.note();
+    if (this.changed.size > 0 || positionOf(this.base) !== position || this.base.state.journal !== this.context.machine.journal.cursor) this.take({});
+    const list = this.store.all.filter((each) => each === this.base || positionOf(each) < position).map((each) => ({ ...each, pages: new Map(each.pages) }));
+    // The newest version of a page is what memory has now.
+    const newest = new Set<number>();
+    for (const { pages } of [...list].reverse())
+      for (const page of pages.keys()) {
+        if (newest.has(page) || !isMemoryPage(page)) continue;
+        newest.add(page);
+        pages.set(page, this.context.machine.pages.contents(page));
+      }
+    const rest = list.map(bytesOf);
+    for (let i = rest.length - 2; i >= 0; i--) rest[i]! += rest[i + 1]!;
+    // The first one that is kept takes the pages of those before it along.
+    const first: Pages = new Map();
+    for (const [index, { pages }] of list.entries()) {
+      for (const [page, contents] of pages) first.set(page, contents);
+      if (bytesOf({ pages: first }) + (rest[index + 1] ?? 0) > bytes) continue;
+      return list.slice(index).map((each, number) => (number === 0 ? { ...each, pages: first } : each));
+    }
+    return [];
   }
 
   get oldest(): Position {

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Report } from '../../emulator/cli/report';
+import { features } from '../../emulator/machine/features';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
@@ -66,4 +67,41 @@ describe('a snapshot resumed in a new process', function () {
         expected,
       );
     });
+
+  it('Linux: its past comes along, and is gone back through', async function () {
+    const [{ needs, args, saved }] = GUESTS;
+    if (!existsSync(needs)) {
+      console.log("      skipped: no guest; 'npm run guests' fetches it");
+      return this.skip();
+    }
+    const file = join(folder, 'past.guest');
+    const limits = ['--state-hash-every', String(EVERY), '--max-instructions', String(saved)];
+    const { hashes } = guest('run', ...args, ...limits, '--suspend', file, '--with-history', '1G');
+    const resumed = await features.resume!(file, undefined);
+    const travel = async (position: number): Promise<void> => {
+      const arrived = new Promise<void>((resolve) => {
+        const off = resumed.on(({ event }) => {
+          if (event !== 'stopped') return;
+          off();
+          resolve();
+        });
+      });
+      await resumed.travel(position);
+      await arrived;
+    };
+    try {
+      const { oldest } = await resumed.status();
+      assert.ok(oldest <= saved / 4, `the past begins at ${oldest}`);
+      // Far back first, then nearer to the present, as somebody does who looks for a cause.
+      const past = hashes.filter(({ position }) => position < saved && position > oldest);
+      for (const { position, hash } of [past[0]!, past.at(-1)!, past[past.length >> 1]!, past.at(-2)!]) {
+        await travel(position);
+        assert.equal(await resumed.stateHash(), hash, `at ${position}`);
+      }
+      await travel(saved);
+      assert.equal(await resumed.stateHash(), hashes.find(({ position }) => position === saved)!.hash);
+    } finally {
+      await resumed.close();
+    }
+  });
 });

@@ -4,6 +4,7 @@ import type { Checkpoint, GuestRequest, GuestRequests } from '../../protocol/gue
 import { badRequest } from '../errors';
 import { Reply } from '../reply';
 import type { Session } from '../session';
+import { save } from '../save';
 
 type Handler<Name extends GuestRequest> = (session: Session, args: GuestRequests[Name]['arguments']) => Promise<GuestRequests[Name]['body'] | Reply>;
 
@@ -85,9 +86,9 @@ export const GUEST_REQUESTS: { readonly [Name in GuestRequest]: Handler<Name> } 
     await session.live.guest.serialInput(port, new TextEncoder().encode(text));
     return {};
   },
-  'guest/save': async (session, { path }) => {
+  'guest/save': async (session, { path, history = true }) => {
     if (path === '') throw badRequest('guest/save: the path is empty');
-    await session.live.guest.save(path);
+    await save(session.live.guest, path, history);
     return { path };
   },
   'guest/status': async (session) => {

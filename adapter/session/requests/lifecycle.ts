@@ -11,6 +11,7 @@ import { SymbolStore } from '../../symbols/store';
 import type { SymbolModule } from '../../symbols/store';
 import { Reply } from '../reply';
 import type { Session } from '../session';
+import { save } from '../save';
 import { resume } from './execution';
 
 export async function initialize(session: Session, args: DebugProtocol.InitializeRequestArguments): Promise<DebugProtocol.Capabilities> {
@@ -143,7 +144,7 @@ export async function disconnect(session: Session, args: DebugProtocol.Disconnec
     await session.live.motion.halt();
     if (args.suspendDebuggee === true) {
       const path = session.live.plan.suspendFile;
-      await session.live.guest.save(path);
+      await save(session.live.guest, path);
       session.output('console', `The guest is suspended in ${path}.\n`);
     }
     await session.closeGuest();

@@ -58,6 +58,14 @@ describe('VS Code: suspend and resume', function () {
     await code.stoppedAt(MARK);
     assert.equal(await code.valueOnce('rip', (value) => value === rip), rip);
     await code.picture('resumed');
+
+    // The past has come along.
+    await code.toolbar('debug-step-back');
+    const before = await code.valueOnce('rip', (value) => value !== rip);
+    assert.notEqual(before, rip);
+    await code.toolbar('debug-continue');
+    await code.stoppedAt(MARK);
+    assert.equal(await code.valueOnce('rip', (value) => value === rip), rip);
     await code.toolbar('debug-stop');
     await code.page.locator('.debug-toolbar').waitFor({ state: 'hidden' });
   });

@@ -3,7 +3,7 @@
  * What stops it is scripted by position, beside its execute triggers.
  */
 import type {
-  CheckpointInfo, Frame, Guest, GuestEvent, MachineConfig, RunLimits, StateNode, Status, StepKind, Stop, StopReason, Trigger,
+  CheckpointInfo, Frame, Guest, GuestEvent, MachineConfig, RunLimits, SaveOptions, StateNode, Status, StepKind, Stop, StopReason, Trigger,
 } from '../../../emulator/machine/api'; // prettier-ignore
 import { userError } from '../../../emulator/errors';
 
@@ -234,8 +234,8 @@ export class FakeGuest implements Guest {
   async memoryMap(): ReturnType<Guest['memoryMap']> {
     return [{ first: 0n, last: BigInt(MEMORY - 1), owner: 'ram', space: 'memory' }];
   }
-  async save(path: string): Promise<void> {
-    this.calls.push(`save ${path}`);
+  async save(path: string, { historyBytes }: SaveOptions = {}): Promise<void> {
+    this.calls.push(`save ${path}${historyBytes === undefined ? '' : ` with ${historyBytes >> 20} MB of history`}`);
   }
   async close(): Promise<void> {
     this.closed = true;

@@ -58,7 +58,8 @@ describe('custom requests', () => {
   it('save the machine, tell its state and its hash', async () => {
     const { client, guest } = await launched();
     assert.deepEqual(await client.request('guest/save', { path: '/somewhere/x' }), { path: '/somewhere/x' });
-    assert.ok(guest.calls.includes('save /somewhere/x'));
+    assert.deepEqual(await client.request('guest/save', { path: '/somewhere/y', history: false }), { path: '/somewhere/y' });
+    assert.deepEqual(guest.calls, ['save /somewhere/x with 256 MB of history', 'save /somewhere/y']);
     assert.equal((await client.request('guest/status', {})).running, false);
     assert.deepEqual(await client.request('guest/stateHash', {}), { hash: 'hash-0' });
   });

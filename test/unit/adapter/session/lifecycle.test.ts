@@ -86,7 +86,7 @@ describe('begin and end of a session', () => {
   it('saves the machine when it is suspended', async () => {
     const { client, guest } = await launched({ suspendFile: '/somewhere/file' });
     await client.request('disconnect', { suspendDebuggee: true });
-    assert.ok(guest.calls.includes('save /somewhere/file'));
+    assert.ok(guest.calls.includes('save /somewhere/file with 256 MB of history'));
     assert.match(client.printed(), /suspended in \/somewhere\/file/);
   });
 

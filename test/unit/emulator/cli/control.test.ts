@@ -56,7 +56,11 @@ describe('guest ctl', function () {
   it("takes bhyvectl's words, and refuses what makes no sense", () => {
     assert.deepEqual(requestOf([], { vm: 'a', suspend: '/x' }), { name: 'a', request: { command: 'suspend', file: '/x' } });
     assert.deepEqual(requestOf(['a', 'pause'], {}), { name: 'a', request: { command: 'pause' } });
+    const history = (withHistory: string | true): unknown => requestOf(['a', 'checkpoint', '/x'], { withHistory }).request.historyBytes;
+    assert.deepEqual([history(true), history('2M')], [256 << 20, 2 << 20]);
     for (const [words, given] of [
+      [['a', 'pause'], { withHistory: true }],
+      [['a', 'suspend', 'x'], { withHistory: 'much' }],
       [[], {}],
       [['a'], {}],
       [['a', 'fly'], {}],
@@ -65,6 +69,6 @@ describe('guest ctl', function () {
       [['a', 'pause'], { suspend: 'x' }],
       [['a', 'screenshot', 'x', 'y'], {}],
     ] as const)
-      assert.throws(() => requestOf(words, given), /usage|no command|takes no file|needs a file/, words.join(' '));
+      assert.throws(() => requestOf(words, given), /usage|no command|takes no|needs a file|is no size/, words.join(' '));
   });
 });

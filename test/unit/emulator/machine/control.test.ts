@@ -96,6 +96,10 @@ describe('control socket', () => {
 
   it('requests are read strictly', () => {
     assert.deepEqual(parseRequest('{"command":"checkpoint","file":"/a"}'), { command: 'checkpoint', file: '/a' });
+    assert.deepEqual(parseRequest('{"command":"suspend","file":"/a","historyBytes":4096}'), { command: 'suspend', file: '/a', historyBytes: 4096 });
+    for (const bytes of ['-1', '0.5', '"1"', 'null'])
+      assert.throws(() => parseRequest(`{"command":"suspend","file":"/a","historyBytes":${bytes}}`), /no number of bytes/);
+    assert.throws(() => parseRequest('{"command":"screenshot","file":"/a","historyBytes":1}'), /screenshot takes no historyBytes/);
     assert.throws(() => parseRequest('{"command":"status","extra":1}'), /unknown field 'extra'/);
     assert.throws(() => parseRequest('{"__proto__":{"command":"quit"},"command":"status","constructor":1}'), /unknown field/);
   });

@@ -1,0 +1,191 @@
+/** The past that a snapshot carries: checkpoints, whose pages are kept where they differ from those of the snapshot itself. */
+import { internalError } from '../errors';
+import type { Machine } from '../machine/machine';
+import { pageOfDisk } from '../machine/pages';
+import type { MachineState } from '../machine/state';
+import type { BlobIndex, BlobWriter } from './blobs';
+import { asBool, asBytes, asInteger, asList, asMap, asNumber, asText, fieldsOf, only, type Fields, type Value } from './cbor';
+import { isLive, type Checkpoint, type Pages } from './checkpoint';
+import type { Chunk } from './container';
+import { stateToFields } from './fieldvalues';
+import { bad, GROUP, hex, PAGE } from './format';
+import { pagesOf, readGroups, regionsOf, type GroupEntry, type RegionEntry } from './memorychunk';
+import { chunksToDevices, DEVICE, fieldsToMachine, machineToFields, VERSIONS } from './statechunks';
+import { fieldsToVcpu, vcpuToFields } from './vcpufields';
+
+/** A checkpoint of the past, without what only the machine that it is put into knows. */
+export type PastCheckpoint = Pick<Checkpoint, 'state' | 'time' | 'kept' | 'pages'> & { readonly name?: string };
+
+/** Pages that a history may have: 1 GB. */
+const MOST_PAGES = 2 ** 18;
+
+/** A run of page numbers of the checkpoints, under a name that lasts. */
+interface Space {
+  readonly name: string;
+  readonly first: number;
+  readonly pages: number;
+}
+
+/** Memory, and the disks' overlays. */
+const spacesOf = (machine: Machine): readonly Space[] => [
+  ...regionsOf(machine),
+  ...machine.disks.map(({ name, bytes }, disk): Space => ({ name: `disk.${name}`, first: pageOfDisk(disk, 0), pages: Math.ceil(bytes / PAGE) })),
+];
+
+type Kind = 'contents' | 'none' | 'same';
+
+/**
+ * Pages of a checkpoint in groups, by space: with contents; without any, which is zeros in memory and the image's in a disk;
+ * and those that the snapshot itself has, as they have not changed since.
+ */
+function pagesToFields(spaces: readonly Space[], pages: Pages, blobs: BlobWriter): Record<Kind, Fields> {
+  const groups: Record<Kind, Map<string, Map<number, [page: number, bytes: Uint8Array | null][]>>> = { contents: new Map(), none: new Map(), same: new Map() };
+  for (const [page, bytes] of [...pages].sort(([a], [b]) => a - b)) {
+    const space = spaces.find(({ first, pages: count }) => page >= first && page < first + count);
+    if (!space) throw internalError('history-page', `page ${page} of the history is nowhere`);
+    const of = groups[!bytes ? 'none' : isLive(bytes) ? 'same' : 'contents'];
+    const [own, index] = [page - space.first, Math.floor((page - space.first) / GROUP)];
+    const list = of.get(space.name) ?? new Map<number, [number, Uint8Array | null][]>();
+    of.set(space.name, list);
+    const group = list.get(index);
+    if (group) group.push([own, bytes]);
+    else list.set(index, [[own, bytes]]);
+  }
+  const toFields = (kind: Kind): Fields =>
+    new Map(
+      [...groups[kind]].map(([name, list]): [string, Value] => [
+        name,
+        [...list].map(([index, members]): Value => {
+          const mask = members.reduce((bits, [page]) => bits | (1 << (page % GROUP)), 0);
+          return kind === 'contents' ? [index, mask, blobs.add(Buffer.concat(members.map(([, bytes]) => bytes!)))] : [index, mask];
+        }),
+      ]),
+    );
+  return { contents: toFields('contents'), none: toFields('none'), same: toFields('same') };
+}
+
+/** Chunks of the past, the last one being the moment of the snapshot itself. */
+export function historyChunks(machine: Machine, past: readonly PastCheckpoint[], blobs: BlobWriter): readonly Chunk[] {
+  const spaces = spacesOf(machine);
+  return past.map(({ state, time, name, kept, pages }, number): Chunk => {
+    const fields = fieldsOf({
+      machine: machineToFields(state),
+      vcpus: state.vcpus.map((window): Value => vcpuToFields(window, state.position)),
+      devices: machine.devices.map(({ name: device, kind, version, table }): Value =>
+        fieldsOf({ name: device, kind, version, fields: stateToFields(table, state.devices[device]!.state) }),
+      ),
+      time,
+      kept,
+      ...(name !== undefined && { name }),
+      ...pagesToFields(spaces, pages, blobs),
+    });
+    return { kind: 'history', instance: String(number).padStart(6, '0'), version: VERSIONS.history, mandatory: false, fields };
+  });
+}
+
+/** A checkpoint as it was read: its chips wait for the machine's tables. */
+export interface ReadCheckpoint {
+  readonly core: Pick<MachineState, 'position' | 'clock' | 'turn' | 'off' | 'journal'>;
+  readonly vcpus: readonly Uint8Array[];
+  readonly devices: readonly Chunk[];
+  readonly time: number;
+  readonly kept: boolean;
+  readonly name?: string;
+  readonly contents: readonly RegionEntry[];
+  readonly groups: ReadonlyMap<string, Uint8Array>;
+  readonly none: readonly Masks[];
+  readonly same: readonly Masks[];
+}
+
+/** Pages of one space, by group. */
+interface Masks {
+  readonly name: string;
+  readonly groups: readonly { readonly index: number; readonly mask: number }[];
+}
+
+const WHAT = 'pages of the history';
+
+function readMasks(fields: Value | undefined, more: (rest: readonly Value[]) => object = () => ({})): Masks[] {
+  return [...asMap(fields, WHAT)].map(([name, list]) => ({
+    name,
+    groups: asList(list, WHAT).map((item) => {
+      const [index, mask, ...rest] = asList(item, WHAT);
+      return { index: asInteger(index, WHAT, 0, 2 ** 32), mask: asInteger(mask, WHAT, 1, 2 ** GROUP - 1), ...more(rest) };
+    }),
+  }));
+}
+const readContents = (fields: Value | undefined): RegionEntry[] =>
+  readMasks(fields, ([hash]) => ({ hash: asBytes(hash, WHAT, 32) })).map(({ name, groups }) => ({ name, pages: 0, groups: groups as GroupEntry[] }));
+const count = (list: readonly Masks[]): number => list.reduce((sum, { groups }) => sum + groups.reduce((own, { mask }) => own + pagesOf(mask).length, 0), 0);
+
+/** Reads the past, oldest first. Throws where it does not fit together. */
+export async function readHistory(chunks: readonly Chunk[], now: ReadCheckpoint['core'], cpus: number, blobs: BlobIndex): Promise<readonly ReadCheckpoint[]> {
+  const own = chunks.filter(({ kind }) => kind === 'history').sort((a, b) => (a.instance < b.instance ? -1 : 1));
+  const read: ReadCheckpoint[] = [];
+  let total = 0;
+  for (const { fields, instance } of own) {
+    const what = `checkpoint ${Number(instance)} of the history`;
+    only(fields, ['machine', 'vcpus', 'devices', 'time', 'kept', 'name', 'contents', 'none', 'same'], what);
+    const core = fieldsToMachine(asMap(fields.get('machine'), what), cpus);
+    const before = read.at(-1)?.core;
+    if (before && (core.position <= before.position || core.journal < before.journal)) throw bad(`it is damaged: ${what} is not after the one before it`);
+    const vcpus = asList(fields.get('vcpus'), what).map((item) => fieldsToVcpu(asMap(item, what), core.position, what));
+    if (vcpus.length !== cpus) throw bad(`it is damaged: ${what} has ${vcpus.length} of ${cpus} vCPUs`);
+    const devices = asList(fields.get('devices'), what).map((item): Chunk => {
+      const device = asMap(item, what);
+      only(device, ['name', 'kind', 'version', 'fields'], what);
+      const version = asInteger(device.get('version'), what, 1, 0xffff);
+      return {
+        kind: DEVICE + asText(device.get('kind'), what),
+        instance: asText(device.get('name'), what),
+        version,
+        mandatory: true,
+        fields: asMap(device.get('fields'), what),
+      };
+    });
+    const contents = readContents(fields.get('contents'));
+    if ((total += count(contents)) > MOST_PAGES) throw bad('its history has more than 1 GB of pages');
+    read.push({
+      core,
+      vcpus,
+      devices,
+      time: asNumber(fields.get('time'), what),
+      kept: asBool(fields.get('kept'), what),
+      ...(fields.get('name') !== undefined && { name: asText(fields.get('name'), what) }),
+      contents,
+      groups: await readGroups(contents, blobs),
+      none: readMasks(fields.get('none')),
+      same: readMasks(fields.get('same')),
+    });
+  }
+  const last = read.at(-1)?.core;
+  if (last && (last.position !== now.position || last.journal !== now.journal)) throw bad('it is damaged: its history does not end at its moment');
+  return read;
+}
+
+/** The checkpoints for a machine that stands, with its memory, at the moment of the snapshot. Nothing of it is changed. */
+export function toPast(machine: Machine, read: readonly ReadCheckpoint[]): readonly PastCheckpoint[] {
+  const spaces = new Map(spacesOf(machine).map((space) => [space.name, space]));
+  const pagesAt = <G extends { readonly index: number; readonly mask: number }>(
+    name: string,
+    groups: readonly G[],
+    visit: (page: number, number: number, group: G) => void,
+  ): void => {
+    const space = spaces.get(name);
+    if (!space) throw bad(`its history has pages of '${name.slice(0, 40)}', which the machine has not`);
+    for (const group of groups)
+      pagesOf(group.mask).forEach((page, number) => {
+        const own = group.index * GROUP + page;
+        if (own >= space.pages) throw bad(`it is damaged: its history has page ${own} of '${name}', which has ${space.pages}`);
+        visit(space.first + own, number, group);
+      });
+  };
+  return read.map(({ core, vcpus, devices, time, kept, name, contents, groups, none, same }): PastCheckpoint => {
+    const pages: Pages = new Map();
+    for (const { name: space, groups: list } of contents)
+      pagesAt(space, list, (page, number, { hash }) => pages.set(page, groups.get(hex(hash))!.subarray(number * PAGE, (number + 1) * PAGE)));
+    for (const { name: space, groups: list } of none) pagesAt(space, list, (page) => pages.set(page, null));
+    for (const { name: space, groups: list } of same) pagesAt(space, list, (page) => pages.set(page, machine.pages.contents(page)));
+    return { state: { ...core, vcpus, devices: chunksToDevices(devices, machine) }, time, kept, ...(name !== undefined && { name }), pages };
+  });
+}
