@@ -1,6 +1,6 @@
 /** The `guest` command. Exit status: 0 the wanted stop was reached, 1 not, 2 bad usage or input. */
 import { Command, CommanderError } from 'commander';
-import { EmulatorError } from '../errors';
+import { EmulatorError, userError } from '../errors';
 import type { MachineConfig } from '../machine/api';
 import { parseVnc } from '../machine/vnc';
 import { DEFAULTS, parseChipset, parseCount, parseDisk, parseHistory, parseItems, parseScreen, parseSize, parseTier, parseUsb, readConfig } from './config';
@@ -88,8 +88,29 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const program = new Command('guest').description('A deterministic x86-64 machine.').version(PRODUCER).exitOverride();
-program
-  .command('run')
+
+/** What a run is, whether it boots a guest or goes on from a snapshot. */
+const withRunOptions = (command: Command): Command =>
+  command
+    .option('--serial <where>', 'first serial line: stdio, none or file:PATH', 'stdio')
+    .option('--debug-console <where>', 'output of ports 0xE9 and 0x402: stdio or file:PATH')
+    .option('--type-serial <text>', 'type this, and Enter, when the guest waits for input')
+    .option('--type-after <text>', 'serial output to type after, instead of a usual prompt')
+    .option('--until-serial <text>', 'stop when the first serial line has sent this')
+    .option('--max-instructions <n>', 'stop at this position')
+    .option('--timeout <seconds>', 'stop after so much time of the host')
+    .option('--screenshot <file>', "write the guest's picture as PNG at the end")
+    .option('--state-hash-every <n>', 'record a hash of the whole state at every multiple of n instructions')
+    .option('--vnc <address>', 'serve the display to VNC viewers: HOST:PORT, :DISPLAY, ws:HOST:PORT or unix:PATH; with ,password-file=FILE')
+    .option('--report <file>', 'write what the run was, as JSON')
+    .option('--profile', 'print hot functions of the guest, tiers, TLB misses and exits at the end')
+    .option('--symbols <file...>', 'names for --profile: ELF files or System.maps')
+    .option('--suspend <file>', 'write a snapshot at the end')
+    .option('--with-history [size]', 'the snapshot carries the past, in pages of 256M at most unless told otherwise')
+    .option('--control <name>', 'listen for guest ctl: a name, or the path of a socket');
+const RUN_OPTIONS = new Set(['restore', ...withRunOptions(new Command()).options.map((option) => option.attributeName())]);
+
+withRunOptions(program.command('run'))
   .description('boot a guest and run it')
   .option('--kernel <file>', 'Linux bzImage, ELF (Multiboot 1 or 2, PVH) or flat binary')
   .option('--initrd <file>', 'initial RAM disk')
@@ -111,48 +132,25 @@ program
   .option('--chipset <board>', 'i440fx or q35, for firmware')
   .option('--fw-cfg <name=text...>', 'items for firmware and guest, as opt/org.example/name=text')
   .option('--display <display>', 'fbuf, vga or ramfb, with ,w=,h=; or a resolution as 1024x768; or none')
-  .option('--serial <where>', 'first serial line: stdio, none or file:PATH', 'stdio')
-  .option('--debug-console <where>', 'output of ports 0xE9 and 0x402: stdio or file:PATH')
-  .option('--type-serial <text>', 'type this, and Enter, when the guest waits for input')
-  .option('--type-after <text>', 'serial output to type after, instead of a usual prompt')
-  .option('--until-serial <text>', 'stop when the first serial line has sent this')
-  .option('--max-instructions <n>', 'stop at this position')
-  .option('--timeout <seconds>', 'stop after so much time of the host')
-  .option('--screenshot <file>', "write the guest's picture as PNG at the end")
   .option('--tier <tier>', 'generic: interpret; auto: compile what is hot; region: compile everything (the guest runs the same)')
   .option('--no-history', 'take no checkpoints')
-  .option('--state-hash-every <n>', 'record a hash of the whole state at every multiple of n instructions')
-  .option('--vnc <address>', 'serve the display to VNC viewers: HOST:PORT, :DISPLAY, ws:HOST:PORT or unix:PATH; with ,password-file=FILE')
-  .option('--report <file>', 'write what the run was, as JSON')
-  .option('--profile', 'print hot functions of the guest, tiers, TLB misses and exits at the end')
-  .option('--symbols <file...>', 'names for --profile: ELF files or System.maps')
-  .option('--suspend <file>', 'write a snapshot at the end')
-  .option('--with-history [size]', 'the snapshot carries the past, in pages of 256M at most unless told otherwise')
-  .option('--control <name>', 'listen for guest ctl: a name, or the path of a socket')
+  .option('-r, --restore <file>', "go on from a snapshot, in bhyve's word for it: as guest resume")
   .option('--config <file>', 'a launch configuration as JSON; other options come before it')
   .action(async (_: unknown, command: Command) => {
     // A default must not hide what the configuration file says.
     const given = Object.fromEntries(Object.entries(command.opts<Given>()).filter(([name]) => command.getOptionValueSource(name) !== 'default'));
-    process.exitCode = (await runGuest(toOptions(given))) ? 0 : 1;
+    const file = given['restore'] as string | undefined;
+    const foreign =
+      file === undefined ? undefined : command.options.find((option) => option.attributeName() in given && !RUN_OPTIONS.has(option.attributeName()));
+    if (foreign) throw userError('option', `--restore: the machine is the snapshot's; ${foreign.long} is not for it`);
+    process.exitCode = (await runGuest({ ...toOptions(given), ...(file !== undefined && { resume: { file, overrides: [] } }) })) ? 0 : 1;
   });
 
-program
-  .command('resume <file>')
+withRunOptions(program.command('resume <file>'))
   .description('go on from a snapshot, with the machine that it has')
-  .option('--disk <file...>', 'where the images of its disks and CD-ROMs are now, in their order, with ,overlay=FILE')
-  .option('--serial <where>', 'first serial line: stdio, none or file:PATH', 'stdio')
-  .option('--max-instructions <n>', 'stop at this position')
-  .option('--timeout <seconds>', 'stop after so much time of the host')
-  .option('--until-serial <text>', 'stop when the first serial line has sent this')
-  .option('--state-hash-every <n>', 'record a hash of the whole state at every multiple of n instructions')
-  .option('--report <file>', 'write what the run was, as JSON')
-  .option('--profile', 'print hot functions of the guest, tiers, TLB misses and exits at the end')
-  .option('--symbols <file...>', 'names for --profile: ELF files or System.maps')
-  .option('--suspend <file>', 'write a snapshot at the end')
-  .option('--with-history [size]', 'the snapshot carries the past, in pages of 256M at most unless told otherwise')
-  .option('--control <name>', 'listen for guest ctl: a name, or the path of a socket')
+  .option('--override <name=value...>', 'other than the snapshot says: disk0.path, disk0.overlay, …, vars, historyMegabytes, checkpointEvery, tier')
   .action(async (file: string, given: Given) => {
-    process.exitCode = (await runGuest({ ...toOptions(given), resume: file })) ? 0 : 1;
+    process.exitCode = (await runGuest({ ...toOptions(given), resume: { file, overrides: (given['override'] as string[] | undefined) ?? [] } })) ? 0 : 1;
   });
 addSnapshotCommands(program);
 addControlCommand(program);

@@ -2,6 +2,7 @@ import { DEBUG_CONSOLE, VIRTIO_CONSOLE, type Guest, type MachineConfig, type Run
 import { createGuest } from '../machine/client';
 import type { VncAddress } from '../machine/vnc';
 import { ControlledRun, serveControl } from './control';
+import { overridden } from './override';
 import { formatProfile, SAMPLE_EVERY, SymbolTable } from './profile';
 import { checkWritable, Meter, writeReport } from './report';
 import { writeScreenshot } from './screenshot';
@@ -29,8 +30,8 @@ export interface RunOptions {
   readonly vnc?: VncAddress;
   /** Name or path of a socket on which others may ask things of the guest. */
   readonly control?: string;
-  /** A snapshot to go on from; its configuration is the machine's. */
-  readonly resume?: string;
+  /** A snapshot to go on from, and what is other than it says. */
+  readonly resume?: { readonly file: string; readonly overrides: readonly string[] };
   /** Where to write a snapshot at the end. */
   readonly suspend?: string;
   /** The snapshot carries the past, as far as its pages fit into so many bytes. */
@@ -49,9 +50,9 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   const debugSink = options.debugConsole === undefined ? undefined : new SerialSink(options.debugConsole);
   const virtioSink = options.virtioConsole === undefined ? undefined : new SerialSink(options.virtioConsole);
   const { resume } = options;
-  // Of a snapshot's machine only the places of images can be changed.
-  const moved = options.config.disks ? options.config : undefined;
-  const guest = await (resume === undefined ? createGuest(options.config) : createGuest(moved, { snapshot: resume }));
+  const guest = await (resume === undefined
+    ? createGuest(options.config)
+    : createGuest(resume.overrides.length > 0 ? await overridden(resume.file, resume.overrides) : undefined, { snapshot: resume.file }));
   const closeVnc = await serveVnc(guest, options.vnc);
   const meter = new Meter();
   guest.on((event) => {

@@ -1,4 +1,5 @@
 /** Disks of a configuration: opened before the machine is made, and what the guest wrote brought to its file afterwards. */
+import { existsSync } from 'node:fs';
 import { userError } from '../errors';
 import { Disk } from '../storage/disk';
 import { openImage } from '../storage/open';
@@ -54,14 +55,30 @@ export function closeDisks(disks: readonly Disk[]): void {
   for (const { image } of disks) image.close();
 }
 
+/** Throws EmulatorError with blame `user` where the file is not an overlay of the disk's image. */
+function checkOverlay({ name, image, bytes }: Disk, path: string): void {
+  try {
+    if (!existsSync(path)) throw userError('overlay-file', 'there is no such file');
+    readOverlay(path, image, bytes);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw userError(
+      'overlay-write',
+      `what the guest has written to ${name} is not kept: its snapshot names the overlay '${path}' (${why}); name another one for it`,
+      error,
+    );
+  }
+}
+
 /** Brings overlays to their files at the end of a run. */
 export class OverlayFiles {
-  private readonly kept: readonly { readonly disk: Disk; readonly path: string; generation: number }[];
+  private readonly kept: readonly { readonly disk: Disk; readonly path: string; readonly given: boolean; generation: number }[];
 
-  constructor(disks: readonly Disk[], { disks: configs = [] }: MachineConfig) {
+  /** `given`: by number of the disk, whether the user named its overlay. Others are written to only if they are overlays of the disk's image already. */
+  constructor(disks: readonly Disk[], { disks: configs = [] }: MachineConfig, given: (disk: number) => boolean = () => true) {
     this.kept = disks.flatMap((disk, number) => {
       const path = configs[number]?.overlay;
-      return path === undefined ? [] : [{ disk, path, generation: disk.overlay.generation }];
+      return path === undefined ? [] : [{ disk, path, given: given(number), generation: disk.overlay.generation }];
     });
   }
 
@@ -69,10 +86,14 @@ export class OverlayFiles {
   async keep(): Promise<void> {
     const failures: unknown[] = [];
     for (const each of this.kept) {
-      const { disk, path } = each;
+      const { disk, path, given } = each;
       const { generation } = disk.overlay;
       if (generation === each.generation) continue;
-      await writeOverlay(path, contentsOf(disk.overlay), disk.image, disk.bytes).then(
+      const write = async (): Promise<void> => {
+        if (!given) checkOverlay(disk, path);
+        await writeOverlay(path, contentsOf(disk.overlay), disk.image, disk.bytes);
+      };
+      await write().then(
         () => (each.generation = generation),
         (error: unknown) => failures.push(error),
       );

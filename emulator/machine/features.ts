@@ -5,7 +5,7 @@ import { Timeline } from '../snapshot/timeline';
 import { closeDisks, openDisks, OverlayFiles } from './disks';
 import { LocalGuest } from './local';
 import type { Machine } from './machine';
-import { environmentTrace, nodePace, readBinaries } from './node';
+import { environmentTrace, nodePace, readBinaries, writeVars } from './node';
 
 /** Parts of the emulator that stand on the machine: history and snapshot files. */
 export interface Features {
@@ -31,14 +31,21 @@ function movedDisks({ disks }: MachineConfig, config: MachineConfig | undefined)
   };
 }
 
+/** How much of the past is kept, how code is run, and where files are, is the host's to say; everything else is the snapshot's. */
+function ownConfig(snapshot: MachineConfig, config: MachineConfig | undefined): MachineConfig {
+  const { historyBytes, checkpointEvery, tier = snapshot.tier, vars } = config ?? snapshot;
+  const moved = { ...movedDisks(snapshot, config), historyBytes, checkpointEvery, ...(tier && { tier }) };
+  return { ...snapshot, ...moved, ...(vars !== undefined && snapshot.vars !== undefined && { vars }) };
+}
+
 export const features: Features = {
   history: (context, bytes, every) => new Timeline(context, bytes, every),
   save,
   resume: async (path, config) => {
     const [snapshot, binaries] = await Promise.all([loadSnapshot(path), readBinaries()]);
-    // How much of the past is kept is the host's to say; everything else is the snapshot's.
-    const { historyBytes, checkpointEvery } = config ?? snapshot.config;
-    const own = { ...snapshot.config, ...movedDisks(snapshot.config, config), historyBytes, checkpointEvery };
+    const own = ownConfig(snapshot.config, config);
+    const given = (disk: number): boolean => config?.disks?.[disk]?.overlay !== undefined;
+    const vars = snapshot.config.vars === undefined ? undefined : config?.vars;
     const disks = openDisks(own, { fresh: true });
     return LocalGuest.create(own, {
       images: { ...snapshot.images, disks },
@@ -48,7 +55,9 @@ export const features: Features = {
       begin: snapshot.apply,
       history: (context, bytes, every) => new Timeline(context, bytes, every, snapshot.past),
       save,
-      keepDisks: new OverlayFiles(disks, own),
+      // A snapshot may be anybody's: what it names itself is written to with care, its variable store not at all.
+      keepDisks: new OverlayFiles(disks, own, given),
+      ...(vars !== undefined && { keepVars: (bytes) => writeVars(vars, bytes) }),
     }).catch((error: unknown) => {
       closeDisks(disks);
       throw error;

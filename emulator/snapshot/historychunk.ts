@@ -118,6 +118,18 @@ const readContents = (fields: Value | undefined): RegionEntry[] =>
   readMasks(fields, ([hash]) => ({ hash: asBytes(hash, WHAT, 32) })).map(({ name, groups }) => ({ name, pages: 0, groups: groups as GroupEntry[] }));
 const count = (list: readonly Masks[]): number => list.reduce((sum, { groups }) => sum + groups.reduce((own, { mask }) => own + pagesOf(mask).length, 0), 0);
 
+/** A chip of a checkpoint, as its own chunk would be. */
+export function chipOf(device: Fields, what: string): Chunk {
+  only(device, ['name', 'kind', 'version', 'fields'], what);
+  return {
+    kind: DEVICE + asText(device.get('kind'), what),
+    instance: asText(device.get('name'), what),
+    version: asInteger(device.get('version'), what, 1, 0xffff),
+    mandatory: true,
+    fields: asMap(device.get('fields'), what),
+  };
+}
+
 /** Reads the past, oldest first. Throws where it does not fit together. */
 export async function readHistory(chunks: readonly Chunk[], now: ReadCheckpoint['core'], cpus: number, blobs: BlobIndex): Promise<readonly ReadCheckpoint[]> {
   const own = chunks.filter(({ kind }) => kind === 'history').sort((a, b) => (a.instance < b.instance ? -1 : 1));
@@ -131,18 +143,7 @@ export async function readHistory(chunks: readonly Chunk[], now: ReadCheckpoint[
     if (before && (core.position <= before.position || core.journal < before.journal)) throw bad(`it is damaged: ${what} is not after the one before it`);
     const vcpus = asList(fields.get('vcpus'), what).map((item) => fieldsToVcpu(asMap(item, what), core.position, what));
     if (vcpus.length !== cpus) throw bad(`it is damaged: ${what} has ${vcpus.length} of ${cpus} vCPUs`);
-    const devices = asList(fields.get('devices'), what).map((item): Chunk => {
-      const device = asMap(item, what);
-      only(device, ['name', 'kind', 'version', 'fields'], what);
-      const version = asInteger(device.get('version'), what, 1, 0xffff);
-      return {
-        kind: DEVICE + asText(device.get('kind'), what),
-        instance: asText(device.get('name'), what),
-        version,
-        mandatory: true,
-        fields: asMap(device.get('fields'), what),
-      };
-    });
+    const devices = asList(fields.get('devices'), what).map((item) => chipOf(asMap(item, what), what));
     const contents = readContents(fields.get('contents'));
     if ((total += count(contents)) > MOST_PAGES) throw bad('its history has more than 1 GB of pages');
     read.push({

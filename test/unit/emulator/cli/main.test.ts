@@ -126,4 +126,17 @@ describe('guest command', function () {
       assert.match(err, message);
     }
   });
+
+  it("goes on from a snapshot in bhyve's words", () => {
+    const file = path('r.guest');
+    const loop = path('loop.bin');
+    writeFileSync(loop, Buffer.from('6640ebfc', 'hex')); // inc eax; jmp -3
+    assert.equal(run('run', ...FLAT, '--kernel', loop, '--max-instructions', '1000', '--suspend', file).status, 0);
+    const found = path('r.json');
+    const { status, err } = run('run', '-r', file, '--serial', 'none', '--max-instructions', '3000', '--report', found);
+    assert.equal(status, 0, err);
+    assert.equal((JSON.parse(readFileSync(found, 'utf8')) as Report).instructions, 3000);
+    assert.match(run('run', '-r', file, '--memory', '32M').err, /--restore: the machine is the snapshot's; --memory is not for it/);
+    assert.match(run('resume', file, '--override', 'memory=32M').err, /that is the snapshot's own/);
+  });
 });

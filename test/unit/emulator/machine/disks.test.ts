@@ -1,6 +1,6 @@
 /** A guest that writes to a virtio disk: its writes are part of history, state and snapshots, and no image is changed. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EmulatorError } from '../../../../emulator/errors';
@@ -233,6 +233,38 @@ describe('disks of a guest', function () {
     await move(again, () => again.travel(0));
     assert.equal(sector(again), ROUNDS);
     assert.ok(readFileSync(image).every((byte) => byte === 0x99));
+  });
+
+  it('an overlay that only a snapshot names is written to if it is one of this image, and nothing else is', async () => {
+    const overlay = join(folder, 'overlay.qcow2');
+    const snapshot = join(folder, 'a.guest');
+    const guest = await start({ overlay });
+    await run(guest, 1000);
+    await guest.save(snapshot);
+    await run(guest, 12_000);
+    await guest.close();
+    assert.ok(sector(await start({ path: overlay })) <= ROUNDS, 'there is one of this image');
+
+    const runToEnd = async (disk: Partial<DiskConfig> = {}): Promise<string[]> => {
+      const resumed = await start(disk, { snapshot });
+      const told: string[] = [];
+      resumed.on((event) => event.event === 'log' && told.push(event.text));
+      await run(resumed);
+      await resumed.close();
+      return told;
+    };
+    assert.deepEqual(await runToEnd(), []);
+    assert.equal(sector(await start({ path: overlay })), ROUNDS);
+
+    writeFileSync(overlay, 'precious');
+    assert.match((await runToEnd()).join(), /what the guest has written to disk0 is not kept: its snapshot names the overlay .*overlay\.qcow2/);
+    assert.equal(readFileSync(overlay, 'utf8'), 'precious');
+    rmSync(overlay);
+    assert.match((await runToEnd()).join(), /there is no such file/);
+    assert.equal(existsSync(overlay), false);
+    const other = join(folder, 'other.qcow2');
+    assert.deepEqual(await runToEnd({ path: image, overlay: other }), []);
+    assert.equal(sector(await start({ path: other })), ROUNDS);
   });
 
   it('are refused where the configuration makes no sense', () => {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MachineConfig } from '../../../../emulator/machine/api';
 import type { Images } from '../../../../emulator/machine/boot';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import { nodePace, writeVars } from '../../../../emulator/machine/node';
+import { openGuest } from '../../../../emulator/machine/open';
 import { platformOf } from '../../../../emulator/machine/platform';
 import { checkState, random, SIZES } from '../devices/context';
 import { compiled, CONFIG, DEAD } from './guests';
@@ -20,6 +21,17 @@ function rom(code: string, length = 0x10000): Uint8Array {
   bytes.set(hex(code), length - 0x10000);
   bytes.set(hex('ea 0000 00f0'), length - 16);
   return bytes;
+}
+
+/** Writes 5A to the first byte of its variable store, and resets the machine. */
+function variablesRom(): Uint8Array {
+  const image = rom('2e660f01164000 0f20c0 0c01 0f22c0 66ea 20000f00 0800');
+  const base = image.length - 0x10000;
+  // mov ax,0x10; mov ds,ax; mov ebx,0xfffef000; mov byte [ebx],0x10; mov byte [ebx],0x5a; mov byte [ebx],0xff; mov al,0xfe; out 0x64,al; jmp $
+  image.set(hex('66b81000 8ed8 bb00f0feff c60310 c6035a c603ff b0fe e664 ebfe'), base + 0x20);
+  // The table's limit and base, then null, code and data segments of 4 GB.
+  image.set(hex('1700 48000f00 0000 0000000000000000 ffff0000009bcf00 ffff00000093cf00'), base + 0x40);
+  return image;
 }
 
 const guest = async (images: Images, config: Partial<MachineConfig> = {}, keepVars?: (bytes: Uint8Array) => Promise<void>): Promise<LocalGuest> =>
@@ -81,12 +93,7 @@ describe('board for firmware', function () {
   it('keeps flash over a reset, and tells of changes', async () => {
     // Programs 0x5a into the first byte of the store at 4 GB - 68 KB, then resets; in 32-bit mode:
     // lgdt cs:[0x40]; mov eax,cr0; or al,1; mov cr0,eax; jmp dword 8:0xf0020
-    const image = rom('2e660f01164000 0f20c0 0c01 0f22c0 66ea 20000f00 0800');
-    const base = image.length - 0x10000;
-    // mov ax,0x10; mov ds,ax; mov ebx,0xfffef000; mov byte [ebx],0x10; mov byte [ebx],0x5a; mov byte [ebx],0xff; mov al,0xfe; out 0x64,al; jmp $
-    image.set(hex('66b81000 8ed8 bb00f0feff c60310 c6035a c603ff b0fe e664 ebfe'), base + 0x20);
-    // The table's limit and base, then null, code and data segments of 4 GB.
-    image.set(hex('1700 48000f00 0000 0000000000000000 ffff0000009bcf00 ffff00000093cf00'), base + 0x40);
+    const image = variablesRom();
     const kept: number[] = [];
     const made = await guest({ firmware: file('code', image), vars: file('vars', new Uint8Array(0x1000).fill(0xff)) }, {}, (bytes) =>
       Promise.resolve(void kept.push(bytes[0]!)),
@@ -156,6 +163,29 @@ describe('variable store file', () => {
     assert.deepEqual([...readFileSync(path)], [1, 2]);
     assert.deepEqual(readdirSync(folder).sort(), ['link.fd', 'vars.fd']);
     await assert.rejects(writeVars(join(folder, 'none/vars.fd'), Uint8Array.of(1)), /variable store '.*none\/vars\.fd' can not be written/);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('a resumed machine writes its variable store where it is told to, and nowhere else', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'guest-vars-'));
+    const [code, vars, moved, snapshot] = ['code.fd', 'vars.fd', 'moved.fd', 'a.guest'].map((name) => join(folder, name)) as [string, string, string, string];
+    writeFileSync(code, variablesRom());
+    const blank = new Uint8Array(0x1000).fill(0xff);
+    writeFileSync(vars, blank);
+    const first = (await openGuest({ ...FIRMWARE, firmware: code, vars })) as LocalGuest;
+    await run(first, 5);
+    await first.save(snapshot);
+    await first.close();
+    for (const [config, changed] of [
+      [undefined, []],
+      [{ ...FIRMWARE, vars: moved }, [moved]],
+    ] as const) {
+      const resumed = (await openGuest(config, { snapshot })) as LocalGuest;
+      assert.equal(await run(resumed), 'reset');
+      await resumed.close();
+      for (const path of [vars, moved])
+        assert.deepEqual(existsSync(path) ? readFileSync(path)[0] : undefined, changed.includes(path as never) ? 0x5a : path === vars ? 0xff : undefined);
+    }
     rmSync(folder, { recursive: true });
   });
 });
