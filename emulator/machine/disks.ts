@@ -8,15 +8,19 @@ import type { DiskBus, DiskConfig, MachineConfig } from './api';
 
 const MOST_DISKS = 16;
 const MOST_SERIAL = 20;
+/** Ports of the AHCI adapter. */
+const MOST_AHCI = 6;
 
 /** Buses that there are controllers for. */
-const ATTACHABLE: readonly DiskBus[] = ['virtio'];
+const ATTACHABLE: readonly DiskBus[] = ['virtio', 'ahci'];
 
 export const busOf = ({ bus, kind }: DiskConfig): DiskBus => bus ?? (kind === 'cdrom' ? 'ahci' : 'virtio');
 
 /** Throws EmulatorError with blame `user`; what has been opened is closed then. `fresh`: without what overlays' files hold. */
 export function openDisks({ disks = [] }: MachineConfig, { fresh = false } = {}): readonly Disk[] {
   if (disks.length > MOST_DISKS) throw userError('disks', `${disks.length} disks: up to ${MOST_DISKS} are possible`);
+  const ahci = disks.filter((config) => busOf(config) === 'ahci').length;
+  if (ahci > MOST_AHCI) throw userError('disks', `${ahci} disks for AHCI: it has ${MOST_AHCI} ports`);
   const opened: Disk[] = [];
   try {
     const counts = { disk: 0, cdrom: 0 };

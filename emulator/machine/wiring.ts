@@ -29,6 +29,7 @@ import type { MachineBus } from './bus';
 import { chipsetParts, movedTopology, ShadowWrites, type ChipsetParts } from './chipset';
 import { firmwareData } from './firmware';
 import { BACKING, LOW_BIOS_END, type Platform } from './platform';
+import { storageChips } from './storage';
 import { usbOf, type Usb } from './usb';
 import { virtioChips } from './virtio';
 
@@ -225,13 +226,14 @@ export class Board {
       msi,
       transmit: (byte) => around.transmit(VIRTIO_CONSOLE, byte),
     });
-    for (const { slot, chip } of virtio) this.host.add(slot, 0, chip.pci, chip.name);
+    const storage = storageChips(config, images.disks ?? [], context, msi);
+    for (const { slot, chip } of [...storage, ...virtio]) this.host.add(slot, 0, chip.pci, chip.name);
     this.virtioConsole = virtio.map(({ chip }) => chip).find((chip) => chip instanceof VirtioConsole);
 
     const all: (Device | undefined)[] = [
       ...this.lapics, ioApic, pic, pit, rtc, this.hpet, pmTimer, acpi, ...this.serial, debugConsole, this.keyboard, this.mouse, ps2,
       portA, post, exit, resetControl, this.host, hostBridge, this.lpc, this.fbuf, this.vga, this.ramfb, chipset.pm, firmwareLog, fwCfg, ...this.flash,
-      ...(this.usb?.devices ?? []), ...virtio.map(({ chip }) => chip),
+      ...(this.usb?.devices ?? []), ...[...storage, ...virtio].map(({ chip }) => chip),
     ]; // prettier-ignore
     this.devices = all.filter((device) => device !== undefined);
     this.timed = this.devices.filter((device) => device.deadline !== undefined);
