@@ -130,7 +130,8 @@ export const group = <Table extends FieldTable>(about: string, table: Table): Gr
 });
 export const fields = <Table extends FieldTable>(table: Table): Table => table;
 
-function initialValue(field: Field): unknown {
+/** What a field that was never written has; fresh each time. */
+export function initialValue(field: Field): unknown {
   switch (field.kind) {
     case 'bytes':
       return new Uint8Array(field.length);

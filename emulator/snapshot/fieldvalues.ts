@@ -1,5 +1,5 @@
 /** Values of a chip's field table as CBOR, and the table itself, so that any reader can name every bit. */
-import { initial, type Field, type FieldTable, type StateOf } from '../bus/fields';
+import { initialValue, type Field, type FieldTable, type StateOf } from '../bus/fields';
 import { asBool, asBytes, asInteger, asList, asMap, asNumber, asText, asWide, fieldsOf, fromWide, type Fields, type Value } from './cbor';
 import { bad } from './format';
 
@@ -65,10 +65,10 @@ function fromValue(field: Field, value: Value, what: string): unknown {
 /** Fields that are absent have the table's initial value; others than the table's are an error. */
 export function fieldsToState(table: FieldTable, values: Fields, what: string): StateOf<FieldTable> {
   for (const name of values.keys()) if (!Object.hasOwn(table, name)) throw bad(`${what} has a field '${name}', which this version does not know`);
-  const state: Record<string, unknown> = initial(table);
+  const state: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(table)) {
     const value = values.get(name);
-    if (value !== undefined) state[name] = fromValue(field, value, `${what}.${name}`);
+    state[name] = value === undefined ? initialValue(field) : fromValue(field, value, `${what}.${name}`);
   }
   return state as StateOf<FieldTable>;
 }

@@ -7,10 +7,11 @@ import type { Machine } from '../machine/machine';
 import { capture, restore, type MachineState } from '../machine/state';
 import { BlobWriter } from './blobs';
 import { configToFields, fieldsToConfig, imageChunks, readImages } from './configchunk';
+import type { BlobIndex } from './blobs';
 import { encodeContainer, readChunks, type Chunk, type ParentLink } from './container';
 import { applyDisks, checkDisks, copyDisks, diskChunks, readDisks } from './diskchunk';
 import { bad, hex } from './format';
-import { historyChunks, readHistory, toPast, type PastCheckpoint } from './historychunk';
+import { historyChunks, preparePast, readHistory, type PastCheckpoint } from './historychunk';
 import { checkCursor, fieldsToJournal, journalToFields } from './journalchunk';
 import { applyMemory, checkRegions, copyMemory, memoryEntries, memoryToFields, readGroups, regionsOf } from './memorychunk';
 import { chunksToDevices, chunksToVcpus, DEVICE, fieldsToMachine, stateToChunks, VERSIONS } from './statechunks';
@@ -92,53 +93,70 @@ export async function loadSnapshot(path: string): Promise<LoadedSnapshot> {
   return about(path, async () => {
     const file = await openSnapshot(path);
     try {
-      const chunks = knownChunks(await readChunks(file.source, file.manifest));
-      const one = (kind: string): Chunk => {
-        const found = chunks.find((chunk) => chunk.kind === kind && chunk.instance === '');
-        if (!found) throw bad(`it is damaged: it has no ${kind}`);
-        return found;
-      };
-      const config = fieldsToConfig(one('configuration').fields);
-      const core = fieldsToMachine(one('machine').fields, config.cpus);
-      const vcpus = chunksToVcpus(chunks, config.cpus, core.position);
-      const journal = fieldsToJournal(one('journal').fields, config.cpus);
-      checkCursor(journal, core.journal, core.position);
-      const regions = memoryEntries(one('memory').fields);
-      if (regions.reduce((sum, { pages }) => sum + pages, 0) > 2 ** 20) throw bad('it has more memory than a machine can have');
-      const images = await readImages(
-        chunks.filter(({ kind }) => kind === 'image'),
-        file.blobs,
-      );
-      const groups = await readGroups(regions, file.blobs);
-      const disks = await readDisks(chunks, file.blobs);
-      const history = await readHistory(chunks, core, config.cpus, file.blobs);
-      let past: readonly PastCheckpoint[] = [];
+      const contents = await readContents(await readChunks(file.source, file.manifest), file.blobs);
       const apply = (machine: Machine): void => {
         try {
-          checkRegions(machine, regions);
-          checkDisks(machine, disks);
-          const state: MachineState = { ...core, vcpus, devices: chunksToDevices(chunks, machine) };
-          machine.journal.load(journal, core.journal);
-          const written = applyMemory(machine, regions, groups);
-          applyDisks(machine, disks);
-          restore(machine, state);
-          machine.pages.mark(written);
-          past = toPast(machine, history);
+          contents.apply(machine);
         } catch (error) {
           throw error instanceof EmulatorError ? new EmulatorError(error.code, error.blame, `snapshot '${path}': ${error.message}`) : error;
         }
       };
       return {
-        config,
-        images,
+        config: contents.config,
+        images: contents.images,
         id: hex(file.manifest.id),
         apply,
         get past() {
-          return past;
+          return contents.past;
         },
       };
     } finally {
       await file.close();
     }
   });
+}
+
+/** What chunks and blobs say, whatever file they are of. Errors don't name it. */
+export async function readContents(all: readonly Chunk[], blobs: BlobIndex): Promise<Omit<LoadedSnapshot, 'id'>> {
+  const chunks = knownChunks(all);
+  const one = (kind: string): Chunk => {
+    const found = chunks.find((chunk) => chunk.kind === kind && chunk.instance === '');
+    if (!found) throw bad(`it is damaged: it has no ${kind}`);
+    return found;
+  };
+  const config = fieldsToConfig(one('configuration').fields);
+  const core = fieldsToMachine(one('machine').fields, config.cpus);
+  const vcpus = chunksToVcpus(chunks, config.cpus, core.position);
+  const journal = fieldsToJournal(one('journal').fields, config.cpus);
+  checkCursor(journal, core.journal, core.position);
+  const regions = memoryEntries(one('memory').fields);
+  if (regions.reduce((sum, { pages }) => sum + pages, 0) > 2 ** 20) throw bad('it has more memory than a machine can have');
+  const images = await readImages(
+    chunks.filter(({ kind }) => kind === 'image'),
+    blobs,
+  );
+  const groups = await readGroups(regions, blobs);
+  const disks = await readDisks(chunks, blobs);
+  const history = await readHistory(chunks, core, config.cpus, blobs);
+  let past: readonly PastCheckpoint[] = [];
+  const apply = (machine: Machine): void => {
+    checkRegions(machine, regions);
+    checkDisks(machine, disks);
+    const state: MachineState = { ...core, vcpus, devices: chunksToDevices(chunks, machine) };
+    const readied = preparePast(machine, history);
+    machine.journal.load(journal, core.journal);
+    const written = applyMemory(machine, regions, groups);
+    applyDisks(machine, disks);
+    restore(machine, state);
+    machine.pages.mark(written);
+    past = readied();
+  };
+  return {
+    config,
+    images,
+    apply,
+    get past() {
+      return past;
+    },
+  };
 }

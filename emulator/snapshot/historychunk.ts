@@ -164,8 +164,11 @@ export async function readHistory(chunks: readonly Chunk[], now: ReadCheckpoint[
   return read;
 }
 
-/** The checkpoints for a machine that stands, with its memory, at the moment of the snapshot. Nothing of it is changed. */
-export function toPast(machine: Machine, read: readonly ReadCheckpoint[]): readonly PastCheckpoint[] {
+/**
+ * Holds the past against the machine that is to take it; nothing is changed. What it gives makes the checkpoints, once the
+ * machine stands, with its memory, at the moment of the snapshot.
+ */
+export function preparePast(machine: Machine, read: readonly ReadCheckpoint[]): () => readonly PastCheckpoint[] {
   const spaces = new Map(spacesOf(machine).map((space) => [space.name, space]));
   const pagesAt = <G extends { readonly index: number; readonly mask: number }>(
     name: string,
@@ -181,12 +184,25 @@ export function toPast(machine: Machine, read: readonly ReadCheckpoint[]): reado
         visit(space.first + own, number, group);
       });
   };
-  return read.map(({ core, vcpus, devices, time, kept, name, contents, groups, none, same }): PastCheckpoint => {
+  const ready = read.map(({ core, vcpus, devices, time, kept, name, contents, groups, none, same }) => {
     const pages: Pages = new Map();
+    const live: number[] = [];
     for (const { name: space, groups: list } of contents)
       pagesAt(space, list, (page, number, { hash }) => pages.set(page, groups.get(hex(hash))!.subarray(number * PAGE, (number + 1) * PAGE)));
     for (const { name: space, groups: list } of none) pagesAt(space, list, (page) => pages.set(page, null));
-    for (const { name: space, groups: list } of same) pagesAt(space, list, (page) => pages.set(page, machine.pages.contents(page)));
-    return { state: { ...core, vcpus, devices: chunksToDevices(devices, machine) }, time, kept, ...(name !== undefined && { name }), pages };
+    for (const { name: space, groups: list } of same) pagesAt(space, list, (page) => live.push(page));
+    const checkpoint: PastCheckpoint = {
+      state: { ...core, vcpus, devices: chunksToDevices(devices, machine) },
+      time,
+      kept,
+      ...(name !== undefined && { name }),
+      pages,
+    };
+    return { checkpoint, pages, live };
   });
+  return () =>
+    ready.map(({ checkpoint, pages, live }) => {
+      for (const page of live) pages.set(page, machine.pages.contents(page));
+      return checkpoint;
+    });
 }

@@ -1,5 +1,4 @@
 /** The machine's state as chunks, and back. */
-import { copyState } from '../machine/encode';
 import type { Machine } from '../machine/machine';
 import type { MachineState } from '../machine/state';
 import { asBool, asInteger, asMap, fieldsOf, only, type Fields, type Value } from './cbor';
@@ -88,7 +87,7 @@ export function chunksToDevices(chunks: readonly Chunk[], machine: Machine, upgr
     left.delete(name);
     if (!found || found.kind !== DEVICE + kind) throw bad(`it has no state for ${name}, a ${kind}`);
     const { fields } = upgrade(found, version, upgrades);
-    devices[name] = { kind, version, state: copyState(table, fieldsToState(table, fields, name)) };
+    devices[name] = { kind, version, state: fieldsToState(table, fields, name) };
   }
   for (const { kind, instance, mandatory } of left.values())
     if (mandatory) throw bad(`it has state for ${instance.slice(0, 40)}, a ${kind.slice(DEVICE.length, 60)}, which this machine has not`);

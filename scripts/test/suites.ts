@@ -15,6 +15,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'oracle', about: "random instructions against the host's processor", command: mocha('test/oracle/**/*.test.ts'), needs: ['gcc'] },
   { name: 'guests', about: 'stock kernels by the command line', command: mocha('test/guests/**/*.test.ts'), needs: ['guests'] },
   { name: 'replay', about: 'restored states of a Linux boot go on as before', command: mocha('test/replay/**/*.test.ts'), needs: ['guests'] },
+  { name: 'fuzz', about: 'snapshots changed by somebody who knows their structure', command: ['tsx', 'scripts/fuzz.ts'] },
   { name: 'start', about: 'npm start: the sample over DAP', command: ['tsx', 'scripts/start.ts', '--check'] },
   { name: 'novnc', about: 'noVNC in Chromium, on the page of npm start', command: mocha('test/clients/novnc/**/*.test.ts'), needs: ['chromium'] },
   { name: 'vnc', about: "TigerVNC's viewer on an X server", command: mocha('test/clients/vnc/**/*.test.ts'), needs: ['viewer'] },
@@ -29,6 +30,13 @@ export const SUITES: readonly Suite[] = [
     },
     long: true,
     needs: ['gcc'],
+  },
+  {
+    name: 'fuzz-long',
+    about: 'a million changed snapshots',
+    command: ['tsx', 'scripts/fuzz.ts'],
+    environment: { FUZZ_CASES: process.env['FUZZ_CASES'] ?? '500000' },
+    long: true,
   },
   {
     name: 'guests-long',
