@@ -1,11 +1,11 @@
 /** What Node gives the machine: files, compiled binaries, and a clock for slices. */
 import { existsSync, writeSync } from 'node:fs';
-import { randomUUID } from 'node:crypto';
-import { open, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { internalError, userError } from '../errors';
 import { compileBinaries, type EngineBinaries } from '../engine/wasm-module';
 import type { NamedFile } from '../firmware/plan';
+import { replaceFile } from '../storage/replace';
 import type { MachineConfig } from './api';
 import type { Images } from './boot';
 import type { Pace } from './pace';
@@ -55,20 +55,9 @@ async function module(text: string): Promise<NamedFile & { commandLine?: string 
 
 /** The file is there whole, as it was or as it is to be. */
 export async function writeVars(path: string, bytes: Uint8Array): Promise<void> {
-  // A link stays one.
-  const target = await realpath(path).catch(() => path);
-  const fresh = `${target}.${randomUUID()}`;
   try {
-    const handle = await open(fresh, 'wx');
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(fresh, target);
+    await replaceFile(path, [bytes], 0o666);
   } catch (error) {
-    await rm(fresh, { force: true });
     throw userError('vars-write', `variable store '${path}' can not be written: ${error instanceof Error ? error.message : String(error)}`, error);
   }
 }

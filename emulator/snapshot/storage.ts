@@ -1,8 +1,8 @@
 /** Snapshot files on disk: opened with their parents, written whole or not at all. */
-import { randomUUID } from 'node:crypto';
-import { open, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, realpath, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EmulatorError, userError } from '../errors';
+import { replaceFile } from '../storage/replace';
 import type { BlobIndex, BlobSource } from './blobs';
 import { idOf, readManifest, type Manifest, type Source } from './container';
 import { bad, hex, LIMITS } from './format';
@@ -103,29 +103,10 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** The file is there whole, as it was or as it is to be, even if the host fails in the middle. */
 export async function writeWhole(path: string, pieces: readonly Uint8Array[]): Promise<void> {
-  // A link stays one.
-  const target = await realpath(path).catch(() => path);
-  const fresh = `${target}.${randomUUID()}.partial`;
   try {
-    const file = await open(fresh, 'wx', 0o600);
-    try {
-      for (const piece of pieces) await file.writeFile(piece);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(fresh, target);
-    await syncFolder(dirname(target));
+    await replaceFile(path, pieces, 0o600);
   } catch (error) {
-    await rm(fresh, { force: true }).catch(() => undefined);
     const { code, message } = error as NodeJS.ErrnoException;
     throw userError('snapshot-write', `snapshot '${path}' can not be written: ${REASONS[code ?? ''] ?? message}`, error);
   }
-}
-
-/** The new name lasts too; where folders can't be opened, the host sees to it. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined);
-  await folder?.sync().catch(() => undefined);
-  await folder?.close();
 }

@@ -2,15 +2,15 @@
  * An overlay in a file of its own: a qcow2 image of version 3 whose backing file is the disk's image, so that other programs
  * can read it, check it and merge it. Clusters are the overlay's pages.
  */
-import { randomUUID } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
-import { open, realpath, rename, rm } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
 import { userError } from '../errors';
 import { openDiskFile } from './file';
 import type { Image, ImageFormat } from './image';
 import { PAGE, type Overlay } from './overlay';
 import { EXTENSION, HEADER_V3, MAGIC, Qcow2Image } from './qcow2';
+import { replaceFile } from './replace';
 
 /** Set in table entries whose cluster has one user: all of them here. */
 const COPIED = 1n << 63n;
@@ -117,21 +117,12 @@ export const contentsOf = (overlay: Overlay): Contents => new Map(overlay.list()
 
 /** The file is there whole, as it was or as it is to be. Throws EmulatorError with blame `user`. */
 export async function writeOverlay(path: string, pages: Contents, image: Image, size: number): Promise<void> {
-  // A link stays one.
-  const target = await realpath(path).catch(() => resolve(path));
-  const fresh = `${target}.${randomUUID()}.partial`;
   try {
+    // As whoever opens the file finds it: a link stays one.
+    const target = await realpath(path).catch(() => resolve(path));
     const backing = { path: relative(dirname(target), await realpath(image.path)), format: image.format };
-    const file = await open(fresh, 'wx', 0o600);
-    try {
-      for (const piece of encodeOverlay(pages, size, backing)) await file.writeFile(piece);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(fresh, target);
+    await replaceFile(path, encodeOverlay(pages, size, backing), 0o600);
   } catch (error) {
-    await rm(fresh, { force: true }).catch(() => undefined);
     throw userError('overlay-write', `overlay '${path}' can not be written: ${error instanceof Error ? error.message : String(error)}`, error);
   }
 }

@@ -48,9 +48,9 @@ export const SUITES: readonly Suite[] = [
   },
   {
     name: 'replay-long',
-    about: 'guests resumed in a new process, held against uninterrupted runs for 500 million instructions',
-    command: mocha('test/replay/process.test.ts'),
-    environment: { REPLAY_LENGTH: '500000000' },
+    about: 'guests resumed in a new process, held against uninterrupted runs for 500 million instructions; savers killed 200 times',
+    command: mocha('test/replay/process.test.ts', 'test/replay/kill.test.ts'),
+    environment: { REPLAY_LENGTH: '500000000', KILLS: '200' },
     long: true,
     needs: ['guests'],
   },

@@ -1,0 +1,49 @@
+/** Files that are replaced whole: they are as they were or as they are to be, even if the host fails in the middle. */
+import { randomUUID } from 'node:crypto';
+import { open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+
+const SUFFIX = '.partial';
+/** A writer that was killed leaves its part behind. Nobody who lives has not written to it for so long. */
+const ABANDONED_MS = 10 * 60_000;
+
+/** Throws what the file system says. What stands under a link is replaced, not the link. `mode`: of a file that is new. */
+export async function replaceFile(path: string, pieces: Iterable<Uint8Array>, mode: number): Promise<void> {
+  const target = await realpath(path).catch(() => resolve(path));
+  const fresh = `${target}.${randomUUID()}${SUFFIX}`;
+  await removeAbandoned(target);
+  try {
+    const before = await stat(target).catch(() => undefined);
+    const file = await open(fresh, 'wx', before ? before.mode & 0o777 : mode);
+    try {
+      for (const piece of pieces) await file.writeFile(piece);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(fresh, target);
+    await syncFolder(dirname(target));
+  } catch (error) {
+    await rm(fresh, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+const isPart = (name: string, of: string): boolean => name.startsWith(`${of}.`) && /^[0-9a-f-]{36}\.partial$/.test(name.slice(of.length + 1));
+
+async function removeAbandoned(target: string): Promise<void> {
+  const folder = dirname(target);
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((each) => isPart(each, basename(target)))) {
+    const part = join(folder, name);
+    const written = await stat(part).catch(() => undefined);
+    if (written && Date.now() - written.mtimeMs > ABANDONED_MS) await rm(part, { force: true }).catch(() => undefined);
+  }
+}
+
+/** The new name lasts too; where folders can't be opened, the host sees to it. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r').catch(() => undefined);
+  await folder?.sync().catch(() => undefined);
+  await folder?.close();
+}
