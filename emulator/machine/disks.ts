@@ -8,19 +8,21 @@ import type { DiskBus, DiskConfig, MachineConfig } from './api';
 
 const MOST_DISKS = 16;
 const MOST_SERIAL = 20;
-/** Ports of the AHCI adapter. */
-const MOST_AHCI = 6;
+/** Ports of the AHCI adapter, and slots for NVMe controllers. */
+const MOST = { ahci: 6, nvme: 6 } as const;
 
 /** Buses that there are controllers for. */
-const ATTACHABLE: readonly DiskBus[] = ['virtio', 'ahci'];
+const ATTACHABLE: readonly DiskBus[] = ['virtio', 'ahci', 'nvme'];
 
 export const busOf = ({ bus, kind }: DiskConfig): DiskBus => bus ?? (kind === 'cdrom' ? 'ahci' : 'virtio');
 
 /** Throws EmulatorError with blame `user`; what has been opened is closed then. `fresh`: without what overlays' files hold. */
 export function openDisks({ disks = [] }: MachineConfig, { fresh = false } = {}): readonly Disk[] {
   if (disks.length > MOST_DISKS) throw userError('disks', `${disks.length} disks: up to ${MOST_DISKS} are possible`);
-  const ahci = disks.filter((config) => busOf(config) === 'ahci').length;
-  if (ahci > MOST_AHCI) throw userError('disks', `${ahci} disks for AHCI: it has ${MOST_AHCI} ports`);
+  for (const bus of ['ahci', 'nvme'] as const) {
+    const count = disks.filter((config) => busOf(config) === bus).length;
+    if (count > MOST[bus]) throw userError('disks', `${count} disks for ${bus}: up to ${MOST[bus]} are possible`);
+  }
   const opened: Disk[] = [];
   try {
     const counts = { disk: 0, cdrom: 0 };

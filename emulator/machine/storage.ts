@@ -3,13 +3,14 @@ import type { DeviceContext } from '../bus/device';
 import { Ahci } from '../devices/ahci';
 import { AtaDisk } from '../devices/atadisk';
 import { AtapiCdrom } from '../devices/atapicdrom';
+import { Nvme } from '../devices/nvme';
 import type { Disk } from '../storage/disk';
 import type { MachineConfig } from './api';
 import { busOf } from './disks';
 import type { PciChip } from './virtio';
 
 /** Slots that no board has chips of its own in. */
-const SLOT = { ahci: 4 } as const;
+const SLOT = { ahci: 4, nvme: 24 } as const;
 
 export function storageChips(
   config: MachineConfig,
@@ -23,5 +24,10 @@ export function storageChips(
     if (busOf(entry) !== 'ahci') return [];
     return [entry.kind === 'cdrom' ? new AtapiCdrom(disk) : new AtaDisk(disk)];
   });
-  return drives.length > 0 ? [{ slot: SLOT.ahci, chip: new Ahci(context, { drives, reachable, msi }) }] : [];
+  return [
+    ...(drives.length > 0 ? [{ slot: SLOT.ahci, chip: new Ahci(context, { drives, reachable, msi }) }] : []),
+    ...disks
+      .filter((_, number) => busOf(config.disks![number]!) === 'nvme')
+      .map((disk, number) => ({ slot: SLOT.nvme + number, chip: new Nvme(context, { name: `nvme-${disk.name}`, disk, reachable, msi }) })),
+  ];
 }
