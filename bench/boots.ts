@@ -9,7 +9,7 @@ import { makeRow, type Peer, type Row } from './rows';
 
 const HERE = resolve(fileURLToPath(import.meta.url), '..');
 const GUESTS = join(HERE, '..', '.cache', 'guests');
-const READY = 'GUEST-USERLAND-READY';
+export const READY = 'GUEST-USERLAND-READY';
 const LIMIT = 600;
 
 /** Guests of `npm run guests`; v86 has no long mode. */
@@ -19,7 +19,7 @@ export const BOOTS: Readonly<Record<string, { readonly v86: boolean }>> = {
   'linux-686': { v86: true },
 };
 
-interface Files {
+export interface Files {
   readonly kernel: string;
   readonly initrd: string;
 }

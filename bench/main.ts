@@ -12,6 +12,7 @@ import { pauseTable, runPause, type PauseRow } from './pause';
 import { findPeers } from './peers';
 import { RunError } from './process';
 import { rowTable, summary, type Row } from './rows';
+import { runSnapshots, snapshotTable, type SnapshotRow } from './snapshots';
 
 const ROOT = resolve(fileURLToPath(import.meta.url), '../..');
 const WORK = join(ROOT, '.cache', 'bench');
@@ -35,7 +36,9 @@ async function main(): Promise<number> {
   if (pause.length > 0) console.log(`\n${pauseTable(pause)}`);
   const memory: MemoryRow[] = options.parts.includes('memory') ? runMemory(options, WORK) : [];
   if (memory.length > 0) console.log(`\n${memoryTable(memory)}`);
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify([...rows, ...history, ...pause, ...memory], undefined, 2)}\n`);
+  const snapshots: SnapshotRow[] = options.parts.includes('snapshots') ? await runSnapshots(options, peers, WORK) : [];
+  if (snapshots.length > 0) console.log(`\n${snapshotTable(snapshots)}`);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify([...rows, ...history, ...pause, ...memory, ...snapshots], undefined, 2)}\n`);
   return 0;
 }
 

@@ -1,7 +1,7 @@
 /** Options of `npm run bench`. */
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['kernels', 'boots', 'history', 'pause', 'memory'] as const;
+export const PARTS = ['kernels', 'boots', 'history', 'pause', 'memory', 'snapshots'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {

@@ -59,16 +59,29 @@ export async function readBlob(blobs: BlobIndex, hash: Uint8Array, what: string)
   return contents;
 }
 
+/** Bytes after whose hashing the guest gets a turn: some milliseconds. */
+const STRETCH = 4 << 20;
+
 /** Collects what a new file holds. Packing goes on in other threads while more is added. */
 export class BlobWriter {
   readonly fresh = new Map<string, { readonly hash: Uint8Array; readonly stored: Promise<Stored> }>();
 
+  private hashed = 0;
+
   constructor(private readonly known: ReadonlySet<string> = new Set()) {}
+
+  /** Lets the guest run, which may share the thread, if much was hashed since it last could. */
+  async rest(): Promise<void> {
+    if (this.hashed < STRETCH) return;
+    this.hashed = 0;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 
   /** The contents must not change afterwards. */
   add(contents: Uint8Array): Uint8Array {
     if (contents.length > LIMITS.blob) throw bad('a blob is too large');
     const hash = sha256(contents);
+    this.hashed += contents.length;
     const key = hex(hash);
     if (!this.known.has(key) && !this.fresh.has(key)) {
       const stored = pack(contents);
@@ -76,6 +89,11 @@ export class BlobWriter {
       this.fresh.set(key, { hash, stored });
     }
     return hash;
+  }
+
+  /** What another one has collected. */
+  take({ fresh }: BlobWriter): void {
+    for (const [key, blob] of fresh) if (!this.known.has(key) && !this.fresh.has(key)) this.fresh.set(key, blob);
   }
 
   /** A blob that is packed already, as another file has it. */

@@ -106,16 +106,19 @@ type Image = NonNullable<Images['modules']>[number];
 const NAMES = ['kernel', 'initrd', 'firmware', 'vars', 'bios', 'vgaBios'] as const;
 const MODULE = /^module(\d{1,3})$/;
 
-export function imageChunks(images: Images, blobs: BlobWriter): readonly Chunk[] {
-  const chunk = (instance: string, { name, bytes, commandLine }: Image): Chunk => {
+export async function imageChunks(images: Images, blobs: BlobWriter): Promise<readonly Chunk[]> {
+  const chunk = async (instance: string, { name, bytes, commandLine }: Image): Promise<Chunk> => {
     const pieces: Value[] = [];
-    for (let at = 0; at < bytes.length; at += LIMITS.blob) pieces.push(blobs.add(bytes.subarray(at, at + LIMITS.blob)));
+    for (let at = 0; at < bytes.length; at += LIMITS.blob) {
+      pieces.push(blobs.add(bytes.subarray(at, at + LIMITS.blob)));
+      await blobs.rest();
+    }
     return { kind: 'image', instance, version: 1, mandatory: true, fields: fieldsOf({ name, commandLine, size: bytes.length, pieces }) };
   };
-  return [
-    ...NAMES.flatMap((name) => (images[name] ? [chunk(name, images[name])] : [])),
-    ...(images.modules ?? []).map((module, index) => chunk(`module${index}`, module)),
-  ];
+  const chunks: Chunk[] = [];
+  for (const name of NAMES) if (images[name]) chunks.push(await chunk(name, images[name]));
+  for (const [index, module] of (images.modules ?? []).entries()) chunks.push(await chunk(`module${index}`, module));
+  return chunks;
 }
 
 export async function readImages(chunks: readonly Chunk[], blobs: BlobIndex): Promise<Images> {

@@ -32,6 +32,9 @@ export async function saveSnapshot(
   const disks = copyDisks(machine);
   const [regions, journal] = [regionsOf(machine), machine.journal.save()];
   const chunks = stateToChunks(machine, state);
+  // Checkpoints may be dropped, and their memory used again, once the guest runs.
+  const pastBlobs = new BlobWriter();
+  const history = historyChunks(machine, past, pastBlobs);
   return about(path, async () => {
     const known = parent === undefined ? undefined : await parentOf(parent, path);
     const blobs = new BlobWriter(known?.blobs);
@@ -39,11 +42,12 @@ export async function saveSnapshot(
       ...chunks,
       { kind: 'configuration', instance: '', version: VERSIONS.configuration, mandatory: true, fields: configToFields(machine.config) },
       { kind: 'journal', instance: '', version: VERSIONS.journal, mandatory: true, fields: journalToFields(journal) },
-      ...imageChunks(images, blobs),
-      { kind: 'memory', instance: '', version: VERSIONS.memory, mandatory: true, fields: memoryToFields(regions, groups, blobs) },
+      ...(await imageChunks(images, blobs)),
+      { kind: 'memory', instance: '', version: VERSIONS.memory, mandatory: true, fields: await memoryToFields(regions, groups, blobs) },
       ...diskChunks(disks, VERSIONS.disk, blobs),
-      ...historyChunks(machine, past, blobs),
+      ...history,
     ];
+    blobs.take(pastBlobs);
     const { pieces, id } = await encodeContainer(all, blobs, known?.link);
     await writeWhole(path, pieces);
     return hex(id);

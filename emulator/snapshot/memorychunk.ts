@@ -54,11 +54,17 @@ export function copyMemory(machine: Machine): readonly CopiedGroup[] {
   });
 }
 
-export function memoryToFields(regions: readonly Region[], groups: readonly CopiedGroup[], blobs: BlobWriter): Fields {
-  const list = regions.map(({ name, pages }): Value => {
-    const own = groups.filter(({ region }) => region === name);
-    return fieldsOf({ name, pages, groups: own.map(({ index, mask, bytes }): Value => [index, mask, blobs.add(bytes)]) });
-  });
+export async function memoryToFields(regions: readonly Region[], groups: readonly CopiedGroup[], blobs: BlobWriter): Promise<Fields> {
+  const list: Value[] = [];
+  for (const { name, pages } of regions) {
+    const own: Value[] = [];
+    for (const { region, index, mask, bytes } of groups) {
+      if (region !== name) continue;
+      own.push([index, mask, blobs.add(bytes)]);
+      await blobs.rest();
+    }
+    list.push(fieldsOf({ name, pages, groups: own }));
+  }
   return fieldsOf({ page: PAGE, group: GROUP, regions: list });
 }
 

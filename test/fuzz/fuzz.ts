@@ -26,7 +26,13 @@ const RUN = 2000;
 
 const isTyped = (error: unknown): boolean => error instanceof EmulatorError && error.blame === 'user';
 
-export const COMMON: Partial<MachineConfig> = { historyBytes: 16 << 20, checkpointEvery: 15_000, rngSeed: 7, virtioConsole: true, usb: ['tablet', 'keyboard'] };
+export const COMMON: Partial<MachineConfig> = {
+  historyBytes: 16 << 20,
+  checkpointEvery: 1_000_000,
+  rngSeed: 7,
+  virtioConsole: true,
+  usb: ['tablet', 'keyboard'],
+};
 
 /** `config` gets a function that writes a file beside the snapshot. */
 export function fuzz(name: string, config: (file: (name: string, bytes: Uint8Array) => string) => MachineConfig): void {
