@@ -63,6 +63,7 @@ describe('VS Code: folders without a launch.json', function () {
     assert.match(await code.page.locator('.debug-call-stack .stack-frame').first().innerText(), /^[a-z_][\w.]+/i);
     await code.picture('linux-stopped');
     await code.toolbar('debug-continue');
+    await code.running();
     await code.consoleShows('GUEST-USERLAND-READY', 120);
     await code.picture('linux-userland');
     await code.toolbar('debug-stop');

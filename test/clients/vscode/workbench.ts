@@ -48,15 +48,36 @@ export class Workbench {
     await page.locator('.quick-input-widget input').waitFor();
     await page.keyboard.type(title);
     await page.locator('.quick-input-list .monaco-list-row').filter({ hasText: title }).first().click();
+    // The palette and what a command asks for share one box: an answer must not go to the palette.
+    await this.until(async () => !(await this.asked())?.startsWith('>'), `the palette stays open after '${title}'`);
   }
 
-  /** Fills the input box or picks the item that the last command asks for. */
-  async answer(text: string): Promise<void> {
+  /** What the quick input holds; undefined while there is none. */
+  private async asked(): Promise<string | undefined> {
     const input = this.page.locator('.quick-input-widget input').first();
+    return (await input.isVisible()) ? input.inputValue({ timeout: 1000 }).catch(() => undefined) : undefined;
+  }
+
+  /** Polls, so that it does not matter how slow the machine is. */
+  private async until(done: () => Promise<boolean>, problem: string, seconds = PATIENCE / 1000): Promise<void> {
+    for (const end = Date.now() + seconds * 1000; Date.now() < end; await this.page.waitForTimeout(100)) if (await done()) return;
+    throw new Error(problem);
+  }
+
+  /** Fills the input box, which closes: again where it did not listen yet, as a file dialog that still reads its folder. */
+  async answer(text: string): Promise<void> {
+    const { page } = this;
+    const input = page.locator('.quick-input-widget input').first();
     await input.waitFor();
-    await input.fill(text);
-    await this.page.waitForTimeout(300);
-    await this.page.keyboard.press('Enter');
+    const closed = async (): Promise<boolean> => {
+      if ((await this.asked()) === undefined) return true;
+      await input.fill(text, { timeout: 1000 }).catch(() => undefined);
+      await page.waitForTimeout(500);
+      if ((await this.asked()) === text) await page.keyboard.press('Enter');
+      await page.waitForTimeout(1000);
+      return (await this.asked()) === undefined;
+    };
+    await this.until(closed, `nothing takes the answer '${text}'`);
   }
 
   async openFile(name: string): Promise<void> {
@@ -207,12 +228,21 @@ export class Workbench {
     return (await this.page.locator('.repl .monaco-list-rows').innerText()).replaceAll('\u00a0', ' ');
   }
 
-  /** Waits until the Debug Console, which follows its end, shows the text. */
+  /** Waits until the Debug Console shows the text. It follows its end unless many lines come at once: then it is brought there. */
   async consoleShows(text: string, seconds = 60): Promise<void> {
-    for (const end = Date.now() + seconds * 1000; Date.now() < end; await this.page.waitForTimeout(100)) {
-      if ((await this.console()).includes(text)) return;
-    }
-    throw new Error(`the Debug Console does not show '${text}'`);
+    let shown = '';
+    let turn = 0;
+    const there = async (): Promise<boolean> => {
+      shown = await this.console();
+      if (++turn % 20 === 0) {
+        await this.page.locator('.repl .monaco-list').hover();
+        await this.page.mouse.wheel(0, 1e6);
+      }
+      return shown.includes(text);
+    };
+    await this.until(there, '', seconds).catch(() => {
+      throw new Error(`the Debug Console does not show '${text}' but\n${shown}`);
+    });
   }
 
   /** The inner frame of the webview that is shown. */

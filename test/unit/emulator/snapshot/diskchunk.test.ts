@@ -22,7 +22,7 @@ async function saved(): Promise<{ chunks: readonly Chunk[]; blobs: BlobIndex; di
   const { machine, disk } = machineOf();
   for (const page of [0, 3, 15, 16, 200, 255]) disk.write(page * 8, new Uint8Array(PAGE).fill(page));
   const writer = new BlobWriter();
-  const chunks = diskChunks(copyDisks(machine), 1, writer);
+  const chunks = await diskChunks(copyDisks(machine), 1, writer);
   const blobs = new Map<string, BlobSource>();
   for (const [key, { stored }] of writer.fresh) {
     const bytes = await stored;
