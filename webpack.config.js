@@ -37,6 +37,7 @@ const node = (production) => ({
   entry: {
     adapter: './adapter/main.ts',
     'guest-worker': './emulator/machine/worker.ts',
+    'snapshot-packer': './emulator/snapshot/packthread.ts',
     guest: './emulator/cli/main.ts',
   },
   output: { path: dist, filename: '[name].js', libraryTarget: 'commonjs2' },

@@ -138,7 +138,7 @@ export async function runSnapshots(options: Options, peers: Peers, work: string)
   }
   const folder = join(work, 'snapshots');
   if (!existsSync(folder)) mkdirSync(folder, { recursive: true });
-  await bundle({ snapshots: './bench/snapshotsubject.ts' }, BUNDLE);
+  await bundle({ snapshots: './bench/snapshotsubject.ts', 'snapshot-packer': './emulator/snapshot/packthread.ts' }, BUNDLE);
   const found = new Map<string, Figures[]>();
   const add = (name: string, figures: Figures): void => void found.set(name, [...(found.get(name) ?? []), figures]);
   for (let round = 0; round < options.rounds; round++) {

@@ -18,7 +18,7 @@ export interface Measured {
   readonly extraBytes: number;
 }
 
-/** The guest runs on this thread: it can't where nothing else can. */
+/** The guest runs on this thread: it can't where nothing else can. To look is no work itself: packing needs the processor. */
 async function longestGap(action: () => Promise<void>): Promise<{ readonly gap: number; readonly whole: number }> {
   const start = performance.now();
   let [last, gap, done] = [start, 0, false];
@@ -26,9 +26,9 @@ async function longestGap(action: () => Promise<void>): Promise<{ readonly gap: 
     const now = performance.now();
     gap = Math.max(gap, now - last);
     last = now;
-    if (!done) setImmediate(look);
+    if (!done) setTimeout(look, 1);
   };
-  setImmediate(look);
+  setTimeout(look, 1);
   await action();
   const whole = performance.now() - start;
   done = true;

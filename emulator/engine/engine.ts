@@ -130,6 +130,11 @@ export interface Engine {
   clearDirty(): void;
   /** `listener` is called before a page (backing page number) changes for the first time since `clearDirty`. */
   onFirstWrite(listener: (page: number) => void): void;
+  /** Contents of these pages of RAM come later: `bring` is called when one is looked at, and has to make it `arrive`. */
+  awaitPages(pages: Iterable<number>, bring: (page: number) => void): void;
+  isAwaited(page: number): boolean;
+  /** Contents of a page that is awaited. The guest can't tell when that was. */
+  arrive(page: number, contents: Uint8Array): void;
   /** Call after anything behind the engine's back changed memory or vCPU state (restore). */
   flush(): void;
   /** The same, where only these pages (backing page numbers) have changed: code of others stays decoded. */

@@ -130,6 +130,19 @@ export class MachineMemory {
     }
   }
 
+  awaitPages(pages: Iterable<number>): void {
+    for (const page of pages) this.bytes[layout.PAGE_FLAGS + page]! |= layout.PAGE_AWAITED;
+  }
+
+  isAwaited(page: number): boolean {
+    return (this.bytes[layout.PAGE_FLAGS + page]! & layout.PAGE_AWAITED) === layout.PAGE_AWAITED;
+  }
+
+  arrive(page: number, contents: Uint8Array): void {
+    this.bytes.set(contents, page * PAGE);
+    this.bytes[layout.PAGE_FLAGS + page]! &= ~layout.PAGE_AWAITED;
+  }
+
   dirtyPages(): Uint32Array {
     const pages: number[] = [];
     const { flags, firstPage, lastPage } = this;

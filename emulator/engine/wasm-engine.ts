@@ -10,7 +10,7 @@ import { systemInstructions } from '../x86/system';
 import { ACTIVE, CR0_NE, HALTED, SHUTDOWN, Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
 import { Exit, type Engine, type EngineOptions, type Watch, type WatchHit } from './engine';
 import { EngineContext } from './context';
-import { numberHandlers, type Handlers } from './handlers';
+import { numberHandlers } from './handlers';
 import { hostCount, hostName } from './host';
 import { Stopped } from './interpreter';
 import { MachineMemory } from './machine-memory';
@@ -75,11 +75,11 @@ export class WasmEngine implements Engine {
   private failure: EmulatorError | undefined;
   private readonly exits = new ExitCounts();
   private firstWrite: (page: number) => void = () => undefined;
+  private bring: (page: number) => void = () => undefined;
 
   private constructor(
     private readonly options: EngineOptions,
     { signatures }: EngineBinaries,
-    handlers: Handlers,
   ) {
     const backingBytes = options.backings.reduce((sum, { length, of }) => sum + (of ? 0 : length), 0);
     this.memory = allocate(options.ramBytes, backingBytes);
@@ -91,7 +91,7 @@ export class WasmEngine implements Engine {
       {
         memory: this.memory,
         view: this.store.view,
-        handlers,
+        handlers: onFirstUse(numberHandlers),
         signatures,
         helpers: () => this.helpers,
         table: () => this.table,
@@ -107,8 +107,8 @@ export class WasmEngine implements Engine {
     this.context = new EngineContext(this);
   }
 
-  static async create(options: EngineOptions, binaries: EngineBinaries, handlers: Handlers = numberHandlers()): Promise<WasmEngine> {
-    const engine = new WasmEngine(options, binaries, handlers);
+  static async create(options: EngineOptions, binaries: EngineBinaries): Promise<WasmEngine> {
+    const engine = new WasmEngine(options, binaries);
     const { host } = options;
     const { helpers, run, table } = await link(binaries, engine.memory, {
       mmioRead: (address, size) => {
@@ -132,6 +132,7 @@ export class WasmEngine implements Engine {
       marked: (linear) => (engine.marked(BigInt.asUintN(64, linear)) ? 1 : 0),
       dropBlocks: () => engine.dropBlocks(),
       firstWrite: (page) => engine.firstWrite(page >>> 0),
+      awaited: (page) => engine.bring(page >>> 0),
       instruction: (index, record) => engine.instruction(index, record >>> 0),
       timestamp: () => host.timestamp(),
       interruptible: () => {
@@ -702,6 +703,17 @@ export class WasmEngine implements Engine {
     this.firstWrite = listener;
     this.view.setUint32(layout.FIRST_WRITES, 1, true);
   }
+  awaitPages(pages: Iterable<number>, bring: (page: number) => void): void {
+    this.bring = bring;
+    this.store.awaitPages(pages);
+    this.helpers.flush();
+  }
+  isAwaited(page: number): boolean {
+    return this.store.isAwaited(page);
+  }
+  arrive(page: number, contents: Uint8Array): void {
+    this.store.arrive(page, contents);
+  }
   flush(): void {
     this.refresh([]);
     this.dropBlocks();
@@ -715,4 +727,10 @@ export class WasmEngine implements Engine {
     deriveMode(this.vcpu);
     this.helpers.flush();
   }
+}
+
+/** The instruction set takes a while to be laid out: code runs before it is compiled. */
+function onFirstUse<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }

@@ -36,6 +36,8 @@ export interface EngineImports {
   dropBlocks(): void;
   /** A page is about to be written first. */
   firstWrite(page: number): void;
+  /** A page whose contents are awaited is about to be looked at: they are brought. */
+  awaited(page: number): void;
   instruction(index: number, record: number): number;
   timestamp(): number;
   interruptible(): void;

@@ -1,10 +1,9 @@
 /** A guest in a thread of its own, for the adapter, the command line and tests. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import type { Guest, GuestEvent, MachineConfig } from './api';
 import { fromSent, gone, METHODS, type Message, type Method, type Request, type WorkerStart } from './messages';
 import type { OpenOptions } from './open';
+import { startThread } from './thread';
 
 /** The bundle of worker.ts, beside the program's own. */
 const BUNDLE = 'guest-worker.js';
@@ -18,17 +17,10 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-function startWorker(data: WorkerStart): Worker {
-  const bundle = join(__dirname, BUNDLE);
-  if (existsSync(bundle)) return new Worker(bundle, { workerData: data });
-  // From the sources: the thread needs the loader that this program runs under.
-  const source = join(__dirname, 'worker.ts');
-  return new Worker(`require('tsx/cjs/api').register(); require(${JSON.stringify(source)});`, { eval: true, workerData: data });
-}
-
 /** Starts a thread and makes the guest in it. Rejects with the EmulatorError of the thread. */
 export function createGuest(config: MachineConfig | undefined, options: OpenOptions = {}): Promise<Guest> {
-  const worker = startWorker({ config, snapshot: options.snapshot });
+  const data: WorkerStart = { config, snapshot: options.snapshot };
+  const worker = startThread(BUNDLE, join(__dirname, 'worker'), data);
   const listeners = new Set<(event: GuestEvent) => void>();
   const waiting = new Map<number, Waiting>();
   let next = 1;

@@ -1,6 +1,7 @@
+import type { EngineBinaries } from '../engine/wasm-module';
 import type { Guest, MachineConfig, SaveOptions } from './api';
 import type { Images, MakeHistory, PastCheckpoint } from './history';
-import { loadSnapshot, saveSnapshot } from '../snapshot/file';
+import { loadSnapshot, saveSnapshot, type LoadedSnapshot } from '../snapshot/file';
 import { Timeline } from '../snapshot/timeline';
 import { closeDisks, openDisks, OverlayFiles } from './disks';
 import { LocalGuest } from './local';
@@ -15,7 +16,7 @@ export interface Features {
   readonly resume?: (path: string, config: MachineConfig | undefined) => Promise<Guest>;
 }
 
-const save: Features['save'] = async (machine, images, path, options, past) => {
+const save: NonNullable<Features['save']> = async (machine, images, path, options, past) => {
   await saveSnapshot(machine, images, path, options, past);
 };
 
@@ -43,24 +44,33 @@ export const features: Features = {
   save,
   resume: async (path, config) => {
     const [snapshot, binaries] = await Promise.all([loadSnapshot(path), readBinaries()]);
-    const own = ownConfig(snapshot.config, config);
-    const given = (disk: number): boolean => config?.disks?.[disk]?.overlay !== undefined;
-    const vars = snapshot.config.vars === undefined ? undefined : config?.vars;
-    const disks = openDisks(own, { fresh: true });
-    return LocalGuest.create(own, {
-      images: { ...snapshot.images, disks },
-      binaries,
-      pace: nodePace,
-      trace: environmentTrace(),
-      begin: snapshot.apply,
-      history: (context, bytes, every) => new Timeline(context, bytes, every, snapshot.past),
-      save,
-      // A snapshot may be anybody's: what it names itself is written to with care, its variable store not at all.
-      keepDisks: new OverlayFiles(disks, own, given),
-      ...(vars !== undefined && { keepVars: (bytes) => writeVars(vars, bytes) }),
-    }).catch((error: unknown) => {
-      closeDisks(disks);
+    return goOn(snapshot, binaries, config).catch(async (error: unknown) => {
+      await snapshot.close();
       throw error;
     });
   },
 };
+
+async function goOn(snapshot: LoadedSnapshot, binaries: EngineBinaries, config: MachineConfig | undefined): Promise<Guest> {
+  const own = ownConfig(snapshot.config, config);
+  const given = (disk: number): boolean => config?.disks?.[disk]?.overlay !== undefined;
+  const vars = snapshot.config.vars === undefined ? undefined : config?.vars;
+  const disks = openDisks(own, { fresh: true });
+  return LocalGuest.create(own, {
+    images: { ...snapshot.images, disks },
+    binaries,
+    pace: nodePace,
+    trace: environmentTrace(),
+    begin: snapshot.apply,
+    rest: (ended) => snapshot.rest(ended).then(() => snapshot.close()),
+    end: () => snapshot.close(),
+    history: (context, bytes, every) => new Timeline(context, bytes, every, snapshot.past),
+    save,
+    // A snapshot may be anybody's: what it names itself is written to with care, its variable store not at all.
+    keepDisks: new OverlayFiles(disks, own, given),
+    ...(vars !== undefined && { keepVars: (bytes) => writeVars(vars, bytes) }),
+  }).catch((error: unknown) => {
+    closeDisks(disks);
+    throw error;
+  });
+}

@@ -35,6 +35,10 @@ export interface LocalOptions {
   readonly history?: MakeHistory;
   /** Puts the machine into another state than that at power-on, before anything is recorded. */
   readonly begin?: (machine: Machine) => void;
+  /** What is left of that, done while the guest runs, until `ended`. */
+  readonly rest?: (ended: () => boolean) => Promise<void>;
+  /** The guest is closed: nothing of that is needed any more. */
+  readonly end?: () => Promise<void>;
   /** Writes a snapshot of the machine, with its images, so that it is whole by itself. */
   readonly save?: (machine: Machine, images: Images, path: string, options?: SaveOptions, past?: readonly PastCheckpoint[]) => Promise<void>;
   readonly trace?: Trace | undefined;
@@ -57,6 +61,7 @@ export class LocalGuest implements Guest {
   private motion: Promise<void> | undefined;
   private interrupted = false;
   private closed = false;
+  private resting: Promise<void> | undefined;
   private pointerAt: { x: number; y: number } | undefined;
   /** Ends the wait of an idle machine. */
   private wake: () => void = () => undefined;
@@ -115,11 +120,12 @@ export class LocalGuest implements Guest {
       options.images,
       options.binaries,
       { serial },
-      { traps: triggers, clock: () => options.pace.now(), trace: options.trace },
+      { traps: triggers, clock: () => options.pace.now(), trace: options.trace, empty: options.begin !== undefined },
     );
     options.begin?.(machine);
-    guest = new LocalGuest(machine, output, triggers, options);
-    return guest;
+    const made = new LocalGuest(machine, output, triggers, options);
+    made.resting = options.rest?.(() => made.closed).catch((error: unknown) => made.tell(error));
+    return (guest = made);
   }
 
   on(listener: (event: GuestEvent) => void): () => void {
@@ -437,6 +443,8 @@ export class LocalGuest implements Guest {
     if (this.closed) return;
     await this.pause();
     this.closed = true;
+    await this.resting;
+    await this.options.end?.();
     await this.vars?.keep();
     await this.keepDisks();
     for (const { image } of this.machine.disks) image.close();

@@ -30,18 +30,20 @@ export interface MachineListener {
   serial(port: number, byte: number): boolean;
 }
 
-/**
- * A whole machine: engine, bus, chips and clock, in the state that its history has led to. It runs
- * nowhere by itself: `RunLoop` moves it.
- */
-/** Who looks on. Nothing of it shows in the guest. */
-export interface Observers {
+/** How it is made, beside what it is. Nothing of it shows in the guest. */
+export interface MachineOptions {
+  /** Another state is put into it before it runs: no image is brought to its memory. */
+  readonly empty?: boolean;
   readonly traps?: HostListener;
   readonly trace?: Trace | undefined;
   /** Milliseconds of any clock, for statistics. */
   readonly clock?: () => number;
 }
 
+/**
+ * A whole machine: engine, bus, chips and clock, in the state that its history has led to. It runs
+ * nowhere by itself: `RunLoop` moves it.
+ */
 export class Machine {
   readonly engine: Engine;
   readonly bus: MachineBus;
@@ -51,7 +53,7 @@ export class Machine {
   readonly pages: WrittenPages;
   readonly disks: readonly Disk[];
   readonly journal = new Journal();
-  readonly boot: BootPlan;
+  private plan: BootPlan | undefined;
   /** Whose turn it is, and the position at which it ends. Guest-visible, as interrupts depend on it. */
   turn = { vcpu: 0, end: 0 };
   /** ACPI soft off. */
@@ -59,11 +61,12 @@ export class Machine {
 
   private constructor(
     readonly config: MachineConfig,
-    images: Images,
+    private readonly images: Images,
     readonly platform: Platform,
     engine: Engine,
     readonly host: MachineHost,
     readonly listener: MachineListener,
+    empty: boolean,
   ) {
     this.engine = engine;
     this.clock = new Clock(() => engine.count());
@@ -109,8 +112,8 @@ export class Machine {
     );
     host.attach(engine, this.board, this.bus, this.clock);
     this.board.reset();
-    this.boot = planBoot(config, images, this.bootFramebuffer(), this.board.hpet.mmioRead(0, 4));
-    this.start();
+    this.resetProcessors();
+    if (!empty) this.load();
   }
 
   /** Throws EmulatorError with blame `user` for a bad configuration or image. */
@@ -119,7 +122,7 @@ export class Machine {
     images: Images,
     binaries: EngineBinaries,
     listener: MachineListener,
-    { traps, clock, trace }: Observers = {},
+    { traps, clock, trace, empty = false }: MachineOptions = {},
   ): Promise<Machine> {
     if (!Number.isInteger(config.cpus) || config.cpus < 1 || config.cpus > MAX_VCPUS) {
       throw userError('cpus', `${config.cpus} processors: 1 to ${MAX_VCPUS} are possible`);
@@ -143,7 +146,7 @@ export class Machine {
       },
       binaries,
     );
-    return new Machine(config, images, platform, engine, host, listener);
+    return new Machine(config, images, platform, engine, host, listener, empty);
   }
 
   get position(): number {
@@ -158,9 +161,11 @@ export class Machine {
    * memory stays as it is, as in a PC. Position and time go on.
    */
   reset(): void {
-    if (this.boot.entry) this.clear();
+    const { firmware, bios } = this.images;
+    if (!firmware && !bios) this.clear();
     this.board.reset();
-    this.start();
+    this.resetProcessors();
+    this.load();
   }
 
   private clear(): void {
@@ -178,16 +183,21 @@ export class Machine {
     for (const { backing, bytes } of flash) if (backing === BACKING.vars) engine.writeBacking(backing, 0, bytes);
   }
 
-  /** The segments in memory, the boot processor at its entry, the others waiting. */
-  private start(): void {
-    const { engine, boot } = this;
-    for (const { address, bytes } of boot.segments) engine.physicalWrite(address, bytes);
+  private resetProcessors(): void {
     for (let number = 0; number < this.config.cpus; number++) resetState(this.vcpus.at(number), number === 0);
-    engine.select(0);
-    if (boot.entry) enter(this.vcpus.at(0), boot.entry);
-    engine.flush();
+    this.engine.select(0);
+    this.engine.flush();
     this.turn = { vcpu: 0, end: this.position };
     this.off = false;
+  }
+
+  /** The segments in memory, the boot processor at its entry. What is loaded follows from the board after its reset. */
+  private load(): void {
+    const { engine, config, images, board } = this;
+    const { segments, entry } = (this.plan ??= planBoot(config, images, this.bootFramebuffer(), board.hpet.mmioRead(0, 4)));
+    for (const { address, bytes } of segments) engine.physicalWrite(address, bytes);
+    if (entry) enter(this.vcpus.at(0), entry);
+    engine.flush();
   }
 
   private setA20(enabled: boolean): void {

@@ -49,6 +49,16 @@ export interface PageReader {
   take(): readonly number[];
 }
 
+/** Memory as it was at one moment, while the guest goes on. */
+export interface FrozenMemory {
+  /** The pages of memory that were ever written, in order. */
+  readonly pages: readonly number[];
+  /** What a page was, once: it is not kept any longer. To be used before the guest runs again. null: all zeros. */
+  take(page: number): Uint8Array | null;
+  /** Nobody asks any more. */
+  release(): void;
+}
+
 /**
  * The engine marks written pages once; here the marks are handed to everybody who asks: checkpoints,
  * the state hash, reset. Page numbers are the engine's: RAM first, then what lies beside it; and then what disks' overlays hold.
@@ -58,7 +68,8 @@ export class WrittenPages {
   private readonly everything = new PageSet();
   private readonly memory: Uint8Array;
   private readonly words: Int32Array;
-  private beforeWrite: (page: number) => void = () => undefined;
+  private bring: (page: number) => void = () => undefined;
+  private readonly beforeWrite = new Set<(page: number) => void>();
 
   constructor(
     private readonly engine: Engine,
@@ -85,8 +96,32 @@ export class WrittenPages {
 
   /** `listener` is called before a page of memory changes for the first time since it was taken by anybody. */
   onFirstWrite(listener: (page: number) => void): void {
-    this.beforeWrite = listener;
-    this.engine.onFirstWrite(listener);
+    if (this.beforeWrite.size === 0) this.engine.onFirstWrite((page) => this.changes(page));
+    this.beforeWrite.add(listener);
+  }
+  private changes(page: number): void {
+    for (const listener of this.beforeWrite) listener(page);
+  }
+
+  /** Takes memory as it is now, without copying it: that is done with pages that are about to change, as long as they were not taken. */
+  freeze(): FrozenMemory {
+    const pages = this.all().filter(isMemoryPage);
+    const left = new Set(pages);
+    const copies = new Map<number, Uint8Array | null>();
+    const keep = (page: number): void => {
+      if (left.delete(page)) copies.set(page, this.contents(page)?.slice() ?? null);
+    };
+    this.onFirstWrite(keep);
+    return {
+      pages,
+      take: (page) => {
+        if (left.delete(page)) return this.contents(page);
+        const copy = copies.get(page) ?? null;
+        copies.delete(page);
+        return copy;
+      },
+      release: () => void this.beforeWrite.delete(keep),
+    };
   }
 
   /** Every page that was ever written. */
@@ -95,9 +130,37 @@ export class WrittenPages {
     return this.everything.list();
   }
 
+  /** Pages of RAM whose contents come later: when they are looked at, by `bring`, or before that. */
+  await(pages: Iterable<number>, bring: (page: number) => void): void {
+    this.bring = bring;
+    this.engine.awaitPages(pages, bring);
+  }
+  isAwaited(page: number): boolean {
+    return isMemoryPage(page) && this.engine.isAwaited(page);
+  }
+  /** What an awaited page holds; nothing where it is there already. */
+  arrive(page: number, contents: Uint8Array): void {
+    if (this.isAwaited(page)) this.engine.arrive(page, contents);
+  }
+
+  /** As `contents`, for who keeps it: a page that is awaited is memory's own, whatever will be in it. */
+  kept(page: number): Uint8Array | null {
+    return this.isAwaited(page) ? this.own(page) : this.contents(page);
+  }
+  private own(page: number): Uint8Array {
+    return this.memory.subarray(page * PAGE, (page + 1) * PAGE);
+  }
+  /** Brings what is awaited of these pages. */
+  fetch(pages: Iterable<number>): void {
+    for (const page of pages) if (this.isAwaited(page)) this.bring(page);
+  }
+
   /** What a page is now; null: as at power-on, all zeros or what the disk's image has. A memory page goes on changing under what is given. */
   contents(page: number): Uint8Array | null {
-    if (isMemoryPage(page)) return isZero(this.words, (page * PAGE) >> 2) ? null : this.memory.subarray(page * PAGE, (page + 1) * PAGE);
+    if (isMemoryPage(page)) {
+      if (this.engine.isAwaited(page)) this.bring(page);
+      return isZero(this.words, (page * PAGE) >> 2) ? null : this.own(page);
+    }
     const { disk, page: own } = diskOfPage(page);
     return this.overlays[disk]?.get(own) ?? null;
   }
@@ -108,7 +171,10 @@ export class WrittenPages {
       const { disk, page: own } = diskOfPage(page);
       return void this.overlays[disk]?.put(own, kept);
     }
-    this.beforeWrite(page);
+    // It has not changed since it was kept.
+    if (kept && kept.buffer === this.memory.buffer && kept.byteOffset === page * PAGE) return;
+    this.fetch([page]);
+    this.changes(page);
     if (kept) this.memory.set(kept, page * PAGE);
     else this.memory.fill(0, page * PAGE, (page + 1) * PAGE);
   }

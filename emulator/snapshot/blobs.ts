@@ -1,10 +1,19 @@
 /** Contents by their hash: page groups and pieces of images. What a parent holds already is not written again. */
 import { promisify } from 'node:util';
-import { deflateRaw, inflateRaw } from 'node:zlib';
+import { deflateRaw, deflateRawSync, inflateRaw, inflateRawSync, type ZlibOptions } from 'node:zlib';
 import { bad, hex, LIMITS, sha256 } from './format';
 
 const deflate = promisify(deflateRaw);
 const inflate = promisify(inflateRaw);
+/** Deflate makes what can't be packed longer by a few bytes in 16 KB; and zlib asks for some room. */
+const SLACK = 1024;
+/** Faster by a quarter than zlib's own choice for pages of memory, and larger by a fiftieth. */
+const QUICK = { windowBits: 12, memLevel: 9 };
+/** Of what is longer than a group of pages, the first bytes tell whether it is worth packing. */
+const [SAMPLED, SAMPLE] = [1 << 16, 1 << 14];
+/** Bytes that are handed to a thread together, and how often before one has come back: a bound for what waits. */
+const BATCH = 1 << 20;
+const BATCHES = 6;
 
 export type Codec = 'raw' | 'deflate';
 export const isCodec = (text: string): text is Codec => text === 'raw' || text === 'deflate';
@@ -17,23 +26,42 @@ export interface Stored {
   readonly data: Uint8Array;
 }
 
-export async function pack(contents: Uint8Array, level = 1): Promise<Stored> {
-  const data = await deflate(contents, { level });
-  return data.length < contents.length ? { codec: 'deflate', size: contents.length, data } : { codec: 'raw', size: contents.length, data: contents };
+const packing = (contents: Uint8Array, level: number): ZlibOptions => ({ level, ...QUICK, chunkSize: contents.length + SLACK });
+const smaller = (contents: Uint8Array, data: Uint8Array): Stored =>
+  data.length < contents.length ? { codec: 'deflate', size: contents.length, data: Uint8Array.from(data) } : asIs(contents);
+const asIs = (contents: Uint8Array): Stored => ({ codec: 'raw', size: contents.length, data: Uint8Array.from(contents) });
+
+export const pack = async (contents: Uint8Array, level = 1): Promise<Stored> => smaller(contents, await deflate(contents, packing(contents, level)));
+
+/** The same at once, in a thread that does nothing else. */
+export function packSync(contents: Uint8Array, level = 1): Stored {
+  if (contents.length > SAMPLED && !shrinks(contents.subarray(0, SAMPLE))) return asIs(contents);
+  return smaller(contents, deflateRawSync(contents, packing(contents, level)));
 }
+
+/** Kernels and archives are packed already: that shows at their beginning. */
+const shrinks = (sample: Uint8Array): boolean => deflateRawSync(sample, { level: 1 }).length < sample.length * 0.95;
 
 /** Never gives more than `size` bytes, whatever the data say; the hash is checked by whoever has it. */
 export async function unpack({ codec, size, data }: Stored, what: string): Promise<Uint8Array> {
-  let contents: Uint8Array = data;
-  if (codec === 'deflate') {
-    try {
-      contents = await inflate(data, { maxOutputLength: Math.max(size, 1) });
-    } catch (error) {
-      throw bad(`it is damaged: ${what} can not be unpacked`, error);
-    }
-  }
+  const contents = codec === 'raw' ? data : await inflate(data, unpacking(size)).catch((error: unknown) => notPacked(what, error));
+  return checkSize(contents, size, what);
+}
+const unpacking = (size: number): ZlibOptions => ({ maxOutputLength: Math.max(size, 1), chunkSize: size + SLACK });
+function notPacked(what: string, error: unknown): never {
+  throw bad(`it is damaged: ${what} can not be unpacked`, error);
+}
+function checkSize(contents: Uint8Array, size: number, what: string): Uint8Array {
   if (contents.length !== size) throw bad(`it is damaged: ${what} has ${contents.length} bytes instead of ${size}`);
   return contents;
+}
+function unpackSync({ codec, size, data }: Stored, what: string): Uint8Array {
+  if (codec === 'raw') return checkSize(data, size, what);
+  try {
+    return checkSize(inflateRawSync(data, unpacking(size)), size, what);
+  } catch (error) {
+    return notPacked(what, error);
+  }
 }
 
 export function verify(contents: Uint8Array, hash: Uint8Array, what: string): void {
@@ -46,15 +74,27 @@ export interface BlobSource {
   readonly size: number;
   readonly stored: number;
   read(): Promise<Stored>;
+  readSync(): Stored;
 }
 
 /** Blobs of a file and its ancestors, by hash as hexadecimal digits. */
 export type BlobIndex = ReadonlyMap<string, BlobSource>;
 
-export async function readBlob(blobs: BlobIndex, hash: Uint8Array, what: string): Promise<Uint8Array> {
+export function findBlob(blobs: BlobIndex, hash: Uint8Array, what: string): BlobSource {
   const source = blobs.get(hex(hash));
   if (!source) throw bad(`it is damaged: ${what} is missing`);
-  const contents = await unpack(await source.read(), what);
+  return source;
+}
+
+export async function readBlob(blobs: BlobIndex, hash: Uint8Array, what: string): Promise<Uint8Array> {
+  const contents = await unpack(await findBlob(blobs, hash, what).read(), what);
+  verify(contents, hash, what);
+  return contents;
+}
+
+/** The same at once, for who can't wait. */
+export function readBlobSync(blobs: BlobIndex, hash: Uint8Array, what: string): Uint8Array {
+  const contents = unpackSync(findBlob(blobs, hash, what).readSync(), what);
   verify(contents, hash, what);
   return contents;
 }
@@ -62,38 +102,85 @@ export async function readBlob(blobs: BlobIndex, hash: Uint8Array, what: string)
 /** Bytes after whose hashing the guest gets a turn: some milliseconds. */
 const STRETCH = 4 << 20;
 
+/** Blobs that lie one after the other, where each ends; and afterwards as they are stored, with the memory that they lay in. */
+export interface Batch {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly ends: readonly number[];
+}
+export interface Packed {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly stored: readonly Stored[];
+}
+export interface Packing {
+  pack(batch: Batch): Promise<Packed>;
+}
+export const blobsOf = ({ bytes, ends }: Batch): readonly Uint8Array[] => ends.map((end, number) => bytes.subarray(ends[number - 1] ?? 0, end));
+
+const packHere: Packing = { pack: async (batch) => ({ bytes: batch.bytes, stored: await Promise.all(blobsOf(batch).map((each) => pack(each))) }) };
+
 /** Collects what a new file holds. Packing goes on in other threads while more is added. */
 export class BlobWriter {
   readonly fresh = new Map<string, { readonly hash: Uint8Array; readonly stored: Promise<Stored> }>();
 
   private hashed = 0;
+  private bytes = new Uint8Array(BATCH);
+  private ends: number[] = [];
+  private waiting: ((stored: Promise<Stored>) => void)[] = [];
+  /** Memory of batches that have been packed. */
+  private readonly spare: Uint8Array<ArrayBuffer>[] = [];
+  private readonly out = new Set<Promise<unknown>>();
 
-  constructor(private readonly known: ReadonlySet<string> = new Set()) {}
+  constructor(
+    private readonly known: ReadonlySet<string> = new Set(),
+    private readonly packer: Packing = packHere,
+  ) {}
 
-  /** Lets the guest run, which may share the thread, if much was hashed since it last could. */
+  /** Waits while too much waits to be packed; and lets the guest run, which may share the thread, if much was hashed since it last could. */
   async rest(): Promise<void> {
+    while (this.out.size >= BATCHES) await Promise.race(this.out);
     if (this.hashed < STRETCH) return;
     this.hashed = 0;
     await new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** The contents must not change afterwards. */
-  add(contents: Uint8Array): Uint8Array {
-    if (contents.length > LIMITS.blob) throw bad('a blob is too large');
+  /** A blob of these parts, which are copied. Gives its hash. */
+  add(...parts: readonly Uint8Array[]): Uint8Array {
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    if (length > LIMITS.blob) throw bad('a blob is too large');
+    let end = this.ends.at(-1) ?? 0;
+    if (end + length > BATCH) {
+      this.flush();
+      end = 0;
+    }
+    const contents = this.bytes.subarray(end, end + length);
+    let at = 0;
+    for (const part of parts) {
+      contents.set(part, at);
+      at += part.length;
+    }
     const hash = sha256(contents);
-    this.hashed += contents.length;
+    this.hashed += length;
     const key = hex(hash);
     if (!this.known.has(key) && !this.fresh.has(key)) {
-      const stored = pack(contents);
+      this.ends.push(end + length);
+      const stored = new Promise<Stored>((resolve) => this.waiting.push(resolve));
       stored.catch(() => undefined);
       this.fresh.set(key, { hash, stored });
     }
     return hash;
   }
 
-  /** What another one has collected. */
-  take({ fresh }: BlobWriter): void {
-    for (const [key, blob] of fresh) if (!this.known.has(key) && !this.fresh.has(key)) this.fresh.set(key, blob);
+  /** All that was added is on its way. */
+  flush(): void {
+    const { bytes, ends, waiting } = this;
+    if (ends.length === 0) return;
+    this.bytes = this.spare.pop() ?? new Uint8Array(BATCH);
+    [this.ends, this.waiting] = [[], []];
+    const packed = this.packer.pack({ bytes, ends });
+    waiting.forEach((resolve, number) => resolve(packed.then(({ stored }) => stored[number]!)));
+    const gone = (): boolean => this.out.delete(done);
+    const done: Promise<unknown> = packed.then((result) => (this.spare.push(result.bytes), gone()), gone);
+    this.out.add(done);
   }
 
   /** A blob that is packed already, as another file has it. */

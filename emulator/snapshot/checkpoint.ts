@@ -33,9 +33,12 @@ export const describe = (checkpoint: Checkpoint): CheckpointInfo => ({
 /** Whether contents are the machine's memory itself, not a copy. */
 export const isLive = (bytes: Uint8Array): boolean => bytes.buffer instanceof SharedArrayBuffer;
 
+/** What contents take, beside the machine's memory. */
+export const bytesOfPage = (contents: Uint8Array | null | undefined): number => (contents && !isLive(contents) ? PAGE : 0);
+
 /** Of its copies. */
 export function bytesOf({ pages }: Pick<Checkpoint, 'pages'>): number {
-  let count = 0;
-  for (const page of pages.values()) if (page && !isLive(page)) count++;
-  return count * PAGE;
+  let bytes = 0;
+  for (const contents of pages.values()) bytes += bytesOfPage(contents);
+  return bytes;
 }

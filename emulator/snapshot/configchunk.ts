@@ -1,7 +1,7 @@
 /** The configuration and the images: with them, a restore needs nothing but the file. */
 import { USB_DEVICES, type DiskConfig, type MachineConfig } from '../machine/api';
 import type { Images } from '../machine/history';
-import { readBlob, type BlobIndex, type BlobWriter } from './blobs';
+import { findBlob, readBlob, readBlobSync, type BlobIndex, type BlobWriter } from './blobs';
 import { asBool, asBytes, asInteger, asList, asMap, asText, fieldsOf, only, type Fields, type Value } from './cbor';
 import type { Chunk } from './container';
 import { bad, LIMITS } from './format';
@@ -121,9 +121,46 @@ export async function imageChunks(images: Images, blobs: BlobWriter): Promise<re
   return chunks;
 }
 
-export async function readImages(chunks: readonly Chunk[], blobs: BlobIndex): Promise<Images> {
+/** An image whose bytes come when somebody asks for them. */
+export class AwaitedImage implements Image {
+  declare readonly commandLine?: string;
+  private whole: Uint8Array | undefined;
+
+  /** `about` adds the file's name to what is wrong with it. */
+  constructor(
+    readonly name: string,
+    commandLine: string | undefined,
+    private readonly pieces: readonly Uint8Array[],
+    private readonly blobs: BlobIndex,
+    private readonly what: string,
+    private readonly about: (error: unknown) => unknown,
+  ) {
+    if (commandLine !== undefined) this.commandLine = commandLine;
+  }
+
+  get bytes(): Uint8Array {
+    try {
+      return (this.whole ??= Buffer.concat(this.pieces.map((hash) => readBlobSync(this.blobs, hash, this.what))));
+    } catch (error) {
+      throw this.about(error);
+    }
+  }
+
+  async bring(): Promise<void> {
+    this.whole ??= Buffer.concat(await Promise.all(this.pieces.map((hash) => readBlob(this.blobs, hash, this.what))));
+  }
+}
+
+export interface ReadImages {
+  readonly images: Images;
+  readonly all: readonly AwaitedImage[];
+}
+
+/** The images are whole by their lengths; their contents are read later, by `bring` or when they are asked for. */
+export function readImages(chunks: readonly Chunk[], blobs: BlobIndex, about: (error: unknown) => unknown): ReadImages {
   const images: Partial<Record<(typeof NAMES)[number], Image>> = {};
   const modules: Image[] = [];
+  const all: AwaitedImage[] = [];
   let total = 0;
   for (const { instance, fields } of chunks) {
     const what = `image '${instance}'`;
@@ -131,21 +168,13 @@ export async function readImages(chunks: readonly Chunk[], blobs: BlobIndex): Pr
     const size = asInteger(fields.get('size'), what, 0, LIMITS.image);
     total += size;
     if (total > LIMITS.image) throw bad('its images are too large');
-    const commandLine = fields.get('commandLine');
-    const pieces: Uint8Array[] = [];
-    let length = 0;
-    for (const hash of asList(fields.get('pieces'), what)) {
-      const piece = await readBlob(blobs, asBytes(hash, what, 32), what);
-      length += piece.length;
-      if (length > size) throw bad(`it is damaged: ${what} is longer than it says`);
-      pieces.push(piece);
-    }
-    if (length !== size) throw bad(`it is damaged: ${what} is not whole`);
-    const image: Image = {
-      name: asText(fields.get('name'), what),
-      bytes: Buffer.concat(pieces),
-      ...(commandLine !== undefined && { commandLine: asText(commandLine, what) }),
-    };
+    const text = fields.get('commandLine');
+    const commandLine = text === undefined ? undefined : asText(text, what);
+    const pieces = asList(fields.get('pieces'), what).map((hash) => asBytes(hash, what, 32));
+    const length = pieces.reduce((sum, hash) => sum + findBlob(blobs, hash, what).size, 0);
+    if (length !== size) throw bad(`it is damaged: ${what} has ${length} bytes instead of ${size}`);
+    const image = new AwaitedImage(asText(fields.get('name'), what), commandLine, pieces, blobs, what, about);
+    all.push(image);
     const module = MODULE.exec(instance);
     const name = NAMES.find((known) => known === instance);
     if (name) images[name] = image;
@@ -153,5 +182,5 @@ export async function readImages(chunks: readonly Chunk[], blobs: BlobIndex): Pr
     else throw bad(`it has an image '${instance.slice(0, 40)}', which this version does not know`);
   }
   if (Object.keys(modules).length !== modules.length) throw bad('it is damaged: a module is missing');
-  return { ...images, ...(modules.length > 0 && { modules }) };
+  return { images: { ...images, ...(modules.length > 0 && { modules }) }, all };
 }

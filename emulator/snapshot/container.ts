@@ -61,6 +61,7 @@ export async function encodeContainer(
     offset += data.length;
     return entry;
   };
+  blobs.flush();
   const chunkList: Value[] = [];
   for (const { kind, instance, version, mandatory, fields } of [...chunks].sort(order)) {
     const contents = toCbor(fields);
@@ -83,6 +84,7 @@ const placed = ({ hash, codec, size, offset, length }: BlobEntry): Record<string
 export interface Source {
   readonly length: number;
   read(offset: number, length: number): Promise<Uint8Array>;
+  readSync(offset: number, length: number): Uint8Array;
 }
 
 const PLACE = ['hash', 'codec', 'size', 'offset', 'length'];

@@ -28,8 +28,9 @@ export const copyDisks = ({ disks }: Machine): readonly CopiedDisk[] =>
     pages: overlay.list().map((page) => [page, overlay.get(page)!] as const),
   }));
 
-export function diskChunks(disks: readonly CopiedDisk[], version: number, blobs: BlobWriter): readonly Chunk[] {
-  return disks.map(({ name, size, fingerprint, pages }): Chunk => {
+export async function diskChunks(disks: readonly CopiedDisk[], version: number, blobs: BlobWriter): Promise<readonly Chunk[]> {
+  const chunks: Chunk[] = [];
+  for (const { name, size, fingerprint, pages } of disks) {
     const groups: Value[] = [];
     for (let from = 0; from < pages.length;) {
       const index = Math.floor(pages[from]![0] / GROUP);
@@ -37,11 +38,13 @@ export function diskChunks(disks: readonly CopiedDisk[], version: number, blobs:
       while (to < pages.length && Math.floor(pages[to]![0] / GROUP) === index) to++;
       const members = pages.slice(from, to);
       const mask = members.reduce((bits, [page]) => bits | (1 << (page % GROUP)), 0);
-      groups.push([index, mask, blobs.add(Buffer.concat(members.map(([, contents]) => contents)))]);
+      groups.push([index, mask, blobs.add(...members.map(([, contents]) => contents))]);
+      await blobs.rest();
       from = to;
     }
-    return { kind: KIND, instance: name, version, mandatory: true, fields: fieldsOf({ size, fingerprint, page: PAGE, group: GROUP, groups }) };
-  });
+    chunks.push({ kind: KIND, instance: name, version, mandatory: true, fields: fieldsOf({ size, fingerprint, page: PAGE, group: GROUP, groups }) });
+  }
+  return chunks;
 }
 
 /** A disk of a file, with its pages read and verified. */

@@ -5,6 +5,7 @@ import type { MachineConfig, SaveOptions } from '../machine/api';
 import type { Images } from '../machine/history';
 import type { Machine } from '../machine/machine';
 import { capture, restore, type MachineState } from '../machine/state';
+import { AwaitedMemory, mayAwait } from './awaited';
 import { BlobWriter } from './blobs';
 import { configToFields, fieldsToConfig, imageChunks, readImages } from './configchunk';
 import type { BlobIndex } from './blobs';
@@ -13,10 +14,14 @@ import { applyDisks, checkDisks, copyDisks, diskChunks, readDisks } from './disk
 import { bad, hex } from './format';
 import { historyChunks, preparePast, readHistory, type PastCheckpoint } from './historychunk';
 import { checkCursor, fieldsToJournal, journalToFields } from './journalchunk';
-import { applyMemory, checkRegions, copyMemory, memoryEntries, memoryToFields, readGroups, regionsOf } from './memorychunk';
+import { applyMemory, checkRegions, memoryEntries, memoryToFields, readGroups, regionsOf } from './memorychunk';
 import { chunksToDevices, chunksToVcpus, DEVICE, fieldsToMachine, stateToChunks, VERSIONS } from './statechunks';
+import { Packer } from './packer';
 import { about, openSnapshot, writeWhole } from './storage';
 import { upgrade } from './upgrades';
+
+/** With fewer pages than these, threads take longer to start than to pack. */
+const MANY_PAGES = 4096;
 
 /** Writes a snapshot: the file is there whole, or as it was. Gives its identity. */
 export async function saveSnapshot(
@@ -26,31 +31,31 @@ export async function saveSnapshot(
   { parent }: SaveOptions = {},
   past: readonly PastCheckpoint[] = [],
 ): Promise<string> {
-  // All that belongs to this moment is copied at once: the guest may go on while it is packed and written.
+  // All that belongs to this moment is taken at once: the guest may go on while it is packed and written.
   const state = capture(machine);
-  const groups = copyMemory(machine);
+  const frozen = machine.pages.freeze();
   const disks = copyDisks(machine);
   const [regions, journal] = [regionsOf(machine), machine.journal.save()];
   const chunks = stateToChunks(machine, state);
-  // Checkpoints may be dropped, and their memory used again, once the guest runs.
-  const pastBlobs = new BlobWriter();
-  const history = historyChunks(machine, past, pastBlobs);
+  const packer = frozen.pages.length > MANY_PAGES ? new Packer() : undefined;
   return about(path, async () => {
     const known = parent === undefined ? undefined : await parentOf(parent, path);
-    const blobs = new BlobWriter(known?.blobs);
+    const blobs = new BlobWriter(known?.blobs, packer);
     const all: Chunk[] = [
       ...chunks,
       { kind: 'configuration', instance: '', version: VERSIONS.configuration, mandatory: true, fields: configToFields(machine.config) },
       { kind: 'journal', instance: '', version: VERSIONS.journal, mandatory: true, fields: journalToFields(journal) },
       ...(await imageChunks(images, blobs)),
-      { kind: 'memory', instance: '', version: VERSIONS.memory, mandatory: true, fields: await memoryToFields(regions, groups, blobs) },
-      ...diskChunks(disks, VERSIONS.disk, blobs),
-      ...history,
+      { kind: 'memory', instance: '', version: VERSIONS.memory, mandatory: true, fields: await memoryToFields(regions, frozen, blobs) },
+      ...(await diskChunks(disks, VERSIONS.disk, blobs)),
+      ...(await historyChunks(machine, past, blobs)),
     ];
-    blobs.take(pastBlobs);
     const { pieces, id } = await encodeContainer(all, blobs, known?.link);
     await writeWhole(path, pieces);
     return hex(id);
+  }).finally(() => {
+    frozen.release();
+    return packer?.close();
   });
 }
 
@@ -76,6 +81,10 @@ export interface LoadedSnapshot {
   readonly past: readonly PastCheckpoint[];
   /** Checks what only the machine can tell, then applies; throws before anything is changed. */
   apply(machine: Machine): void;
+  /** Brings the memory that the machine goes on without, until `ended`. Throws EmulatorError where the file is damaged. */
+  rest(ended: () => boolean): Promise<void>;
+  /** The file is read no more: what it has not brought by then is missing. */
+  close(): Promise<void>;
 }
 
 /** Kinds that a restore reads; the versions are those of today. */
@@ -92,17 +101,22 @@ export function knownChunks(chunks: readonly Chunk[]): readonly Chunk[] {
   });
 }
 
-/** Throws EmulatorError with blame `user`: no file, no snapshot, another format, damaged. */
+/**
+ * Everything but memory is read and held against its hashes; memory comes when it is looked at, and with `rest`. Close it in any case.
+ * Throws EmulatorError with blame `user`: no file, no snapshot, another format, damaged.
+ */
 export async function loadSnapshot(path: string): Promise<LoadedSnapshot> {
   return about(path, async () => {
     const file = await openSnapshot(path);
     try {
-      const contents = await readContents(await readChunks(file.source, file.manifest), file.blobs);
+      const named = (error: unknown): unknown =>
+        error instanceof EmulatorError ? new EmulatorError(error.code, error.blame, `snapshot '${path}': ${error.message}`) : error;
+      const contents = await readContents(await readChunks(file.source, file.manifest), file.blobs, named);
       const apply = (machine: Machine): void => {
         try {
           contents.apply(machine);
         } catch (error) {
-          throw error instanceof EmulatorError ? new EmulatorError(error.code, error.blame, `snapshot '${path}': ${error.message}`) : error;
+          throw named(error);
         }
       };
       return {
@@ -110,18 +124,21 @@ export async function loadSnapshot(path: string): Promise<LoadedSnapshot> {
         images: contents.images,
         id: hex(file.manifest.id),
         apply,
+        rest: contents.rest,
+        close: file.close,
         get past() {
           return contents.past;
         },
       };
-    } finally {
+    } catch (error) {
       await file.close();
+      throw error;
     }
   });
 }
 
-/** What chunks and blobs say, whatever file they are of. Errors don't name it. */
-export async function readContents(all: readonly Chunk[], blobs: BlobIndex): Promise<Omit<LoadedSnapshot, 'id'>> {
+/** What chunks and blobs say, whatever file they are of. Errors don't name it. `late` adds it to those of memory that is read later, where that is wanted. */
+export async function readContents(all: readonly Chunk[], blobs: BlobIndex, late?: (error: unknown) => unknown): Promise<Omit<LoadedSnapshot, 'id' | 'close'>> {
   const chunks = knownChunks(all);
   const one = (kind: string): Chunk => {
     const found = chunks.find((chunk) => chunk.kind === kind && chunk.instance === '');
@@ -135,21 +152,28 @@ export async function readContents(all: readonly Chunk[], blobs: BlobIndex): Pro
   checkCursor(journal, core.journal, core.position);
   const regions = memoryEntries(one('memory').fields);
   if (regions.reduce((sum, { pages }) => sum + pages, 0) > 2 ** 20) throw bad('it has more memory than a machine can have');
-  const images = await readImages(
-    chunks.filter(({ kind }) => kind === 'image'),
-    blobs,
-  );
-  const groups = await readGroups(regions, blobs);
-  const disks = await readDisks(chunks, blobs);
-  const history = await readHistory(chunks, core, config.cpus, blobs);
+  const about = late ?? ((error: unknown) => error);
+  const ofImages = chunks.filter(({ kind }) => kind === 'image');
+  const { images, all: files } = readImages(ofImages, blobs, about);
+  const bring = async (): Promise<void> => void (await Promise.all(files.map((file) => file.bring())));
+  const [groups, disks, history] = await Promise.all([
+    readGroups(regions, blobs, late && mayAwait),
+    readDisks(chunks, blobs),
+    readHistory(chunks, core, config.cpus, blobs),
+    ...(late ? [] : [bring()]),
+  ]);
   let past: readonly PastCheckpoint[] = [];
+  let awaited: AwaitedMemory | undefined;
   const apply = (machine: Machine): void => {
     checkRegions(machine, regions);
     checkDisks(machine, disks);
     const state: MachineState = { ...core, vcpus, devices: chunksToDevices(chunks, machine) };
     const readied = preparePast(machine, history);
     machine.journal.load(journal, core.journal);
-    const written = applyMemory(machine, regions, groups);
+    const memory = new AwaitedMemory(machine, blobs, about);
+    const written = applyMemory(machine, regions, groups, (first, pages, hash) => memory.add(first, pages, hash));
+    memory.begin();
+    awaited = memory;
     applyDisks(machine, disks);
     restore(machine, state);
     machine.pages.mark(written);
@@ -159,6 +183,13 @@ export async function readContents(all: readonly Chunk[], blobs: BlobIndex): Pro
     config,
     images,
     apply,
+    rest: async (ended) => {
+      await awaited?.rest(ended);
+      if (ended()) return;
+      await bring().catch((error: unknown) => {
+        throw about(error);
+      });
+    },
     get past() {
       return past;
     },

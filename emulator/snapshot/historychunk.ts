@@ -38,7 +38,7 @@ type Kind = 'contents' | 'none' | 'same';
  * Pages of a checkpoint in groups, by space: with contents; without any, which is zeros in memory and the image's in a disk;
  * and those that the snapshot itself has, as they have not changed since.
  */
-function pagesToFields(spaces: readonly Space[], pages: Pages, blobs: BlobWriter): Record<Kind, Fields> {
+async function pagesToFields(spaces: readonly Space[], pages: Pages, blobs: BlobWriter): Promise<Record<Kind, Fields>> {
   const groups: Record<Kind, Map<string, Map<number, [page: number, bytes: Uint8Array | null][]>>> = { contents: new Map(), none: new Map(), same: new Map() };
   for (const [page, bytes] of [...pages].sort(([a], [b]) => a - b)) {
     const space = spaces.find(({ first, pages: count }) => page >= first && page < first + count);
@@ -51,23 +51,27 @@ function pagesToFields(spaces: readonly Space[], pages: Pages, blobs: BlobWriter
     if (group) group.push([own, bytes]);
     else list.set(index, [[own, bytes]]);
   }
-  const toFields = (kind: Kind): Fields =>
-    new Map(
-      [...groups[kind]].map(([name, list]): [string, Value] => [
-        name,
-        [...list].map(([index, members]): Value => {
-          const mask = members.reduce((bits, [page]) => bits | (1 << (page % GROUP)), 0);
-          return kind === 'contents' ? [index, mask, blobs.add(Buffer.concat(members.map(([, bytes]) => bytes!)))] : [index, mask];
-        }),
-      ]),
-    );
-  return { contents: toFields('contents'), none: toFields('none'), same: toFields('same') };
+  const toFields = async (kind: Kind): Promise<Fields> => {
+    const fields = new Map<string, Value>();
+    for (const [name, list] of groups[kind]) {
+      const own: Value[] = [];
+      for (const [index, members] of list) {
+        const mask = members.reduce((bits, [page]) => bits | (1 << (page % GROUP)), 0);
+        own.push(kind === 'contents' ? [index, mask, blobs.add(...members.map(([, bytes]) => bytes!))] : [index, mask]);
+        await blobs.rest();
+      }
+      fields.set(name, own);
+    }
+    return fields;
+  };
+  return { contents: await toFields('contents'), none: await toFields('none'), same: await toFields('same') };
 }
 
 /** Chunks of the past, the last one being the moment of the snapshot itself. */
-export function historyChunks(machine: Machine, past: readonly PastCheckpoint[], blobs: BlobWriter): readonly Chunk[] {
+export async function historyChunks(machine: Machine, past: readonly PastCheckpoint[], blobs: BlobWriter): Promise<readonly Chunk[]> {
   const spaces = spacesOf(machine);
-  return past.map(({ state, time, name, kept, pages }, number): Chunk => {
+  const chunks: Chunk[] = [];
+  for (const [number, { state, time, name, kept, pages }] of past.entries()) {
     const fields = fieldsOf({
       machine: machineToFields(state),
       vcpus: state.vcpus.map((window): Value => vcpuToFields(window, state.position)),
@@ -77,10 +81,11 @@ export function historyChunks(machine: Machine, past: readonly PastCheckpoint[],
       time,
       kept,
       ...(name !== undefined && { name }),
-      ...pagesToFields(spaces, pages, blobs),
+      ...(await pagesToFields(spaces, pages, blobs)),
     });
-    return { kind: 'history', instance: String(number).padStart(6, '0'), version: VERSIONS.history, mandatory: false, fields };
-  });
+    chunks.push({ kind: 'history', instance: String(number).padStart(6, '0'), version: VERSIONS.history, mandatory: false, fields });
+  }
+  return chunks;
 }
 
 /** A checkpoint as it was read: its chips wait for the machine's tables. */
@@ -202,7 +207,7 @@ export function preparePast(machine: Machine, read: readonly ReadCheckpoint[]): 
   });
   return () =>
     ready.map(({ checkpoint, pages, live }) => {
-      for (const page of live) pages.set(page, machine.pages.contents(page));
+      for (const page of live) pages.set(page, machine.pages.kept(page));
       return checkpoint;
     });
 }

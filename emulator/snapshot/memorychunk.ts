@@ -1,8 +1,8 @@
 /** Memory: RAM and what lies beside it, in groups of pages. Pages of zeros cost nothing. */
 import type { Machine } from '../machine/machine';
-import { isMemoryPage } from '../machine/pages';
+import { isMemoryPage, type FrozenMemory } from '../machine/pages';
 import * as layout from '../x86/layout';
-import { readBlob, type BlobIndex, type BlobWriter } from './blobs';
+import { findBlob, readBlob, type BlobIndex, type BlobWriter } from './blobs';
 import { asBytes, asInteger, asList, asMap, asText, fieldsOf, only, type Fields, type Value } from './cbor';
 import { bad, GROUP, hex, PAGE } from './format';
 
@@ -21,49 +21,35 @@ export function regionsOf(machine: Machine): readonly Region[] {
   return [{ name: 'ram', first: layout.RAM / PAGE, pages: machine.config.memory / PAGE }, ...beside];
 }
 
-/** Copies of the groups that hold something: taken at once, so that the guest may go on while they are packed. */
-export interface CopiedGroup {
-  readonly region: string;
-  readonly index: number;
-  /** Bit i: page i of the group is in `bytes`. */
-  readonly mask: number;
-  readonly bytes: Uint8Array;
-}
-
-export function copyMemory(machine: Machine): readonly CopiedGroup[] {
-  const written = machine.pages.all();
-  return regionsOf(machine).flatMap(({ name, first, pages }) => {
-    const groups = new Map<number, { page: number; bytes: Uint8Array }[]>();
-    for (const page of written) {
-      if (page < first || page >= first + pages) continue;
-      const bytes = machine.pages.contents(page);
+/** The groups of what was frozen that hold something: memory's own, to be used before the guest runs again. */
+function* groupsOf(
+  frozen: FrozenMemory,
+  { first, pages }: Region,
+): Generator<{ readonly index: number; readonly mask: number; readonly contents: readonly Uint8Array[] }> {
+  const own = frozen.pages.filter((page) => page >= first && page < first + pages);
+  for (let from = 0; from < own.length;) {
+    const index = Math.floor((own[from]! - first) / GROUP);
+    const group: Uint8Array[] = [];
+    let mask = 0;
+    for (; from < own.length && Math.floor((own[from]! - first) / GROUP) === index; from++) {
+      const bytes = frozen.take(own[from]!);
       if (!bytes) continue;
-      const index = Math.floor((page - first) / GROUP);
-      const group = groups.get(index);
-      if (group) group.push({ page: page - first, bytes });
-      else groups.set(index, [{ page: page - first, bytes }]);
+      group.push(bytes);
+      mask |= 1 << ((own[from]! - first) % GROUP);
     }
-    return [...groups]
-      .sort(([a], [b]) => a - b)
-      .map(([index, list]): CopiedGroup => ({
-        region: name,
-        index,
-        mask: list.reduce((mask, { page }) => mask | (1 << (page % GROUP)), 0),
-        bytes: Buffer.concat(list.map(({ bytes }) => bytes)),
-      }));
-  });
+    if (mask !== 0) yield { index, mask, contents: group };
+  }
 }
 
-export async function memoryToFields(regions: readonly Region[], groups: readonly CopiedGroup[], blobs: BlobWriter): Promise<Fields> {
+export async function memoryToFields(regions: readonly Region[], frozen: FrozenMemory, blobs: BlobWriter): Promise<Fields> {
   const list: Value[] = [];
-  for (const { name, pages } of regions) {
-    const own: Value[] = [];
-    for (const { region, index, mask, bytes } of groups) {
-      if (region !== name) continue;
-      own.push([index, mask, blobs.add(bytes)]);
+  for (const region of regions) {
+    const groups: Value[] = [];
+    for (const { index, mask, contents } of groupsOf(frozen, region)) {
+      groups.push([index, mask, blobs.add(...contents)]);
       await blobs.rest();
     }
-    list.push(fieldsOf({ name, pages, groups: own }));
+    list.push(fieldsOf({ name: region.name, pages: region.pages, groups }));
   }
   return fieldsOf({ page: PAGE, group: GROUP, regions: list });
 }
@@ -107,18 +93,26 @@ export function memoryEntries(fields: Fields): readonly RegionEntry[] {
   });
 }
 
-/** Contents of all groups by hash, each read and verified once. */
-export async function readGroups(regions: readonly RegionEntry[], blobs: BlobIndex): Promise<ReadonlyMap<string, Uint8Array>> {
+/** Contents of all groups by hash, each read and verified once. `awaited`: those that may come later only have to be there. */
+export async function readGroups(
+  regions: readonly RegionEntry[],
+  blobs: BlobIndex,
+  awaited: (region: string, group: GroupEntry) => boolean = () => false,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const now = new Set<string>();
   const sizes = new Map<string, { readonly hash: Uint8Array; readonly size: number }>();
   for (const { name, groups } of regions)
-    for (const { mask, hash } of groups) {
+    for (const group of groups) {
+      const { mask, hash } = group;
       const size = pagesOf(mask).length * PAGE;
+      if (!awaited(name, group)) now.add(hex(hash));
+      else if (findBlob(blobs, hash, 'a group of pages').size !== size) throw bad('it is damaged: a group of pages has another size');
       const known = sizes.get(hex(hash));
       if (known && known.size !== size) throw bad(`it is damaged: memory.${name} uses a group in two sizes`);
       sizes.set(hex(hash), { hash, size });
     }
   const found = new Map<string, Uint8Array>();
-  const wanted = [...sizes];
+  const wanted = [...sizes].filter(([key]) => now.has(key));
   const worker = async (): Promise<void> => {
     for (let next = wanted.pop(); next; next = wanted.pop()) {
       const [key, { hash, size }] = next;
@@ -133,20 +127,24 @@ export async function readGroups(regions: readonly RegionEntry[], blobs: BlobInd
 
 export const pagesOf = (mask: number): readonly number[] => Array.from({ length: GROUP }, (_, page) => page).filter((page) => mask & (1 << page));
 
-/** Puts memory back. Gives the engine's pages that were written. */
-export function applyMemory(machine: Machine, regions: readonly RegionEntry[], groups: ReadonlyMap<string, Uint8Array>): Set<number> {
+/** Puts memory back; `later` hears of groups that were not read. Gives the engine's pages that were written. */
+export function applyMemory(
+  machine: Machine,
+  regions: readonly RegionEntry[],
+  groups: ReadonlyMap<string, Uint8Array>,
+  later: (first: number, pages: readonly number[], hash: Uint8Array) => void = () => undefined,
+): Set<number> {
   const written = new Set(machine.pages.all().filter(isMemoryPage));
   for (const page of written) machine.pages.put(page, null);
   const places = new Map(regionsOf(machine).map((region) => [region.name, region]));
   for (const { name, groups: list } of regions) {
     const { first } = places.get(name)!;
     for (const { index, mask, hash } of list) {
-      const bytes = groups.get(hex(hash))!;
-      pagesOf(mask).forEach((page, number) => {
-        const at = first + index * GROUP + page;
-        machine.pages.put(at, bytes.subarray(number * PAGE, (number + 1) * PAGE));
-        written.add(at);
-      });
+      const bytes = groups.get(hex(hash));
+      const pages = pagesOf(mask).map((page) => first + index * GROUP + page);
+      if (bytes) pages.forEach((page, number) => machine.pages.put(page, bytes.subarray(number * PAGE, (number + 1) * PAGE)));
+      else later(first + index * GROUP, pages, hash);
+      for (const page of pages) written.add(page);
     }
   }
   return written;

@@ -1,4 +1,5 @@
 /** Snapshot files on disk: opened with their parents, written whole or not at all. */
+import { readSync } from 'node:fs';
 import { open, realpath, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EmulatorError, userError } from '../errors';
@@ -27,17 +28,39 @@ async function openSource(path: string): Promise<{ readonly source: Source; read
   try {
     const stat = await file.stat();
     if (!stat.isFile()) throw bad('this is no file');
-    const read = async (offset: number, length: number): Promise<Uint8Array> => {
-      const bytes = new Uint8Array(length);
-      const { bytesRead } = await file.read(bytes, 0, length, offset);
-      if (bytesRead !== length) throw bad('it is damaged: bytes are missing');
-      return bytes;
-    };
-    return { file, source: { length: stat.size, read } };
+    return { file, source: sourceOf(file, stat.size) };
   } catch (error) {
     await file.close();
     throw error instanceof EmulatorError ? error : bad('it can not be read', error);
   }
+}
+
+function sourceOf(file: FileHandle, length: number): Source {
+  const unreadable = (error: unknown): never => {
+    throw bad('it can not be read', error);
+  };
+  const whole = (bytes: Uint8Array, read: number): Uint8Array => {
+    if (read !== bytes.length) throw bad('it is damaged: bytes are missing');
+    return bytes;
+  };
+  return {
+    length,
+    read: async (offset, size) => {
+      const bytes = new Uint8Array(size);
+      const { bytesRead } = await file.read(bytes, 0, size, offset).catch(unreadable);
+      return whole(bytes, bytesRead);
+    },
+    readSync: (offset, size) => {
+      const bytes = new Uint8Array(size);
+      let read = 0;
+      try {
+        read = readSync(file.fd, bytes, 0, size, offset);
+      } catch (error) {
+        unreadable(error);
+      }
+      return whole(bytes, read);
+    },
+  };
 }
 
 /** A file that is open, with those that hold what it lacks. */
@@ -82,7 +105,13 @@ export async function openSnapshot(path: string): Promise<OpenSnapshot> {
     const blobs = new Map<string, BlobSource>();
     for (const { source, manifest: from } of chain)
       for (const { hash, codec, size, offset, length } of from.blobs)
-        if (!blobs.has(hex(hash))) blobs.set(hex(hash), { size, stored: length, read: async () => ({ codec, size, data: await source.read(offset, length) }) });
+        if (!blobs.has(hex(hash)))
+          blobs.set(hex(hash), {
+            size,
+            stored: length,
+            read: async () => ({ codec, size, data: await source.read(offset, length) }),
+            readSync: () => ({ codec, size, data: source.readSync(offset, length) }),
+          });
     const [own, ...ancestors] = chain;
     return { path, source: own!.source, manifest: own!.manifest, blobs, ancestors, close };
   } catch (error) {

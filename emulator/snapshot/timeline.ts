@@ -4,7 +4,7 @@ import type { Halt, History, HistoryContext, Hit, PageReader } from '../machine/
 import { isMemoryPage } from '../machine/pages';
 import { capture, restore } from '../machine/state';
 import { Branches } from './branch';
-import { bytesOf, describe, isLive, positionOf, type Checkpoint, type Pages } from './checkpoint';
+import { bytesOf, bytesOfPage, describe, isLive, positionOf, type Checkpoint, type Pages } from './checkpoint';
 import type { PastCheckpoint } from './historychunk';
 import { CheckpointStore } from './store';
 
@@ -75,15 +75,19 @@ export class Timeline implements History {
       for (const page of pages.keys()) {
         if (newest.has(page) || !isMemoryPage(page)) continue;
         newest.add(page);
-        pages.set(page, this.context.machine.pages.contents(page));
+        pages.set(page, this.context.machine.pages.kept(page));
       }
     const rest = list.map(bytesOf);
     for (let i = rest.length - 2; i >= 0; i--) rest[i]! += rest[i + 1]!;
     // The first one that is kept takes the pages of those before it along.
     const first: Pages = new Map();
+    let held = 0;
     for (const [index, { pages }] of list.entries()) {
-      for (const [page, contents] of pages) first.set(page, contents);
-      if (bytesOf({ pages: first }) + (rest[index + 1] ?? 0) > bytes) continue;
+      for (const [page, contents] of pages) {
+        held += bytesOfPage(contents) - bytesOfPage(first.get(page));
+        first.set(page, contents);
+      }
+      if (held + (rest[index + 1] ?? 0) > bytes) continue;
       return list.slice(index).map((each, number) => (number === 0 ? { ...each, pages: first } : each));
     }
     return [];
@@ -119,10 +123,17 @@ export class Timeline implements History {
   branched(): void {
     const { journal } = this.context.machine;
     const before = journal.cursor - 1;
+    this.fetch();
     this.branches.leave(this.store, { position: this.position, journal: before }, [...journal.save().slice(0, before), ...journal.lost]);
     this.context.triggers.forget(this.position);
     this.last = this.position;
     this.context.changed();
+  }
+
+  /** What a branch keeps is copied: all of memory has to be there. */
+  private fetch(): void {
+    const { pages } = this.context.machine;
+    pages.fetch(pages.all());
   }
 
   // ── Checkpoints ──────────────────────────────────────────────────────────────────────────
@@ -131,7 +142,7 @@ export class Timeline implements History {
     const { machine } = this.context;
     this.note();
     const pages: Pages = new Map();
-    for (const page of this.changed) pages.set(page, machine.pages.contents(page));
+    for (const page of this.changed) pages.set(page, machine.pages.kept(page));
     const checkpoint: Checkpoint = {
       id: this.nextId++,
       state: capture(machine),
@@ -192,6 +203,7 @@ export class Timeline implements History {
     const { machine } = this.context;
     const { checkpoint, events, fork } = found;
     this.context.triggers.forget(fork.position);
+    this.fetch();
     this.branches.leave(this.store, fork, machine.journal.save());
     this.store.add(checkpoint, this.store.all.at(-1));
     // It now has two holders: itself, and the list of other branches that it has left.

@@ -4,6 +4,7 @@ import { open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
 const SUFFIX = '.partial';
+const WRITTEN_AT_ONCE = 1 << 20;
 /** A writer that was killed leaves its part behind. Nobody who lives has not written to it for so long. */
 const ABANDONED_MS = 10 * 60_000;
 
@@ -16,7 +17,7 @@ export async function replaceFile(path: string, pieces: Iterable<Uint8Array>, mo
     const before = await stat(target).catch(() => undefined);
     const file = await open(fresh, 'wx', before ? before.mode & 0o777 : mode);
     try {
-      for (const piece of pieces) await file.writeFile(piece);
+      for (const part of parts(pieces)) await file.writeFile(part);
       await file.sync();
     } finally {
       await file.close();
@@ -27,6 +28,19 @@ export async function replaceFile(path: string, pieces: Iterable<Uint8Array>, mo
     await rm(fresh, { force: true }).catch(() => undefined);
     throw error;
   }
+}
+
+/** Few large writes instead of many small ones. */
+function* parts(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let waiting: Uint8Array[] = [];
+  let bytes = 0;
+  for (const piece of pieces) {
+    waiting.push(piece);
+    if ((bytes += piece.length) < WRITTEN_AT_ONCE) continue;
+    yield Buffer.concat(waiting);
+    [waiting, bytes] = [[], 0];
+  }
+  if (bytes > 0) yield Buffer.concat(waiting);
 }
 
 const isPart = (name: string, of: string): boolean => name.startsWith(`${of}.`) && /^[0-9a-f-]{36}\.partial$/.test(name.slice(of.length + 1));

@@ -198,6 +198,7 @@ export const PAGE_WATCHED = 16; // holds a watched physical range
 export const PAGE_MMIO = 32; // a hole in RAM: accesses go to the bus
 export const PAGE_CACHED = 64; // the TLB may hold a write entry
 export const PAGE_REGION = 128; // compiled code was made from it
+export const PAGE_AWAITED = PAGE_MMIO | PAGE_ROM; // both at once: its contents come when it is looked at
 
 /** Bits of a physical address (CPUID 8000_0008), unless the machine has others: PHYSICAL_WIDTH. */
 export const PHYSICAL_BITS = 46;

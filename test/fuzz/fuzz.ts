@@ -13,7 +13,7 @@ import type { LocalGuest } from '../../emulator/machine/local';
 import { openGuest } from '../../emulator/machine/open';
 import { RunLoop } from '../../emulator/machine/runloop';
 import { capture, StateHash } from '../../emulator/machine/state';
-import { BlobWriter, readBlob, type BlobIndex } from '../../emulator/snapshot/blobs';
+import { BlobWriter, readBlob, type BlobIndex, type Stored } from '../../emulator/snapshot/blobs';
 import { encodeContainer, readChunks, readManifest, type Chunk, type Source } from '../../emulator/snapshot/container';
 import { readContents } from '../../emulator/snapshot/file';
 import { openSnapshot } from '../../emulator/snapshot/storage';
@@ -64,10 +64,10 @@ export function fuzz(name: string, config: (file: (name: string, bytes: Uint8Arr
       const unpacked = new Map<string, Uint8Array>();
       for (const key of snapshot.blobs.keys()) unpacked.set(key, await readBlob(snapshot.blobs, Buffer.from(key, 'hex'), key));
       blobs = new Map(
-        [...unpacked].map(([key, data]) => [
-          key,
-          { size: data.length, stored: data.length, read: () => Promise.resolve({ codec: 'raw', size: data.length, data }) },
-        ]),
+        [...unpacked].map(([key, data]) => {
+          const stored: Stored = { codec: 'raw', size: data.length, data };
+          return [key, { size: data.length, stored: data.length, read: () => Promise.resolve(stored), readSync: () => stored }];
+        }),
       );
       await snapshot.close();
       await first.close();
@@ -127,13 +127,13 @@ export function fuzz(name: string, config: (file: (name: string, bytes: Uint8Arr
       for (const [key, { size, read }] of blobs) writer.keep(Buffer.from(key, 'hex'), { ...(await read()), size });
       const { pieces } = await encodeContainer(chunks, writer);
       const whole = Buffer.concat(pieces);
-      const sourceOf = (bytes: Uint8Array): Source => ({
-        length: bytes.length,
-        read: (offset, length) =>
-          offset + length <= bytes.length
-            ? Promise.resolve(bytes.slice(offset, offset + length))
-            : Promise.reject(new EmulatorError('snapshot', 'user', 'cut')),
-      });
+      const sourceOf = (bytes: Uint8Array): Source => {
+        const readSync = (offset: number, length: number): Uint8Array => {
+          if (offset + length > bytes.length) throw new EmulatorError('snapshot', 'user', 'cut');
+          return bytes.slice(offset, offset + length);
+        };
+        return { length: bytes.length, read: async (offset, length) => readSync(offset, length), readSync };
+      };
       const manifest = await readManifest(sourceOf(whole));
       const borders = [...manifest.chunks, ...manifest.blobs].map(({ offset }) => offset);
       let refused = 0;

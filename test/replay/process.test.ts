@@ -5,7 +5,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Report } from '../../emulator/cli/report';
+import type { RunLimits } from '../../emulator/machine/api';
 import { features } from '../../emulator/machine/features';
+import type { LocalGuest } from '../../emulator/machine/local';
+import { openGuest } from '../../emulator/machine/open';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
@@ -14,11 +17,23 @@ const bundle = join(root, 'dist/guest.js');
 const command = existsSync(bundle) ? [bundle] : ['--require', 'tsx/cjs', join(root, 'emulator/cli/main.ts')];
 const linux = join(guests, 'linux-cloud');
 const ovmf = join(guests, 'ovmf');
+const installer = join(guests, 'debian-installer-gtk');
 const EVERY = 10_000_000;
 /** Instructions that are compared; the long suite has more. */
 const LENGTH = Number(process.env['REPLAY_LENGTH'] ?? 100_000_000);
+const LONG = 500_000_000;
 
-const GUESTS = [
+interface Subject {
+  readonly name: string;
+  readonly needs: string;
+  /** The position at which it is saved. */
+  readonly saved: number;
+  readonly args: readonly string[];
+  /** It takes minutes to get there: only the long suite goes. */
+  readonly long?: boolean;
+}
+
+const GUESTS: readonly [Subject, ...Subject[]] = [
   {
     name: 'Linux',
     needs: join(linux, 'vmlinuz'),
@@ -26,15 +41,57 @@ const GUESTS = [
     args: ['--kernel', join(linux, 'vmlinuz'), '--initrd', join(linux, 'initrd.gz'), '--append', 'console=ttyS0', '--memory', '256M'],
   },
   {
+    name: 'Linux on two processors',
+    needs: join(linux, 'vmlinuz'),
+    saved: 500_000_000,
+    args: ['--kernel', join(linux, 'vmlinuz'), '--initrd', join(linux, 'initrd.gz'), '--append', 'console=ttyS0', '--memory', '256M', '--cpus', '2'],
+  },
+  {
+    // X is about to draw the list of languages.
+    name: "Debian's graphical installer",
+    needs: join(installer, 'linux'),
+    saved: 17_000_000_000,
+    long: true,
+    args: [
+      ...['--kernel', join(installer, 'linux'), '--initrd', join(installer, 'initrd.gz'), '--append', 'vga=788 --- quiet'],
+      ...['--memory', '1G', '--usb', 'tablet,keyboard', '--display', '1024x768'],
+    ],
+  },
+  {
     name: 'OVMF in mid-boot',
     needs: join(ovmf, 'OVMF_CODE_4M.fd'),
     saved: 600_000_000,
     args: ['--firmware', join(ovmf, 'OVMF_CODE_4M.fd'), '--memory', '128M'],
   },
-] as const;
+];
+
+interface Hash {
+  readonly position: number;
+  readonly hash: string;
+}
+
+/** Runs to a limit; `each` hears of every hash, and is waited for at the end. */
+async function hashesOf(guest: LocalGuest, each: (hash: Hash) => Promise<void>, limits: RunLimits): Promise<readonly Hash[]> {
+  const hashes: Hash[] = [];
+  const waiting: Promise<void>[] = [];
+  await new Promise<void>((resolve, reject) => {
+    const off = guest.on((event) => {
+      if (event.event === 'hash') {
+        hashes.push({ position: event.position, hash: event.hash });
+        waiting.push(each(event));
+      } else if (event.event === 'stopped') {
+        off();
+        resolve();
+      }
+    });
+    guest.resume(limits).catch(reject);
+  });
+  await Promise.all(waiting);
+  return hashes;
+}
 
 describe('a snapshot resumed in a new process', function () {
-  this.timeout(900_000);
+  this.timeout(1_800_000);
   const folder = mkdtempSync(join(tmpdir(), 'guest-process-'));
   after(() => rmSync(folder, { recursive: true }));
 
@@ -47,10 +104,11 @@ describe('a snapshot resumed in a new process', function () {
     return JSON.parse(readFileSync(report, 'utf8')) as Report;
   }
 
-  for (const { name, needs, saved, args } of GUESTS)
+  for (const { name, needs, saved, args, long = false } of GUESTS)
     it(`${name}: as the uninterrupted run for ${LENGTH / 1e6} million instructions`, function () {
-      if (!existsSync(needs)) {
-        console.log("      skipped: no guest; 'npm run guests' fetches it");
+      const why = !existsSync(needs) ? "no guest; 'npm run guests' fetches it" : long && LENGTH < LONG ? "'npm test -- replay-long' runs it" : undefined;
+      if (why) {
+        console.log(`      skipped: ${why}`);
         return this.skip();
       }
       const [file, again] = [join(folder, 'first.guest'), join(folder, 'again.guest')];
@@ -67,6 +125,46 @@ describe('a snapshot resumed in a new process', function () {
         expected,
       );
     });
+
+  it('Linux: of a guest that runs on, a snapshot is of one moment', async function () {
+    const [{ needs }] = GUESTS;
+    if (!existsSync(needs)) {
+      console.log("      skipped: no guest; 'npm run guests' fetches it");
+      return this.skip();
+    }
+    const file = join(folder, 'running.guest');
+    const limit = { position: 400_000_000, hashEvery: EVERY, unattended: true };
+    const first = (await openGuest({
+      kernel: needs,
+      initrd: join(linux, 'initrd.gz'),
+      append: 'console=ttyS0',
+      memory: 256 << 20,
+      cpus: 1,
+      startTime: 0,
+      framebuffer: false,
+      historyBytes: 256 << 20,
+      checkpointEvery: 20_000_000,
+      debugExitPort: false,
+    })) as LocalGuest;
+    let [asked, done] = [0, 0];
+    const hashes = await hashesOf(first, async ({ position }) => {
+      if (asked > 0 || position < 200_000_000) return;
+      asked = first.machine.position;
+      await first.save(file);
+      done = first.machine.position;
+    }, limit); // prettier-ignore
+    assert.ok(asked > 0 && done > asked, `the guest has gone on from ${asked} to ${done} while it was saved`);
+    assert.ok(first.machine.pages.all().length > 4096, 'there is enough to be packed by threads');
+    await first.close();
+    const resumed = (await openGuest(undefined, { snapshot: file })) as LocalGuest;
+    const { position } = await resumed.status();
+    assert.ok(position >= asked && position < done, `${position} is when it was asked for`);
+    const again = await hashesOf(resumed, () => Promise.resolve(), limit);
+    const after = ({ position: at }: Hash): boolean => at > position;
+    assert.deepEqual(again.filter(after), hashes.filter(after));
+    assert.ok(again.length > 10);
+    await resumed.close();
+  });
 
   it('Linux: its past comes along, and is gone back through', async function () {
     const [{ needs, args, saved }] = GUESTS;

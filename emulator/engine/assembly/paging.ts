@@ -4,7 +4,7 @@
 // PAGE_TABLE, and a write that changes a used entry drops all translations (see memory.ts).
 import {
   A20_MASK, CPL, CR0, CR3, CR4, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR,
-  CODE_MASK, CONTEXT, DECODE_MODE, FIRST_WRITES, GENERATION, LEAVE_FAULT, PAGE_CACHED, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_MMIO,
+  CODE_MASK, CONTEXT, DECODE_MODE, FIRST_WRITES, GENERATION, LEAVE_FAULT, PAGE_AWAITED, PAGE_CACHED, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_MMIO,
   PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PHYSICAL_WIDTH, PT_COUNT, PT_LIST, RAM, RAM_SIZE, REGIONS, REGION_COUNT,
   REGION_SIZE, STAT_FLUSHES, STAT_TLB_MISSES, TLB, TLB_ADDEND, TLB_CHECKED, TLB_ENTRIES, TLB_ENTRY, TLB_FETCH, TLB_FILLS,
   TLB_FILL_LIST, TLB_READ, TLB_SET, TLB_SET_SIZE, TLB_WRITE, WATCHES,
@@ -64,11 +64,19 @@ function pageFault(linear: u64, access: i32, bits: i32): bool {
   return false;
 }
 
+@external("host", "awaited")
+declare function hostAwaited(page: u32): void;
+
 /** Host address of a physical byte that is backed by memory, else 0. */
 export function hostOf(physical: u64): u32 {
   if (physical < (load<u32>(RAM_SIZE) as u64)) {
     const host = RAM + (physical as u32);
-    if (!(load<u8>(PAGE_FLAGS + (host >> 12)) & PAGE_MMIO)) return host;
+    const flags = load<u8>(PAGE_FLAGS + (host >> 12));
+    if (!(flags & PAGE_MMIO)) return host;
+    if ((flags & PAGE_AWAITED) == PAGE_AWAITED) {
+      hostAwaited(host >> 12);
+      return host;
+    }
   }
   const count = load<u32>(REGION_COUNT);
   for (let i: u32 = 0; i < count; i++) {

@@ -26,7 +26,7 @@ const THRESHOLD: Readonly<Record<Tier, number>> = { generic: layout.HEAT_NEVER, 
 export interface TierHost {
   readonly memory: WebAssembly.Memory;
   readonly view: DataView;
-  readonly handlers: Handlers;
+  readonly handlers: () => Handlers;
   readonly signatures: Signatures;
   helpers(): HelperExports;
   table(): WebAssembly.Table;
@@ -185,7 +185,8 @@ export class RegionTier {
     module.importMemory('host', 'memory', { min: 1, max: 65536, shared: true });
     const helpers = importUsedHelpers(module, this.host.signatures);
     const made: Region[] = [];
-    const { handlers, view } = this.host;
+    const { view } = this.host;
+    const handlers = this.host.handlers();
     const wanted = new Set(queue.map(({ header }) => header));
     let instructions = 0;
     for (const item of queue) {
@@ -225,7 +226,8 @@ export class RegionTier {
   }
 
   private plan({ header, linear, tlbSet }: Candidate, wanted: ReadonlySet<number>): Region | undefined {
-    const { view, handlers } = this.host;
+    const { view } = this.host;
+    const handlers = this.host.handlers();
     const mode = view.getUint32(header + layout.BLOCK_MODE, true);
     const mode64 = (mode & layout.MODE_64) !== 0;
     const base = linear & ~0xfffn;

@@ -23,10 +23,11 @@ async function saved(): Promise<{ chunks: readonly Chunk[]; blobs: BlobIndex; di
   for (const page of [0, 3, 15, 16, 200, 255]) disk.write(page * 8, new Uint8Array(PAGE).fill(page));
   const writer = new BlobWriter();
   const chunks = await diskChunks(copyDisks(machine), 1, writer);
+  writer.flush();
   const blobs = new Map<string, BlobSource>();
   for (const [key, { stored }] of writer.fresh) {
     const bytes = await stored;
-    blobs.set(key, { size: bytes.size, stored: bytes.data.length, read: () => Promise.resolve(bytes) });
+    blobs.set(key, { size: bytes.size, stored: bytes.data.length, read: () => Promise.resolve(bytes), readSync: () => bytes });
   }
   return { chunks, blobs, disk, machine };
 }

@@ -130,9 +130,14 @@ describe('snapshot files', function () {
       const changed = Buffer.from(bytes);
       changed[at]! ^= 0x40;
       writeFileSync(damaged, changed);
-      // Bits that fill up the last byte of compressed data mean nothing: then the state must be the same.
-      const opened = await openGuest(undefined, { snapshot: damaged }).catch((error: unknown) => assert.ok(isUser(error), `byte ${at}: ${String(error)}`));
-      if (opened) assert.equal(await opened.stateHash(), savedHash, `byte ${at}`);
+      // Memory is held against its hashes when it is looked at. Bits that fill up the last byte of compressed data mean nothing: then the state must be the same.
+      let opened: Guest | undefined;
+      try {
+        opened = await openGuest(undefined, { snapshot: damaged });
+        assert.equal(await opened.stateHash(), savedHash, `byte ${at}`);
+      } catch (error) {
+        assert.ok(isUser(error), `byte ${at}: ${String(error)}`);
+      }
       await opened?.close();
       writeFileSync(damaged, bytes.subarray(0, at));
       await assert.rejects(openGuest(undefined, { snapshot: damaged }), isUser, `cut at ${at}`);

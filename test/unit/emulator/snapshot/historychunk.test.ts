@@ -128,7 +128,9 @@ describe('a snapshot with its history', function () {
     const plain = join(folder, 'd.guest');
     await travel(guest, 650_000);
     await guest.save(plain);
-    assert.deepEqual((await loadSnapshot(plain)).past, []);
+    const loaded = await loadSnapshot(plain);
+    assert.deepEqual(loaded.past, []);
+    await loaded.close();
     const other = await openGuest(undefined, { snapshot: plain });
     assert.equal((await other.status()).oldest, 650_000);
     await other.close();
