@@ -65,7 +65,7 @@ const media = (production) => ({
   ...common(production),
   name: 'media',
   target: ['web', 'es2022'],
-  entry: { display: './media/display/display.ts' },
+  entry: { display: './media/display/display.ts', snapshot: './media/snapshot/snapshot.ts' },
   experiments: { outputModule: true },
   output: { path: path.join(dist, 'media'), filename: '[name].js', module: true, library: { type: 'module' } },
 });

@@ -73,7 +73,7 @@ export function registerCommands(context: vscode.ExtensionContext, sessions: Gue
     vscode.commands.registerCommand('guestDebug.resumeFromFile', async (file?: vscode.Uri) => {
       const uri = file ?? (await vscode.window.showOpenDialog({ title: 'Resume from File', filters: SNAPSHOTS }))?.[0];
       if (!uri) return;
-      const configuration = { name: `Resume ${basename(uri.fsPath)}`, type: DEBUG_TYPE, request: 'launch', snapshot: uri.fsPath, stopOnEntry: true };
+      const configuration = { name: `Resume ${basename(uri.fsPath)}`, type: DEBUG_TYPE, request: 'launch', resume: uri.fsPath, stopOnEntry: true };
       await vscode.debug.startDebugging(vscode.workspace.getWorkspaceFolder(uri), configuration);
     }),
   );

@@ -7,6 +7,7 @@ import { registerConfigurations } from './configuration';
 import { DisplayPanels } from './display';
 import { DEBUG_TYPE } from './launch';
 import { GuestSessions } from './sessions';
+import { SnapshotEditors } from './snapshots';
 
 export function activate(context: vscode.ExtensionContext): void {
   const sessions = new GuestSessions();
@@ -15,6 +16,7 @@ export function activate(context: vscode.ExtensionContext): void {
     sessions,
     displays,
     new Checkpoints(sessions),
+    new SnapshotEditors(context.extensionUri),
     vscode.debug.registerDebugAdapterDescriptorFactory(DEBUG_TYPE, new AdapterFactory(context.extensionPath)),
   );
   registerConfigurations(context);

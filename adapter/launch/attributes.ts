@@ -110,7 +110,8 @@ export const ATTRIBUTES = {
       'Serve the display to VNC viewers too: `HOST:PORT`, `:DISPLAY`, `ws:HOST:PORT` (WebSocket) or `unix:PATH`; `,password-file=FILE` asks for a password, which any address but this machine needs.',
   },
   timeout: { type: 'integer', minimum: 1, description: 'Pause the guest after so many seconds of running.' },
-  snapshot: { type: 'path', description: 'Resume from this snapshot file instead of booting.' },
+  resume: { type: 'path', description: 'Resume from this snapshot file instead of booting.' },
+  snapshot: { type: 'path', description: 'Another name for `resume`.' },
   suspendFile: { type: 'path', description: 'Where “Disconnect and Suspend” saves the machine; beside the kernel by default.' },
   trace: { type: 'path', description: 'Write every message of the debug session to this file.' },
 } as const satisfies Record<string, Attribute>;

@@ -197,7 +197,9 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
   const program = get.path('program');
   const kernel = get.path('kernel') ?? program;
   if (program !== undefined && kernel !== program) refuse('kernel', "is the same as 'program' under another name; give one of them");
-  const snapshot = get.path('snapshot');
+  const resume = get.path('resume');
+  const snapshot = get.path('snapshot') ?? resume;
+  if (resume !== undefined && snapshot !== resume) refuse('snapshot', "is the same as 'resume' under another name; give one of them");
   const [firmware, bios] = [get.path('firmware'), get.path('bios')];
   if ((kernel ?? snapshot ?? firmware ?? bios) === undefined) {
     throw userError('launch-attribute-missing', "launch attribute 'program' is missing: the guest to boot");

@@ -1,7 +1,11 @@
 /** `guest snapshot`: what can be done with a file. */
 import type { Command } from 'commander';
 import { diffSnapshots, type Difference } from '../snapshot/diff';
-import { flattenSnapshot, inspectSnapshot, upgradeSnapshot, verifySnapshot } from '../snapshot/tools';
+import { userError } from '../errors';
+import type { Guest } from '../machine/api';
+import { openGuest } from '../machine/open';
+import { flattenSnapshot, inspectSnapshot, readConfiguration, upgradeSnapshot, verifySnapshot } from '../snapshot/tools';
+import { writeScreenshot } from './screenshot';
 
 export function addSnapshotCommands(program: Command): void {
   const snapshot = program.command('snapshot').description('look at snapshot files and change their form');
@@ -25,6 +29,21 @@ export function addSnapshotCommands(program: Command): void {
       process.stdout.write(older.length === 0 ? `${file}: nothing in it is of an older version\n` : `${file}: ${older.join(', ')} brought up to date\n`);
     });
   snapshot
+    .command('picture <file> <png>')
+    .description('write what the screen shows as PNG')
+    .action((file: string, png: string) => withGuest(file, (guest) => writeScreenshot(guest, png)));
+  snapshot
+    .command('memory <file> <address> [length]')
+    .description('print bytes of memory, 256 unless told')
+    .option('--linear', 'a linear address, as the first processor would use it')
+    .action(async (file: string, address: string, length: string | undefined, { linear }: { readonly linear?: boolean }) => {
+      const [from, size] = [parseBig('address', address), Number(parseBig('length', length ?? '256'))];
+      if (size < 1 || size > MOST_MEMORY) throw userError('memory-length', `a length of ${length ?? ''}: 1 to ${MOST_MEMORY} are possible`);
+      const bytes = await withGuest(file, (guest) => guest.readMemory(0, linear ? 'linear' : 'physical', from, size));
+      process.stdout.write(hexDump(from, bytes));
+      if (bytes.length < size) throw userError('no-memory', `there is no memory at 0x${(from + BigInt(bytes.length)).toString(16)}`);
+    });
+  snapshot
     .command('diff <before> <after>')
     .description('print what differs: registers, fields and bits of chips, events and pages')
     .option('--json', 'as JSON')
@@ -34,6 +53,36 @@ export function addSnapshotCommands(program: Command): void {
       // As diff(1) has it.
       if (differences.length > 0) process.exitCode = 1;
     });
+}
+
+const MOST_MEMORY = 1 << 20;
+
+/** The machine of a file, to be looked at. */
+async function withGuest<T>(file: string, look: (guest: Guest) => Promise<T>): Promise<T> {
+  const config = await readConfiguration(file);
+  const guest = await openGuest({ ...config, historyBytes: 0 }, { snapshot: file });
+  try {
+    return await look(guest);
+  } finally {
+    await guest.close();
+  }
+}
+
+function parseBig(what: string, text: string): bigint {
+  if (!/^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text) || BigInt(text) >= 2n ** 64n) throw userError(what, `'${text}' is no ${what}`);
+  return BigInt(text);
+}
+
+/** Lines of 16 bytes: address, bytes, and what of them is printable. */
+export function hexDump(from: bigint, bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 16) {
+    const line = bytes.subarray(at, at + 16);
+    const digits = [...line].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+    const letters = [...line].map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
+    text += `${(from + BigInt(at)).toString(16).padStart(16, '0')}  ${digits.padEnd(47)}  ${letters}\n`;
+  }
+  return text;
 }
 
 const WIDEST = 60;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Guest, GuestEvent, MachineConfig } from './api';
 import { fromSent, gone, METHODS, type Message, type Method, type Request, type WorkerStart } from './messages';
 import type { OpenOptions } from './open';
-import { startThread } from './thread';
+import { startThread } from '../thread';
 
 /** The bundle of worker.ts, beside the program's own. */
 const BUNDLE = 'guest-worker.js';

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { startThread } from '../machine/thread';
+import { startThread } from '../thread';
 import type { Batch, Packed, Packing } from './blobs';
 
 const BUNDLE = 'snapshot-packer.js';

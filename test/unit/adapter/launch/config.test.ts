@@ -104,6 +104,8 @@ describe('launch attributes', () => {
     refused({ program: '/k', stopAtEntry: true }, "'stopAtEntry'", "'stopOnEntry'");
     refused({}, "'program'");
     refused({ program: '/k', kernel: '/l' }, "'kernel'");
+    refused({ resume: '/a.guest', snapshot: '/b.guest' }, "'snapshot'");
+    assert.equal(planLaunch({ resume: '/a.guest' }).snapshot, planLaunch({ snapshot: '/a.guest' }).snapshot);
     refused({ program: '/k', memory: '1M' }, "'memory'", '1 MiB', '16 MiB');
     refused({ program: '/k', memory: 'lots' }, "'memory'", '"lots"');
     refused({ program: '/k', cpus: 0 }, "'cpus'");

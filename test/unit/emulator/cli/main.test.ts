@@ -139,4 +139,25 @@ describe('guest command', function () {
     assert.match(run('run', '-r', file, '--memory', '32M').err, /--restore: the machine is the snapshot's; --memory is not for it/);
     assert.match(run('resume', file, '--override', 'memory=32M').err, /that is the snapshot's own/);
   });
+
+  it('looks at the memory and the screen of a snapshot', () => {
+    const [file, png] = [path('looked.guest'), path('looked.png')];
+    assert.equal(run('run', ...FLAT, '--kernel', image(EXIT), '--display', '800x600', '--max-instructions', '1', '--suspend', file).status, 0);
+    const code = [...EXIT.kernel!.bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+    const { out, err } = run('snapshot', 'memory', file, '0x7c00', '4');
+    assert.match(out, new RegExp(`^0000000000007c00  ${code} +  .{4}\\n$`), err);
+    assert.equal(run('snapshot', 'picture', file, png).status, 0);
+    const { width, height } = PNG.sync.read(readFileSync(png));
+    assert.deepEqual([width, height], [800, 600]);
+    for (const [args, message] of [
+      [['memory', file, 'here'], /'here' is no address/],
+      [['memory', file, '0', '0'], /1 to 1048576 are possible/],
+      [['memory', file, '0xffff0000000'], /there is no memory at 0xffff0000000/],
+      [['picture', path('none'), png], /there is no such file/],
+    ] as const) {
+      const { status, err: said } = run('snapshot', ...args);
+      assert.equal(status, 2, said);
+      assert.match(said, message);
+    }
+  });
 });

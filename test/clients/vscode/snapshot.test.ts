@@ -1,0 +1,124 @@
+/** Snapshot files as documents in a real VS Code: what is in one, and what differs between two. Screenshots: test-output/vscode/. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { FrameLocator } from 'playwright-core';
+import type { MachineConfig } from '../../../emulator/machine/api';
+import type { LocalGuest } from '../../../emulator/machine/local';
+import { openGuest } from '../../../emulator/machine/open';
+import { unavailable } from './install';
+import { packageExtension } from './package';
+import { Server } from './server';
+import { Workbench } from './workbench';
+
+const SAMPLE = resolve(__dirname, '../../../samples/hello/hello.elf');
+const CONFIG: MachineConfig = {
+  kernel: SAMPLE,
+  memory: 16 << 20,
+  cpus: 1,
+  startTime: Date.UTC(2025, 0, 1),
+  framebuffer: { width: 640, height: 480 },
+  historyBytes: 16 << 20,
+  checkpointEvery: 1_000_000,
+  debugExitPort: false,
+};
+
+describe('VS Code: snapshot files', function () {
+  this.timeout(180_000);
+  let server: Server | undefined;
+  let code: Workbench;
+  let folder = '';
+  const rips: string[] = [];
+
+  before(async function () {
+    const why = unavailable();
+    if (why) {
+      console.log(`      skipped: ${why}`);
+      this.skip();
+    }
+    folder = mkdtempSync(join(tmpdir(), 'guest-snapshots-'));
+    const guest = (await openGuest(CONFIG)) as LocalGuest;
+    for (const [name, position] of [
+      ['first', 5_000_000],
+      ['second', 9_000_000],
+    ] as const) {
+      const stopped = new Promise<void>((done) => guest.on(({ event }) => event === 'stopped' && done()));
+      await guest.resume({ position, unattended: true });
+      await stopped;
+      await guest.save(join(folder, `${name}.guest`), { historyBytes: 1 << 26 });
+      rips.push(`0x${(await guest.registers(0))['rip']!.toString(16).padStart(16, '0')}`);
+    }
+    await guest.close();
+    writeFileSync(join(folder, 'damaged.guest'), 'this is no snapshot');
+    server = await Server.start(packageExtension());
+    code = await Workbench.open(server.url(folder));
+  });
+  afterEach(async function () {
+    if (this.currentTest?.state === 'failed') await code.picture(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
+  });
+  after(async () => {
+    await code?.close();
+    server?.stop();
+    if (folder !== '') rmSync(folder, { recursive: true });
+  });
+
+  /** The page of the document that is to be seen. */
+  const shown = (): FrameLocator =>
+    code.page.locator('iframe.webview.ready').filter({ visible: true }).contentFrame().locator('iframe#active-frame').contentFrame();
+  const cell = (page: FrameLocator, part: string, name: string) =>
+    page.locator('section', { has: page.locator('> details > summary', { hasText: new RegExp(`^${part}`) }) }).locator('tr', { has: page.locator('th', { hasText: new RegExp(`^${name}$`) }) }); // prettier-ignore
+
+  it('one shows registers, chips with their bits, memory and the screen', async () => {
+    await code.openFile('first.guest');
+    const page = shown();
+    await page.locator('h1', { hasText: 'first.guest' }).waitFor();
+    assert.equal(await cell(page, 'vCPU 0', 'rip').locator('.value').innerText(), rips[0]);
+    await page.locator('.pictures img').waitFor();
+    assert.deepEqual(await page.locator('.pictures img').evaluate((image: HTMLImageElement) => [image.naturalWidth, image.naturalHeight]), [640, 480]);
+    await code.picture('snapshot');
+    await page.getByLabel('Filter fields').fill('com1');
+    await cell(page, 'com1', 'lsr').locator('.bit.set').first().waitFor();
+    await code.picture('snapshot-filtered');
+    await page.getByLabel('Filter fields').fill('');
+    await page.getByLabel('Address').fill('0x100000');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.locator('#dump', { hasText: '0000000000100000  ' }).waitFor();
+    await page.getByLabel('Address').fill('nowhere');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.locator('#dump.problem', { hasText: "'nowhere' is no address" }).waitFor();
+    assert.match(await page.locator('summary', { hasText: /^History/ }).innerText(), /\([1-9]\d* checkpoints\)/);
+  });
+
+  it('that is none is refused in words', async () => {
+    await code.openFile('damaged.guest');
+    await shown()
+      .locator('[role=alert]', { hasText: /damaged\.guest.*this is no snapshot/ })
+      .waitFor();
+  });
+
+  it('one is resumed from its document', async () => {
+    await code.openFile('second.guest');
+    await shown().getByRole('button', { name: 'Resume' }).click();
+    await code.page.locator('.debug-toolbar').waitFor();
+    await code.page.keyboard.press('Control+Shift+D');
+    await code.stopped();
+    await code.expand('General');
+    assert.equal(await code.valueOnce('rip', (value) => value === rips[1]), rips[1]);
+    await code.toolbar('debug-stop');
+    await code.page.locator('.debug-toolbar').waitFor({ state: 'hidden' });
+  });
+
+  it('two are compared, side by side', async () => {
+    await code.openFile('first.guest');
+    await shown().getByRole('button', { name: 'Compare with…' }).click();
+    await code.answer(join(folder, 'second.guest'));
+    const page = shown();
+    await page.locator('h1', { hasText: /first\.guest ↔ second\.guest: \d+ differences/ }).waitFor();
+    const row = cell(page, 'vcpu 0', 'general.rip');
+    assert.equal(BigInt(await row.locator('.before').innerText()), BigInt(rips[0]!));
+    assert.equal(BigInt(await row.locator('.after').innerText()), BigInt(rips[1]!));
+    await page.locator('.pictures img').nth(1).waitFor();
+    await code.picture('snapshot-comparison');
+  });
+});
