@@ -10,19 +10,20 @@ const ROOMS = {
   bus: [],
   x86: ['wasm'],
   devices: ['bus'],
+  network: ['bus'],
   display: ['bus'],
   firmware: ['bus', 'x86'],
   storage: ['bus'],
   engine: ['bus', 'x86', 'wasm'],
   kvm: ['bus', 'x86', 'engine'],
-  snapshot: ['bus', 'storage', 'x86'],
-  machine: ['bus', 'devices', 'display', 'engine', 'firmware', 'kvm', 'snapshot', 'storage', 'x86', 'wasm'],
+  snapshot: ['bus', 'network', 'storage', 'x86'],
+  machine: ['bus', 'devices', 'display', 'engine', 'firmware', 'kvm', 'network', 'snapshot', 'storage', 'x86', 'wasm'],
   cli: ['machine', 'snapshot'],
 };
 
 /** What a room may see beyond the rooms above: the machine's contract with what it is wired from, its registers' table and state's copies. */
 const CONTRACTS = {
-  snapshot: ['^emulator/machine/(api|history|machine|state|journal|hash|local|registers|encode|pages)\\.ts$'],
+  snapshot: ['^emulator/machine/(api|history|machine|state|journal|hash|local|registers|encode|pages|told)\\.ts$'],
   // Symbols of kernels.
   cli: ['^emulator/firmware/(elf|systemmap)\\.ts$'],
 };
@@ -51,7 +52,8 @@ module.exports = {
         path: '^emulator/',
         pathNot: [
           '^emulator/errors\\.ts$',
-          '^emulator/machine/(api|client|diskconfig|messages|expression|open|viewers|vnc)\\.ts$',
+          '^emulator/display/keysym\\.ts$',
+          '^emulator/machine/(api|client|diskconfig|displayconfig|messages|networkconfig|expression|open|typing|viewers|vnc)\\.ts$',
           '^emulator/firmware/(elf|systemmap)\\.ts$',
         ],
       },
@@ -90,6 +92,7 @@ module.exports = {
         pathNot: '@types/',
       },
     ),
+    forbid('no-circular', 'Imports run one way, those of types too.', {}, { circular: true }),
     forbid('unresolved', 'Every import leads somewhere.', {}, { couldNotResolve: true, pathNot: '^vscode$' }),
   ],
   options: {

@@ -65,9 +65,10 @@ const media = (production) => ({
   ...common(production),
   name: 'media',
   target: ['web', 'es2022'],
-  entry: { display: './media/display/display.ts', snapshot: './media/snapshot/snapshot.ts' },
+  entry: { display: './media/display/display.ts', snapshot: './media/snapshot/snapshot.ts', timeline: './media/timeline/timeline.ts' },
   experiments: { outputModule: true },
   output: { path: path.join(dist, 'media'), filename: '[name].js', module: true, library: { type: 'module' } },
+  plugins: [{ apply: (compiler) => copyAssets(compiler, { 'display.css': path.join(__dirname, 'media/display/display.css') }) }],
 });
 
 /** Emits files of packages beside the bundles. */

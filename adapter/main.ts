@@ -1,6 +1,7 @@
 /** The debug adapter as a program: DAP on stdin and stdout, or with `--port N` for clients that connect. */
 import { createServer } from 'node:net';
 import { createGuest } from '../emulator/machine/client';
+import { ROUTES } from './session/routes';
 import { Session, type GuestFactory } from './session/session';
 
 const USAGE = 'usage: adapter [--port NUMBER]\n';
@@ -9,14 +10,14 @@ const make: GuestFactory = (config, { snapshot }) => createGuest(config, snapsho
 
 /** One session over stdin and stdout; the process ends with it. */
 function serveStdio(): void {
-  new Session(process.stdin, process.stdout, { createGuest: make, ended: () => setImmediate(() => process.exit(0)) });
+  new Session(process.stdin, process.stdout, ROUTES, { createGuest: make, ended: () => setImmediate(() => process.exit(0)) });
 }
 
 /** A session for each client that connects. */
 function servePort(port: number): void {
   const server = createServer((socket) => {
     socket.setNoDelay(true);
-    new Session(socket, socket, { createGuest: make });
+    new Session(socket, socket, ROUTES, { createGuest: make });
   });
   server.on('error', (error) => {
     process.stderr.write(`adapter: ${error.message}\n`);

@@ -10,7 +10,6 @@ import { RunError, run, type Cost } from './process';
 import { table } from './rows';
 import { median } from './statistics';
 
-const DISTANCE = 20_000_000; // instructions between checkpoints; bench/kernels/system.c
 const DIRTY = [100, 1000, 10_000] as const;
 
 export interface HistoryRow {
@@ -67,21 +66,21 @@ async function onAndOff(options: Options, peers: Peers, folder: string): Promise
   ];
 }
 
-/** A checkpoint's CPU time against the pages written since the one before: the same run with and without them. */
+/** A checkpoint's CPU time against the pages written since the one before (bench/kernels/system.c): the same run with and without them. */
 function checkpoints(options: Options, peers: Peers, folder: string): HistoryRow[] {
   if (!peers.gcc) return [];
   const { guest } = buildImages(folder);
   const path = join(folder, 'checkpoints.json');
-  const once = (kernel: string, ...more: string[]): { cpu: number; instructions: number } => {
+  const once = (kernel: string, ...more: string[]): { cpu: number; checkpoints: number } => {
     const finished = run([process.execPath, options.guest, 'run', '--kernel', guest, '--append', kernel, '--serial', 'stdio', '--report', path, ...more]);
     if (finished.status !== 0) throw new RunError(`${kernel}: ended with ${finished.status}: ${finished.errors.trim()}`);
-    return { cpu: finished.cpu, instructions: (JSON.parse(readFileSync(path, 'utf8')) as { instructions: number }).instructions };
+    return { cpu: finished.cpu, checkpoints: (JSON.parse(readFileSync(path, 'utf8')) as { checkpoints: number }).checkpoints };
   };
   return DIRTY.map((pages) => {
     const each = Array.from({ length: options.rounds }, () => {
       const on = once(`dirty${pages}`);
       const off = once(`dirty${pages}`, '--no-history');
-      return ((on.cpu - off.cpu) * 1000) / (on.instructions / DISTANCE);
+      return ((on.cpu - off.cpu) * 1000) / on.checkpoints;
     });
     return row(`a checkpoint of ${pages} written pages`, 'ms', median(each), null, 'CPU time; with the budget of 512 MB');
   });

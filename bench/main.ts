@@ -27,14 +27,14 @@ async function main(): Promise<number> {
   mkdirSync(WORK, { recursive: true });
   const rows: Row[] = [];
   if (options.parts.includes('kernels')) rows.push(...runKernels(options, peers, WORK));
-  if (options.parts.includes('boots')) rows.push(...(await runBoots(options, peers)));
+  if (options.parts.includes('boots')) rows.push(...(await runBoots(options, peers, WORK)));
   if (rows.length > 0) console.log(`\n${rowTable(rows)}\n`);
   for (const line of summary(rows)) console.log(line);
   const history: HistoryRow[] = options.parts.includes('history') ? await runHistory(options, peers, WORK) : [];
   if (history.length > 0) console.log(`\n${historyTable(history)}`);
   const pause: PauseRow[] = options.parts.includes('pause') ? await runPause(options) : [];
   if (pause.length > 0) console.log(`\n${pauseTable(pause)}`);
-  const memory: MemoryRow[] = options.parts.includes('memory') ? runMemory(options, WORK) : [];
+  const memory: MemoryRow[] = options.parts.includes('memory') ? await runMemory(options, peers, WORK) : [];
   if (memory.length > 0) console.log(`\n${memoryTable(memory)}`);
   const snapshots: SnapshotRow[] = options.parts.includes('snapshots') ? await runSnapshots(options, peers, WORK) : [];
   if (snapshots.length > 0) console.log(`\n${snapshotTable(snapshots)}`);

@@ -51,7 +51,9 @@ export function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
 }
 
 export interface Reached extends Cost {
+  /** Bytes then, and at most until then. */
   readonly rss: number;
+  readonly peakRss: number;
 }
 
 /** How often a file is looked at. */
@@ -84,7 +86,8 @@ export function runUntil(command: readonly string[], text: string, limitSeconds:
     const heard = (output: string): void => {
       seen = output.slice(-65536);
       if (!seen.includes(text) || child.pid === undefined || child.killed) return;
-      const cost = { cpu: cpuSecondsOf(child.pid), wall: (performance.now() - start) / 1000, rss: memoryOf(child.pid, 'VmRSS') };
+      const { pid } = child;
+      const cost = { cpu: cpuSecondsOf(pid), wall: (performance.now() - start) / 1000, rss: memoryOf(pid, 'VmRSS'), peakRss: memoryOf(pid, 'VmHWM') };
       end(() => resolve(cost));
     };
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => heard(seen + chunk));

@@ -25,19 +25,20 @@ export interface SnapshotRow {
   readonly pauseMs: number | null;
   readonly saveMs: number | null;
   readonly restoreMs: number | null;
+  readonly historyRestoreMs: number | null;
   readonly megabytes: number | null;
   readonly secondMegabytes: number | null;
   readonly extraMegabytes: number | null;
 }
 type Figures = Omit<SnapshotRow, 'name' | 'group'>;
 
-const NOTHING: Figures = { pauseMs: null, saveMs: null, restoreMs: null, megabytes: null, secondMegabytes: null, extraMegabytes: null };
+const NOTHING: Figures = { pauseMs: null, saveMs: null, restoreMs: null, historyRestoreMs: null, megabytes: null, secondMegabytes: null, extraMegabytes: null };
 
 function ours({ kernel, initrd }: Files, folder: string): Figures {
   const { status, output, errors } = run([process.execPath, join(BUNDLE, 'snapshots.js'), kernel, initrd, READY, folder], LIMIT);
   if (status !== 0) throw new RunError(`ours ended with ${status}: ${errors.trim().slice(-500)}`);
-  const { pauseMs, saveMs, restoreMs, bytes, secondBytes, extraBytes } = JSON.parse(output) as Measured;
-  return { pauseMs, saveMs, restoreMs, megabytes: bytes / MEGABYTE, secondMegabytes: secondBytes / MEGABYTE, extraMegabytes: extraBytes / MEGABYTE };
+  const { bytes, secondBytes, extraBytes, ...times } = JSON.parse(output) as Measured;
+  return { ...times, megabytes: bytes / MEGABYTE, secondMegabytes: secondBytes / MEGABYTE, extraMegabytes: extraBytes / MEGABYTE };
 }
 
 /** The guest stands still while QEMU saves it. */
@@ -159,9 +160,9 @@ export async function runSnapshots(options: Options, peers: Peers, work: string)
 export function snapshotTable(rows: readonly SnapshotRow[]): string {
   const shown = (value: number | null, unit: string): string => (value === null ? '–' : `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`);
   return table(
-    ['', 'pause', 'save', 'restore', 'file', 'second file', 'extra memory'],
-    rows.map(({ name, pauseMs, saveMs, restoreMs, megabytes, secondMegabytes, extraMegabytes }) => [
-      name, shown(pauseMs, 'ms'), shown(saveMs, 'ms'), shown(restoreMs, 'ms'), shown(megabytes, 'MB'), shown(secondMegabytes, 'MB'), shown(extraMegabytes, 'MB'),
+    ['', 'pause', 'save', 'restore', 'with history', 'file', 'second file', 'extra memory'],
+    rows.map(({ name, pauseMs, saveMs, restoreMs, historyRestoreMs, megabytes, secondMegabytes, extraMegabytes }) => [
+      name, shown(pauseMs, 'ms'), shown(saveMs, 'ms'), shown(restoreMs, 'ms'), shown(historyRestoreMs, 'ms'), shown(megabytes, 'MB'), shown(secondMegabytes, 'MB'), shown(extraMegabytes, 'MB'),
     ]), // prettier-ignore
   );
 }

@@ -12,6 +12,8 @@ export interface Measured {
   readonly pauseMs: number;
   readonly saveMs: number;
   readonly restoreMs: number;
+  /** The same of a file with its past. */
+  readonly historyRestoreMs: number;
   readonly bytes: number;
   readonly secondBytes: number;
   /** Bytes: what the process had more at most while it saved. */
@@ -77,17 +79,27 @@ async function main([kernel, initrd, text, folder]: readonly string[]): Promise<
     setTimeout(() => void guest.pause(), 3000).unref();
   });
   await guest.save(second, { parent: first });
+  const past = join(folder!, 'past.guest');
+  await guest.save(past, { historyBytes: 256 << 20 });
   await guest.close();
+  const restoreMs = await restored(first);
+  const historyRestoreMs = await restored(past);
+  const [bytes, secondBytes] = [statSync(first).size, statSync(second).size];
+  return { pauseMs: gap, saveMs: whole, restoreMs, historyRestoreMs, bytes, secondBytes, extraBytes: most - before };
+}
+
+/** Milliseconds from opening the file to the first instruction. */
+async function restored(path: string): Promise<number> {
   const start = performance.now();
-  const resumed = await openGuest(undefined, { snapshot: first });
-  const { position } = await resumed.status();
+  const guest = await openGuest(undefined, { snapshot: path });
+  const { position } = await guest.status();
   await new Promise<void>((resolve, reject) => {
-    resumed.on(({ event }) => event === 'stopped' && resolve());
-    resumed.resume({ position: position + 1 }).catch(reject);
+    guest.on(({ event }) => event === 'stopped' && resolve());
+    guest.resume({ position: position + 1 }).catch(reject);
   });
-  const restoreMs = performance.now() - start;
-  await resumed.close();
-  return { pauseMs: gap, saveMs: whole, restoreMs, bytes: statSync(first).size, secondBytes: statSync(second).size, extraBytes: most - before };
+  const milliseconds = performance.now() - start;
+  await guest.close();
+  return milliseconds;
 }
 
 void main(process.argv.slice(2)).then((measured) => console.log(JSON.stringify(measured)));

@@ -6,6 +6,7 @@ import { checkpointDetail, checkpointLabel } from './checkpoints';
 import type { DisplayPanels } from './display';
 import { DEBUG_TYPE } from './launch';
 import type { GuestSession, GuestSessions } from './sessions';
+import { copyScreenText, typeClipboard } from './typing';
 
 const SNAPSHOTS = { 'Guest snapshots': ['guest'], 'All files': ['*'] };
 
@@ -41,6 +42,9 @@ export function registerCommands(context: vscode.ExtensionContext, sessions: Gue
     await session.request('guest/key', { chord: ['ControlLeft', 'AltLeft', 'Delete'] });
   });
 
+  command('typeClipboard', typeClipboard);
+  command('copyScreenText', copyScreenText);
+
   command('sendSerial', async (session) => {
     const text = await vscode.window.showInputBox({ title: 'Serial Line', prompt: 'Text for the guest’s first serial line; Enter is sent too' });
     if (text !== undefined) await session.request('guest/serialInput', { text: `${text}\n` });
@@ -70,6 +74,7 @@ export function registerCommands(context: vscode.ExtensionContext, sessions: Gue
 
   context.subscriptions.push(
     vscode.commands.registerCommand('guestDebug.showDisplay', () => displays.show()),
+    vscode.commands.registerCommand('guestDebug.toggleFullScreen', () => displays.toggleFullScreen()),
     vscode.commands.registerCommand('guestDebug.resumeFromFile', async (file?: vscode.Uri) => {
       const uri = file ?? (await vscode.window.showOpenDialog({ title: 'Resume from File', filters: SNAPSHOTS }))?.[0];
       if (!uri) return;

@@ -3,6 +3,9 @@ import * as vscode from 'vscode';
 import type { GuestEventName, GuestEvents, GuestRequest, GuestRequests } from '../adapter/protocol/guest';
 import { DEBUG_TYPE } from './launch';
 
+/** Requests after which the guest moves; no event says so. */
+const MOVING: ReadonlySet<string> = new Set(['continue', 'next', 'stepIn', 'stepOut', 'stepBack', 'reverseContinue', 'goto']);
+
 export class GuestSession {
   /** The guest has a screen to show. */
   hasDisplay = false;
@@ -108,8 +111,9 @@ export class GuestSessions implements vscode.Disposable {
   }
 
   private sent(session: vscode.DebugSession, message: unknown): void {
-    const { type, event } = message as { type?: string; event?: string };
-    if (type !== 'event' || (event !== 'stopped' && event !== 'continued')) return;
+    const { type, event, command, success } = message as { type?: string; event?: string; command?: string; success?: boolean };
+    const began = type === 'response' && success === true && command !== undefined && MOVING.has(command);
+    if (!began && (type !== 'event' || (event !== 'stopped' && event !== 'continued'))) return;
     const known = this.of(session);
     known.stopped = event === 'stopped';
     this.movement.fire(known);

@@ -70,7 +70,7 @@ export class SnapshotEditors implements vscode.CustomReadonlyEditorProvider<Snap
 
   private async show(path: string, send: (message: ToSnapshot) => void): Promise<void> {
     try {
-      const contents = JSON.parse(await this.run('inspect', path)) as SnapshotContents;
+      const contents = JSON.parse(await this.run('inspect', '--json', '--', path)) as SnapshotContents;
       send({ kind: 'contents', name: basename(path), contents });
     } catch (error) {
       return send({ kind: 'problem', of: 'contents', text: (error as Error).message });
@@ -78,7 +78,7 @@ export class SnapshotEditors implements vscode.CustomReadonlyEditorProvider<Snap
     await this.picture(path, 'after', send);
   }
 
-  /** A machine without a screen has none, and that of a file that lacks its disks can't be shown. */
+  /** A machine without a screen has none. */
   private async picture(path: string, side: 'before' | 'after', send: (message: ToSnapshot) => void): Promise<void> {
     const folder = await mkdtemp(join(tmpdir(), 'guest-picture-'));
     try {

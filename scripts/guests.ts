@@ -3,7 +3,8 @@
  *
  *   npm run guests [-- NAME… --refresh --debug-symbols]
  *
- * Names: linux-cloud, linux-generic, ovmf, memtest, seabios, debian-installer-gtk (these when none is given), linux-686.
+ * Names: linux-cloud, linux-generic, ovmf, memtest, seabios, debian-installer-gtk (these when none is given), linux-686,
+ * debian-disk (by debootstrap, as root).
  * What is there already is kept; `--refresh` fetches it again. `--debug-symbols` adds the kernels' vmlinux with
  * DWARF and the real System.map (283 MB to download, 600 MB to keep, each).
  */
@@ -12,6 +13,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Apt, Unavailable } from './guests/apt';
+import { debianDisk } from './guests/debiandisk';
 import { busyboxInitramfs } from './guests/initramfs';
 import { systemMap } from './guests/kallsyms';
 import { modulesArchive } from './guests/modules';
@@ -67,11 +69,17 @@ const MODULES = [
   'vfat',
 ];
 
+/** Those of network adapters: an archive of their own, so that guests without a network do not load them. */
+const NETWORK_MODULES = ['virtio_pci', 'virtio_net', 'e1000'];
+
 const linux = (metaPackage: string, from = apt): Guest => ({
   byDefault: from === apt,
-  files: ['vmlinuz', 'initrd.gz', ...(from === apt ? ['vmlinux', 'System.map', 'modules.gz'] : [])],
+  files: ['vmlinuz', 'initrd.gz', ...(from === apt ? ['vmlinux', 'System.map', 'modules.gz', 'network.gz'] : [])],
   fetch(folder) {
-    const modules = (root: string): void => writeFileSync(join(folder, 'modules.gz'), modulesArchive(join(root, 'lib/modules'), MODULES));
+    const modules = (root: string): void => {
+      for (const [name, list] of [['modules.gz', MODULES], ['network.gz', NETWORK_MODULES]] as const)
+        writeFileSync(join(folder, name), modulesArchive(join(root, 'lib/modules'), list));
+    }; // prettier-ignore
     const image = filesOf(from.resolve(metaPackage), folder, { vmlinuz: 'boot/vmlinuz-.*', config: 'boot/config-.*' }, from, modules);
     const busybox = filesOf('busybox-static', folder, { busybox: 'bin/busybox' }, from);
     writeFileSync(join(folder, 'initrd.gz'), busyboxInitramfs(readFileSync(join(folder, 'busybox'))));
@@ -108,9 +116,13 @@ const GUESTS: Readonly<Record<string, Guest>> = {
     ...inFolder('usr/share/OVMF', 'OVMF_CODE_4M.fd', 'OVMF_VARS_4M.fd', 'OVMF_CODE.fd', 'OVMF_VARS.fd'),
     ...inFolder('usr/share/ovmf', 'OVMF.fd'),
   }),
-  memtest: copied(true, 'memtest86+', inFolder('boot', 'memtest86+x64.bin', 'memtest86+x64.efi', 'memtest86+ia32.bin', 'memtest86+ia32.efi')),
+  memtest: copied(true, 'memtest86+', {
+    ...inFolder('boot', 'memtest86+x64.bin', 'memtest86+x64.efi', 'memtest86+ia32.bin', 'memtest86+ia32.efi'),
+    ...inFolder('usr/lib/memtest86+', 'memtest86+x64.iso'),
+  }),
   seabios: copied(true, 'seabios', inFolder('usr/share/seabios', 'bios.bin', 'bios-256k.bin', 'vgabios-stdvga.bin', 'vgabios-bochs-display.bin')),
   'debian-installer-gtk': copied(true, 'debian-installer-12-netboot-amd64', inFolder(INSTALLER, 'linux', 'initrd.gz')),
+  'debian-disk': { byDefault: false, files: ['disk.img'], fetch: (folder) => debianDisk(folder, apt) },
 };
 
 /** vmlinux with DWARF and the System.map of the matching -dbg package. */

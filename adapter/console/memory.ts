@@ -3,7 +3,7 @@ import { around } from '../disassembly/window';
 import { entryText } from '../disassembly/listing';
 import { bytesText, hex } from '../inspect/format';
 import { TOP } from '../inspect/view';
-import { assign } from '../session/requests/variables';
+import { assign } from '../session/assign';
 import { commandError, count, firstWord, table, usageError, type Command, type CommandContext } from './command';
 
 const ROW = 16;

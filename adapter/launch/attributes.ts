@@ -17,6 +17,7 @@ export type AttributeType =
   | { readonly type: 'map' }
   | { readonly type: 'disks' }
   | { readonly type: 'usb' }
+  | { readonly type: 'network' }
   | { readonly type: 'display' }
   | { readonly type: 'port' };
 
@@ -44,7 +45,11 @@ export const ATTRIBUTES = {
   bios: { type: 'path', description: 'A BIOS such as SeaBIOS, run from the reset vector.' },
   vgaBios: { type: 'path', description: 'Option ROM of the VGA, for a BIOS.' },
   chipset: { type: 'string', enum: ['i440fx', 'q35'], description: 'Board for firmware: `q35` with `firmware` and `i440fx` with `bios` unless told.' },
-  fwCfg: { type: 'map', description: 'Items for firmware and guest through the firmware configuration device: `{ "opt/org.example/name": "text" }`.' },
+  fwCfg: {
+    type: 'map',
+    description:
+      'Items for firmware and guest through the firmware configuration device: `{ "opt/org.example/name": "text" }`; `bootorder` has a line for each device to start from, as QEMU names it.',
+  },
   modules: { type: 'strings', description: 'Multiboot modules or PVH modules: paths, each with an optional command line after a space.' },
   disks: {
     type: 'disks',
@@ -56,6 +61,11 @@ export const ATTRIBUTES = {
     type: 'usb',
     description:
       'Input devices on a USB host controller (xHCI): `tablet`, whose pointer is where yours is, and `keyboard`. They are used while the guest drives them, mouse and keyboard of the PS/2 controller otherwise.',
+  },
+  network: {
+    type: 'network',
+    description:
+      'A network adapter: `user`, whose connections go out through this computer, or `isolated`, with nothing but a gateway; perhaps with `,device=virtio` or `,device=e1000`, `,mac=52:54:00:12:34:56` and `,forward=8080:80` (a port of this computer at which a port of the guest is reached), or as an object with `mode`, `device`, `mac` and `forwards` (`["8080:80"]`). The guest gets 10.0.2.15 by DHCP and reaches this computer at 10.0.2.2. None unless told.',
   },
   loadAddress: { type: 'address', description: 'Physical address at which a flat binary is loaded and starts.' },
   loadMode: {
@@ -75,7 +85,7 @@ export const ATTRIBUTES = {
     type: 'display',
     default: '1024x768',
     description:
-      'Resolution of the framebuffer, as `1024x768`; or a device, `fbuf`, `vga` or `ramfb` (the last two with firmware), perhaps with `,w=1024,h=768`; `false` for a machine without a screen.',
+      "Resolution of the framebuffer, as `1024x768`; or a device, `fbuf`, `vga` or `ramfb` (the last two with firmware), perhaps with `,w=1024,h=768`; `false` for a machine without a screen. `fbuf` takes bhyve's other options too: `,vga=io|on|off` (a VGA behind it, shown while its width is zero; `off` unless told), and `,rfb=[HOST:]PORT` or `,tcp=…` with `,wait` and `,password=TEXT`, as in `vnc`.",
   },
   serial: { type: 'string', default: 'console', description: 'Where the first serial line goes: `console` (Debug Console), `none`, or the path of a file.' },
   stopOnEntry: { type: 'boolean', default: false, description: "Stop at the guest's first instruction." },
@@ -107,7 +117,7 @@ export const ATTRIBUTES = {
   vnc: {
     type: 'string',
     description:
-      'Serve the display to VNC viewers too: `HOST:PORT`, `:DISPLAY`, `ws:HOST:PORT` (WebSocket) or `unix:PATH`; `,password-file=FILE` asks for a password, which any address but this machine needs.',
+      "Serve the display to VNC viewers too: `HOST:PORT`, `:DISPLAY`, `ws:HOST:PORT` (WebSocket) or `unix:PATH`; `,password-file=FILE` or `,password=TEXT` asks for a password, which any address but this machine needs; with `,wait` the guest starts when the first viewer connects. `,paste=KEY` and `,copy=KEY` (as `paste=F12`) give viewers keys, which the guest does not get then: one types the viewer's clipboard, the other puts the text of the screen into it.",
   },
   timeout: { type: 'integer', minimum: 1, description: 'Pause the guest after so many seconds of running.' },
   resume: { type: 'path', description: 'Resume from this snapshot file instead of booting.' },

@@ -1,6 +1,8 @@
 /** From launch attributes, which a person wrote, to a machine's configuration: every value is checked and named. */
-import { USB_DEVICES, type DiskConfig, type MachineConfig, type UsbDeviceName } from '../../emulator/machine/api';
+import { USB_DEVICES, type DiskConfig, type MachineConfig, type NetworkConfig, type UsbDeviceName } from '../../emulator/machine/api';
 import { diskConfig } from '../../emulator/machine/diskconfig';
+import { displayConfig, type DisplayConfig } from '../../emulator/machine/displayconfig';
+import { networkConfig } from '../../emulator/machine/networkconfig';
 import { parseVnc, type VncAddress } from '../../emulator/machine/vnc';
 import { userError } from '../../emulator/errors';
 import { ATTRIBUTES, DEFAULT_START, HOST_ATTRIBUTES, type Attribute, type AttributeName } from './attributes';
@@ -141,27 +143,17 @@ class Attributes {
     );
   }
 
+  network(name: AttributeName): NetworkConfig | undefined {
+    const value = this.raw(name);
+    return value === undefined ? undefined : networkConfig(value, (problem) => refuse(name, problem));
+  }
+
   items(name: AttributeName): Record<string, string> | undefined {
     return this.raw(name) === undefined ? undefined : Object.fromEntries(this.map(name));
   }
 
-  display(name: AttributeName): Pick<MachineConfig, 'framebuffer' | 'display'> {
-    const value = this.raw(name);
-    if (value === false) return { framebuffer: false };
-    const device = /^(fbuf|vga|ramfb)((?:,[wh]=\d+)*)$/.exec(typeof value === 'string' ? value : '');
-    if (!device) return { framebuffer: this.resolution(name, value) };
-    const size = (letter: string, otherwise: number): string => new RegExp(`${letter}=(\\d+)`).exec(device[2]!)?.[1] ?? String(otherwise);
-    return { display: device[1] as NonNullable<MachineConfig['display']>, framebuffer: this.resolution(name, `${size('w', 1024)}x${size('h', 768)}`) };
-  }
-
-  private resolution(name: AttributeName, value: unknown): MachineConfig['framebuffer'] {
-    const match = /^(\d+)x(\d+)$/.exec(typeof value === 'string' ? value : '');
-    if (!match) return refuse(name, `${shown(value)} is neither a resolution such as "1024x768", nor fbuf, vga or ramfb, nor false`);
-    const [width, height] = [Number(match[1]), Number(match[2])];
-    if (width < 160 || width > 3840 || height < 100 || height > 2160) {
-      return refuse(name, `${shown(value)} is not between 160x100 and 3840x2160`);
-    }
-    return { width, height };
+  display(name: AttributeName): DisplayConfig {
+    return displayConfig(this.raw(name), (problem) => refuse(name, problem));
   }
 
   port(name: AttributeName): number | false {
@@ -191,6 +183,11 @@ function toAddress(name: string, value: unknown): bigint {
 const defined = <T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 
+function vncOf(vnc: string | undefined, rfb: string | undefined): VncAddress | undefined {
+  if (vnc !== undefined) return parseVnc("launch attribute 'vnc':", vnc);
+  return rfb === undefined ? undefined : parseVnc("launch attribute 'display': rfb=", rfb);
+}
+
 /** Checks the attributes of a launch request. Throws EmulatorError with blame `user`. `now` is the host's clock. */
 export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => number = Date.now): LaunchPlan {
   const get = new Attributes(given);
@@ -207,7 +204,9 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
   const loadAddress = get.address('loadAddress');
   if (loadAddress !== undefined && (loadAddress < 0n || loadAddress > 0xffff_ffffn)) refuse('loadAddress', 'is not within the first 4 GiB');
   const serial = get.text('serial')!;
+  const { vnc: rfb, ...display } = get.display('display');
   const vnc = get.text('vnc');
+  if (vnc !== undefined && rfb !== undefined) refuse('vnc', "the display's rfb= says that already; give one of them");
   return defined({
     machine: defined({
       kernel,
@@ -225,10 +224,11 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
       disks: get.disks('disks'),
       rngSeed: get.integer('rngSeed'),
       usb: get.usb('usb'),
+      network: get.network('network'),
       memory: get.size('memory'),
       cpus: get.integer('cpus')!,
       startTime: get.time('startTime', now),
-      ...get.display('display'),
+      ...display,
       historyBytes: get.integer('historyMegabytes')! * 2 ** 20,
       checkpointEvery: get.integer('checkpointEvery')!,
       debugExitPort: get.port('debugExitPort'),
@@ -242,6 +242,6 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
     serial: serial === 'console' || serial === 'none' ? { to: serial } : ({ to: 'file', path: serial } as const),
     timeout: get.integer('timeout'),
     trace: get.path('trace'),
-    vnc: vnc === undefined ? undefined : parseVnc("launch attribute 'vnc':", vnc),
+    vnc: vncOf(vnc, rfb),
   }) as LaunchPlan;
 }

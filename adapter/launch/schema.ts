@@ -66,6 +66,24 @@ function shape(attribute: AttributeType): JsonObject {
       return { type: 'array', items: { anyOf: [{ type: 'string' }, disk] } };
     case 'usb':
       return { type: 'array', items: { enum: ['tablet', 'keyboard'] }, uniqueItems: true };
+    case 'network':
+      return {
+        anyOf: [
+          { type: 'string', pattern: '^(none|(user|isolated)(,(device|mac|forward)=[^,]+)*)$' },
+          {
+            type: 'object',
+            required: ['mode'],
+            additionalProperties: false,
+            properties: {
+              mode: { enum: ['user', 'isolated'] },
+              device: { enum: ['virtio', 'e1000'] },
+              mac: { type: 'string' },
+              forwards: { type: 'array', items: { type: 'string', pattern: '^[0-9]+:[0-9]+$' } },
+            },
+          },
+          { const: false },
+        ],
+      };
     case 'map':
       return { type: 'object', additionalProperties: { type: 'string' } };
     case 'display':

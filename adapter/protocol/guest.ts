@@ -13,6 +13,39 @@ export interface Checkpoint {
   readonly name?: string;
   readonly bytes: number;
   readonly kept: boolean;
+  /** Number of its branch, if that is not the current one. */
+  readonly branch?: number;
+  /** `guest/thumbnails` has its screen. */
+  readonly picture?: boolean;
+}
+
+/** Something that happened: `count` inputs that came one after the other are one event. */
+export interface TimelineEvent {
+  readonly kind: 'input' | 'reset' | 'stop' | 'fault' | 'end';
+  readonly position: number;
+  readonly time: number;
+  readonly count: number;
+  readonly text: string;
+}
+
+/** A future that was left; restoring one of its checkpoints leads there again. */
+export interface TimelineBranch {
+  readonly number: number;
+  readonly fork: number;
+  readonly forkTime: number;
+  readonly events: readonly TimelineEvent[];
+}
+
+export interface Timeline {
+  readonly running: boolean;
+  readonly position: number;
+  readonly time: number;
+  readonly oldest: number;
+  readonly newest: number;
+  readonly newestTime: number;
+  readonly checkpoints: readonly Checkpoint[];
+  readonly events: readonly TimelineEvent[];
+  readonly branches: readonly TimelineBranch[];
 }
 
 export interface GuestStatus {
@@ -48,12 +81,25 @@ export interface GuestRequests {
   'guest/checkpoint': { arguments: { name?: string }; body: Checkpoint };
   'guest/checkpoints': { arguments: Record<string, never>; body: { checkpoints: readonly Checkpoint[]; position: number } };
   'guest/restore': { arguments: { id: number }; body: Record<string, never> };
+  'guest/timeline': { arguments: Record<string, never>; body: Timeline };
+  /** PNG in base64, of the checkpoints that have one. */
+  'guest/thumbnails': { arguments: { ids: readonly number[] }; body: { thumbnails: readonly { id: number; png: string }[] } };
+  /** Travels there where it is in the recorded history, else runs on as far as that. */
+  'guest/runTo': { arguments: { position: number }; body: Record<string, never> };
   'guest/travel': { arguments: { position: number }; body: Record<string, never> };
   /** `frame` is absent while the guest has no screen. */
   'guest/frame': { arguments: { since?: number }; body: { frame?: DisplayFrame } };
   /** KeyboardEvent.code values; each is pressed or released in turn. */
   'guest/key': { arguments: { code: string; down: boolean } | { chord: readonly string[] }; body: Record<string, never> };
-  'guest/pointer': { arguments: { x: number; y: number; buttons: number; wheel?: number }; body: Record<string, never> };
+  /** To a place of the screen, or by a distance, in pixels; `buttons` as MouseEvent has them. */
+  'guest/pointer': {
+    arguments: ({ x: number; y: number } | { dx: number; dy: number }) & { buttons: number; wheel?: number };
+    body: Record<string, never>;
+  };
+  /** Types text as on a US keyboard; `skipped` are the characters that it does not have. */
+  'guest/type': { arguments: { text: string }; body: { skipped: string } };
+  /** The characters that the screen shows, or that can be read from its dots; absent where there are none. */
+  'guest/screenText': { arguments: Record<string, never>; body: { text?: string } };
   /**
    * An RFB connection to the guest's screen, under a number that the client chooses. What the server sends comes in
    * `guest/rfbData` events; `guest/rfbTaken` tells how much of it has been used up: only then more comes.

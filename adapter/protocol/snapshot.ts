@@ -1,4 +1,4 @@
-/** What the extension and a snapshot's webview say to each other. Types alone; the contents are those of `guest snapshot inspect` and `diff --json`. */
+/** What the extension and a snapshot's webview say to each other. Types alone; the contents are those of `guest snapshot inspect --json` and `diff --json`. */
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 

@@ -22,7 +22,6 @@ export const CAPABILITIES: DebugProtocol.Capabilities = {
   supportsTerminateRequest: true,
   supportTerminateDebuggee: true,
   supportSuspendDebuggee: true,
-  supportsDelayedStackTraceLoading: true,
   supportsModulesRequest: true,
   supportsLoadedSourcesRequest: true,
   supportsDisassembleRequest: true,

@@ -1,3 +1,6 @@
+/** Between two tellings that the list of checkpoints has changed. */
+const CHECKPOINTS_MS = 250;
+
 /** Everything that belongs to one launched guest: the guest, its symbols, and what the client sees of them. */
 import { createWriteStream, type WriteStream } from 'node:fs';
 import type { Guest, GuestEvent, Stop } from '../../emulator/machine/api';
@@ -51,6 +54,8 @@ export class Debuggee {
   private readonly serial: SerialOutput;
   private readonly serialFile: WriteStream | undefined;
   private readonly unsubscribe: () => void;
+  private telling: NodeJS.Timeout | undefined;
+  private toTell = false;
   private stacks = new Map<number, Promise<Frame[]>>();
 
   private constructor(
@@ -97,13 +102,28 @@ export class Debuggee {
       case 'log':
         return this.events.output('console', event.text.endsWith('\n') ? event.text : `${event.text}\n`);
       case 'checkpoints':
-        return this.events.checkpointsChanged();
+        return this.checkpointsChanged();
       case 'progress':
         return this.events.progress(event.position, event.target);
       case 'running':
       case 'hash':
         return;
     }
+  }
+
+  /** Told at once, and then so often that somebody can follow: a running guest makes dozens a second. */
+  private checkpointsChanged(): void {
+    if (this.telling) {
+      this.toTell = true;
+      return;
+    }
+    this.toTell = false;
+    this.events.checkpointsChanged();
+    this.telling = setTimeout(() => {
+      this.telling = undefined;
+      if (this.toTell) this.checkpointsChanged();
+    }, CHECKPOINTS_MS);
+    this.telling.unref();
   }
 
   /** The vCPU that the last stop was about. */
@@ -204,6 +224,11 @@ export class Debuggee {
     return this.listening.where;
   }
 
+  /** Where the launch waits for the first VNC viewer: when it is there. */
+  get awaitedViewer(): Promise<void> | undefined {
+    return this.plan.vnc?.wait && this.listening?.first;
+  }
+
   async applyTriggers(): Promise<void> {
     await this.guest.setTriggers(this.breakpoints.triggers());
   }
@@ -213,6 +238,7 @@ export class Debuggee {
     this.viewers.close();
     await this.listening?.close();
     this.unsubscribe();
+    clearTimeout(this.telling);
     this.serialFile?.end();
     await this.guest.close();
   }

@@ -1,10 +1,15 @@
 /** Long runs through history, as progress that the client can show and cancel. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { Session } from './session';
 
 /** Runs that end sooner aren't worth a notification. */
 const PATIENCE_MS = 400;
 const INTERVAL_MS = 200;
+
+/** Who is told. */
+interface Teller {
+  readonly client: Partial<DebugProtocol.InitializeRequestArguments>;
+  event<E extends DebugProtocol.Event>(event: E['event'] & string, body?: E['body']): void;
+}
 
 export class Progress {
   private count = 0;
@@ -14,7 +19,7 @@ export class Progress {
   private last = 0;
   private shown: string | undefined;
 
-  constructor(private readonly session: Session) {}
+  constructor(private readonly session: Teller) {}
 
   /** An operation begins that may take long. */
   expect(title: string): void {

@@ -6,15 +6,7 @@ import * as frames from './requests/frames';
 import * as lifecycle from './requests/lifecycle';
 import * as memory from './requests/memory';
 import * as variables from './requests/variables';
-import type { Session } from './session';
-
-export type Needed = 'string' | 'number' | 'boolean' | 'object' | 'array';
-
-export interface Route {
-  /** Answers with the response's body, or a Reply. Throws for an error response. */
-  readonly run: (session: Session, args: never) => unknown;
-  readonly needs?: Readonly<Record<string, Needed>>;
-}
+import type { Route } from './session';
 
 const route = (run: Route['run'], needs?: Route['needs']): Route => ({ run, ...(needs && { needs }) });
 const thread = { threadId: 'number' } as const;
@@ -67,10 +59,15 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   'guest/checkpoint': route(GUEST_REQUESTS['guest/checkpoint']),
   'guest/checkpoints': route(GUEST_REQUESTS['guest/checkpoints']),
   'guest/restore': route(GUEST_REQUESTS['guest/restore'], { id: 'number' }),
+  'guest/timeline': route(GUEST_REQUESTS['guest/timeline']),
+  'guest/thumbnails': route(GUEST_REQUESTS['guest/thumbnails'], { ids: 'array' }),
+  'guest/runTo': route(GUEST_REQUESTS['guest/runTo'], { position: 'number' }),
   'guest/travel': route(GUEST_REQUESTS['guest/travel'], { position: 'number' }),
   'guest/frame': route(GUEST_REQUESTS['guest/frame']),
   'guest/key': route(GUEST_REQUESTS['guest/key']),
-  'guest/pointer': route(GUEST_REQUESTS['guest/pointer'], { x: 'number', y: 'number', buttons: 'number' }),
+  'guest/pointer': route(GUEST_REQUESTS['guest/pointer'], { buttons: 'number' }),
+  'guest/type': route(GUEST_REQUESTS['guest/type'], { text: 'string' }),
+  'guest/screenText': route(GUEST_REQUESTS['guest/screenText']),
   'guest/rfbOpen': route(GUEST_REQUESTS['guest/rfbOpen'], { client: 'number' }),
   'guest/rfbSend': route(GUEST_REQUESTS['guest/rfbSend'], { client: 'number', data: 'string' }),
   'guest/rfbTaken': route(GUEST_REQUESTS['guest/rfbTaken'], { client: 'number', bytes: 'number' }),

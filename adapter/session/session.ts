@@ -1,5 +1,5 @@
 /**
- * One debug session over two streams. It routes requests through one flat table, turns every throw into an
+ * One debug session over two streams. It takes requests through one flat table (`routes.ts`), turns every throw into an
  * error response, and tells the client what the guest does.
  */
 import { createWriteStream, type WriteStream } from 'node:fs';
@@ -13,11 +13,18 @@ import type { Debuggee, DebuggeeEvents } from './debuggee';
 import type { Operation } from './motion';
 import { Progress } from './progress';
 import { Reply } from './reply';
-import { ROUTES, type Route } from './routes';
 import { Transport } from './transport';
 
 /** Makes the machine. With a snapshot it begins there instead of at power-on. */
 export type GuestFactory = (config: MachineConfig, options: { readonly snapshot?: string }) => Promise<Guest>;
+
+type Needed = 'string' | 'number' | 'boolean' | 'object' | 'array';
+
+export interface Route {
+  /** Answers with the response's body, or a Reply. Throws for an error response. */
+  readonly run: (session: Session, args: never) => unknown;
+  readonly needs?: Readonly<Record<string, Needed>>;
+}
 
 export interface SessionOptions {
   readonly createGuest: GuestFactory;
@@ -48,6 +55,7 @@ export class Session {
   constructor(
     input: Readable,
     output: Writable,
+    private readonly routes: Readonly<Record<string, Route>>,
     readonly options: SessionOptions,
   ) {
     this.transport = new Transport(input, output, {
@@ -122,7 +130,7 @@ export class Session {
 
   private async handle(request: DebugProtocol.Request): Promise<unknown> {
     if (typeof request.command !== 'string') throw badRequest('a request without a command');
-    const route: Route | undefined = Object.hasOwn(ROUTES, request.command) ? ROUTES[request.command] : undefined;
+    const route: Route | undefined = Object.hasOwn(this.routes, request.command) ? this.routes[request.command] : undefined;
     if (!route) throw unknownCommand(request.command);
     const given: unknown = request.arguments ?? {};
     if (typeof given !== 'object' || given === null) throw badRequest(`${request.command}: the arguments are no object`);

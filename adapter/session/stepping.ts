@@ -2,10 +2,14 @@
  * Steps as a person means them. By instruction the guest does them itself; by source line they are made
  * here of the guest's own steps, for as long as the place belongs to the line that was left.
  */
-import type { Stop, Trigger } from '../../emulator/machine/api';
+import type { Guest, Stop, Trigger } from '../../emulator/machine/api';
 import { decodeOne } from '../disassembly/decode';
-import type { Debuggee } from './debuggee';
-import type { Operation } from './motion';
+import type { Breakpoints } from '../breakpoints/store';
+import { Interrupts } from '../inspect/interrupts';
+import type { Unwinder } from '../inspect/unwind';
+import type { MachineView } from '../inspect/view';
+import type { SymbolStore } from '../symbols/store';
+import type { Motion, Operation } from './motion';
 
 export type Granularity = 'instruction' | 'line' | 'statement' | undefined;
 
@@ -19,13 +23,27 @@ const MOST_LINES = 1000;
 /** How much deeper the stack may be where a line of the same call begins. */
 const SLACK = 64n;
 
+/** What an interrupt pushes in 64-bit mode, and that with an error code (SDM volume 3, 6.14.2). */
+const FRAME_BYTES = 40n;
+const ENTRY_BYTES = 48;
+
 /** Ids of triggers that are the adapter's own; breakpoints count from 1. */
 const OWN = -1;
 
-export class Stepper {
-  constructor(private readonly debuggee: Debuggee) {}
+/** What is stepped. */
+interface Stepped {
+  readonly guest: Guest;
+  readonly motion: Motion;
+  readonly view: MachineView;
+  readonly symbols: SymbolStore;
+  readonly unwinder: Unwinder;
+  readonly breakpoints: Breakpoints;
+}
 
-  private async place(vcpu: number): Promise<{ pc: bigint; sp: bigint; line: ReturnType<Debuggee['symbols']['source']> }> {
+export class Stepper {
+  constructor(private readonly debuggee: Stepped) {}
+
+  private async place(vcpu: number): Promise<{ pc: bigint; sp: bigint; line: ReturnType<SymbolStore['source']> }> {
     this.debuggee.view.invalidate(false);
     const cpu = await this.debuggee.view.cpu(vcpu);
     return { pc: cpu.pc, sp: cpu.sp, line: this.debuggee.symbols.source(cpu.pc) };
@@ -68,25 +86,15 @@ export class Stepper {
     return interrupted ? this.runTo([interrupted]) : stop;
   }
 
-  /**
-   * At the first instruction of an interrupt handler: where it returns to. In 64-bit mode SS, RSP, RFLAGS, CS and
-   * RIP have been pushed, on a stack aligned to 16 bytes, and perhaps an error code (SDM volume 3, 6.14.2).
-   */
+  /** At the first instruction of an interrupt handler on the same stack: where it returns to. In 64-bit mode only. */
   private async interruption(vcpu: number): Promise<{ pc: bigint; sp: bigint } | undefined> {
-    const { view } = this.debuggee;
+    const { view, symbols } = this.debuggee;
     view.invalidate(false);
-    const { bits, sp, registers } = await view.cpu(vcpu);
-    if (bits !== 64) return undefined;
-    for (const skipped of [0n, 8n]) {
-      const bytes = await view.read(vcpu, 'linear', sp + skipped, 40);
-      if (bytes.length < 40) return undefined;
-      const words = new BigUint64Array(bytes.slice().buffer);
-      const [pc, cs, flags, oldSp, ss] = [words[0]!, words[1]!, words[2]!, words[3]!, words[4]!];
-      const above = sp + skipped + 40n;
-      const fits = (above & 0xfn) === 0n && cs === (registers.cs ?? 0n) && (flags & 0x2n) !== 0n && flags < 1n << 22n && ss < 0x1_0000n;
-      if (fits && oldSp >= above && oldSp - above < 16n) return { pc, sp: oldSp };
-    }
-    return undefined;
+    const cpu = await view.cpu(vcpu);
+    if (cpu.bits !== 64) return undefined;
+    const [found] = await new Interrupts(view, symbols, cpu).frames(cpu.sp, ENTRY_BYTES);
+    const above = found && found.sp - (found.at + FRAME_BYTES);
+    return above !== undefined && above >= 0n && above < 16n ? found : undefined;
   }
 
   /** Runs until the stack is back at one of these places. */

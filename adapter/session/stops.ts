@@ -1,10 +1,14 @@
 /** Why the guest stopped, in the protocol's words and in a person's. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { Stop } from '../../emulator/machine/api';
+import type { Blame } from '../../emulator/errors';
 import type { Breakpoints } from '../breakpoints/store';
 
 type StoppedBody = DebugProtocol.StoppedEvent['body'];
 type Told = Pick<StoppedBody, 'reason'> & Partial<StoppedBody>;
+
+/** What kind of error stopped the guest, by who has to act on it. */
+const ERRORS: Readonly<Record<Blame, string>> = { user: 'Unusable input', guest: 'Guest error', internal: 'Internal error' };
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
@@ -51,7 +55,7 @@ function told(stop: Stop, breakpoints: Breakpoints): Told {
     case 'error':
       return {
         reason: 'exception',
-        description: `${reason.blame === 'guest' ? 'Guest error' : 'Internal error'} at ${hex(stop.rip)}`,
+        description: `${ERRORS[reason.blame]} at ${hex(stop.rip)}`,
         text: `${reason.description} [${reason.code}]`,
       };
   }

@@ -74,11 +74,15 @@ export interface PortRange {
 }
 
 /** Where devices put themselves; ranges may be moved (PCI BARs). */
+/**
+ * Where windows overlap the one that was added first answers: they are added in the order of the board, those that
+ * decode nothing yet with null for their address, and not in the order in which the guest switches them on.
+ */
 export interface Bus {
-  addPorts(first: number, count: number, handler: PortHandler, owner: string): Mapping;
-  addMmio(address: number, length: number, handler: MmioHandler, owner: string): Mapping;
+  addPorts(first: number | null, count: number, handler: PortHandler, owner: string): Mapping;
+  addMmio(address: number | null, length: number, handler: MmioHandler, owner: string): Mapping;
   /** A window backed by memory of the machine (framebuffer, ROM): accesses never reach a handler. */
-  addBacking(address: number, backing: Backing, owner: string): Mapping;
+  addBacking(address: number | null, backing: Backing, owner: string): Mapping;
 }
 
 /** Memory beside RAM, allocated when the machine is made. `length` is a multiple of 4096. */

@@ -66,13 +66,19 @@ export interface Queue {
   readonly about: string;
   readonly capacity: number;
 }
+/** At most `capacity` bytes. The array is replaced and never changed: checkpoints share it. */
+export interface Buffer {
+  readonly kind: 'buffer';
+  readonly about: string;
+  readonly capacity: number;
+}
 export interface Group<Table extends FieldTable> {
   readonly kind: 'group';
   readonly about: string;
   readonly fields: Table;
 }
 
-export type Field = U8 | U16 | U32 | U64 | Bool | Time | Choice<string> | Bytes | List<Field> | Queue | Group<FieldTable>;
+export type Field = U8 | U16 | U32 | U64 | Bool | Time | Choice<string> | Bytes | List<Field> | Queue | Buffer | Group<FieldTable>;
 export interface FieldTable {
   readonly [name: string]: Field;
 }
@@ -85,7 +91,7 @@ export type ValueOf<F extends Field> = F extends { kind: 'choice'; words: readon
       ? bigint
       : F extends Bool
         ? boolean
-        : F extends Bytes
+        : F extends Bytes | Buffer
           ? Uint8Array
           : F extends { kind: 'list'; element: infer E extends Field }
             ? ValueOf<E>[]
@@ -123,6 +129,7 @@ export const list = <Element extends Field>(length: number, about: string, eleme
   element,
 });
 export const queue = (capacity: number, about: string): Queue => ({ kind: 'queue', about, capacity });
+export const buffer = (capacity: number, about: string): Buffer => ({ kind: 'buffer', about, capacity });
 export const group = <Table extends FieldTable>(about: string, table: Table): Group<Table> => ({
   kind: 'group',
   about,
@@ -139,6 +146,8 @@ export function initialValue(field: Field): unknown {
       return Array.from({ length: field.length }, () => initialValue(field.element));
     case 'queue':
       return [];
+    case 'buffer':
+      return new Uint8Array(0);
     case 'group':
       return initial(field.fields);
     default:

@@ -2,13 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { userError } from '../errors';
-import { isTier, TIERS, USB_DEVICES, type DiskConfig, type MachineConfig, type Tier, type UsbDeviceName } from '../machine/api';
+import { isTier, TIERS, USB_DEVICES, type DiskConfig, type MachineConfig, type NetworkConfig, type Tier, type UsbDeviceName } from '../machine/api';
 import { diskConfig } from '../machine/diskconfig';
+import { displayConfig, type DisplayConfig } from '../machine/displayconfig';
+import { networkConfig } from '../machine/networkconfig';
 
 /** Fixed, so that two runs are the same. */
 const START = Date.UTC(2025, 0, 1);
 const HISTORY = 512 * 2 ** 20;
-const CHECKPOINT_EVERY = 20_000_000;
+/** Code that runs fast gets so far in some 50 ms; where it does not, checkpoints come earlier. */
+const CHECKPOINT_EVERY = 100_000_000;
 const LEAST_INTERVAL = 100_000;
 const DEBUG_EXIT = 0xf4;
 
@@ -31,6 +34,9 @@ export function parseCount(what: string, text: string | number, least = 0): numb
   return value;
 }
 
+export const part = <K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> =>
+  (value === undefined ? {} : { [name]: value }) as Partial<Record<K, V>>;
+
 type Reader = (value: unknown, name: string) => unknown;
 const wrong = (name: string, value: unknown, wanted: string): never => {
   throw userError('launch-attribute', `launch attribute '${name}': ${JSON.stringify(value)} is ${wanted}`);
@@ -40,8 +46,13 @@ const number: Reader = (value, name) => (typeof value === 'number' ? parseCount(
 const interval: Reader = (value, name) => (typeof value === 'number' ? parseCount(name, value, LEAST_INTERVAL) : wrong(name, value, 'no whole number'));
 const address: Reader = (value, name) => (typeof value === 'string' || typeof value === 'number' ? parseCount(name, value) : wrong(name, value, 'no address'));
 
-/** Attributes of a launch configuration that concern the machine, and what they become. */
-const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (file: string) => string) => Partial<MachineConfig>>> = {
+/** What a launch configuration says of the machine, and of who may look at it. */
+export interface FileConfig extends Partial<MachineConfig> {
+  readonly vnc?: string;
+}
+
+/** Attributes of a launch configuration that concern a run, and what they become. */
+const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (file: string) => string) => FileConfig>> = {
   program: (value, name, path) => ({ kernel: path(text(value, name) as string) }),
   kernel: (value, name, path) => ({ kernel: path(text(value, name) as string) }),
   initrd: (value, name, path) => ({ initrd: path(text(value, name) as string) }),
@@ -54,6 +65,11 @@ const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (
     Array.isArray(value) ? { modules: value.map((item) => path(text(item, name) as string)) } : wrong(name, value, 'no list of strings'),
   disks: (value, name, path) => ({ disks: readDisks(value, name, path) }),
   rngSeed: (value, name) => ({ rngSeed: number(value, name) as number }),
+  network: (value, name) =>
+    part(
+      'network',
+      networkConfig(value, (problem) => wrong(name, value, `no network: ${problem}`)),
+    ),
   usb: (value, name) => (Array.isArray(value) ? { usb: value.map((item) => usbDevice(name, item)) } : wrong(name, value, 'no list')),
   loadAddress: (value, name) => ({ loadAddress: address(value, name) as number }),
   loadMode: (value, name) =>
@@ -62,6 +78,7 @@ const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (
   cpus: (value, name) => ({ cpus: number(value, name) as number }),
   startTime: (value, name) => ({ startTime: value === 'now' ? Date.now() : parseTime(name, value) }),
   display: (value, name) => parseScreen(name, value),
+  vnc: (value, name) => ({ vnc: text(value, name) as string }),
   chipset: (value, name) => ({ chipset: parseChipset(name, value) }),
   fwCfg: (value, name) => ({ fwCfg: items(value, name) }),
   historyMegabytes: (value, name) => ({ historyBytes: (number(value, name) as number) * 2 ** 20 }),
@@ -73,7 +90,7 @@ const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (
 const SESSION = [
   'name', 'type', 'request', 'noDebug', 'presentation', 'preLaunchTask', 'postDebugTask', 'internalConsoleOptions', 'debugServer',
   'serverReadyAction', 'suppressMultipleSessionWarning', 'windows', 'linux', 'osx', 'serial', 'stopOnEntry', 'stopOnExit', 'symbols', 'sourceMap',
-  'timeout', 'snapshot', 'suspendFile', 'trace',
+  'timeout', 'resume', 'snapshot', 'suspendFile', 'trace',
 ]; // prettier-ignore
 
 function usbDevice(name: string, value: unknown): UsbDeviceName {
@@ -86,16 +103,6 @@ export const parseUsb = (name: string, text: string): readonly UsbDeviceName[] =
 function parseTime(name: string, value: unknown): number {
   const time = typeof value === 'string' ? Date.parse(value) : NaN;
   return Number.isNaN(time) ? wrong(name, value, 'neither a date and time (ISO 8601) nor "now"') : time;
-}
-
-export function parseDisplay(name: string, value: unknown): MachineConfig['framebuffer'] {
-  if (value === false) return false;
-  const match = /^(\d+)x(\d+)$/.exec(String(value));
-  const [width, height] = [Number(match?.[1]), Number(match?.[2])];
-  if (!(width >= 640 && width <= 3840 && height >= 480 && height <= 2160)) {
-    return wrong(name, value, 'neither a resolution from 640x480 to 3840x2160 nor false');
-  }
-  return { width, height };
 }
 
 export const parseTier = (name: string, value: unknown): Tier => (isTier(value) ? value : wrong(name, value, `none of ${TIERS.join(', ')}`));
@@ -119,6 +126,12 @@ export function parseDisk(name: string, text: string, kind: 'disk' | 'cdrom' = '
   );
 }
 
+/** `user` or `isolated`, with `,device=virtio|e1000`, `,mac=ADDRESS` and `,forward=HOST:GUEST`. */
+export const parseNetwork = (name: string, text: string): NetworkConfig | undefined =>
+  networkConfig(text, (problem) => {
+    throw userError('option', `${name} '${text}': ${problem}`);
+  });
+
 function readDisks(value: unknown, name: string, path: (file: string) => string): readonly DiskConfig[] {
   if (!Array.isArray(value)) return wrong(name, value, 'no list of disks');
   return value.map((item: unknown, number) =>
@@ -128,22 +141,11 @@ function readDisks(value: unknown, name: string, path: (file: string) => string)
   );
 }
 
-const DISPLAYS = ['fbuf', 'vga', 'ramfb'] as const;
-
-/** `fbuf`, `vga` or `ramfb`, perhaps with `,w=1280,h=800`; or only a resolution, or false. */
-export function parseScreen(name: string, value: unknown): Pick<MachineConfig, 'framebuffer' | 'display'> {
-  const [device, ...sizes] = typeof value === 'string' ? value.split(',') : [];
-  const display = DISPLAYS.find((known) => known === device);
-  if (!display) return { framebuffer: parseDisplay(name, value) };
-  const { framebuffer } = DEFAULTS;
-  const size = { w: 1024, h: 768, ...(framebuffer && { w: framebuffer.width, h: framebuffer.height }) };
-  for (const text of sizes) {
-    const match = /^([wh])=(\d+)$/.exec(text);
-    if (!match) return wrong(name, value, 'no display: after the device come w= and h=');
-    size[match[1] as 'w' | 'h'] = Number(match[2]);
-  }
-  return { display, framebuffer: parseDisplay(name, `${size.w}x${size.h}`) };
-}
+/** What is shown, and where viewers may look at it; see displayconfig.ts. */
+export const parseScreen = (name: string, value: unknown): DisplayConfig =>
+  displayConfig(value, (problem) => {
+    throw userError('launch-attribute', `launch attribute '${name}': ${problem}`);
+  });
 
 function items(value: unknown, name: string): Readonly<Record<string, string>> {
   if (typeof value !== 'object' || value === null || Object.values(value).some((item) => typeof item !== 'string'))
@@ -177,7 +179,7 @@ export const DEFAULTS: MachineConfig = {
 };
 
 /** A launch configuration in a JSON file; paths in it are relative to the file. */
-export function readConfig(file: string): Partial<MachineConfig> {
+export function readConfig(file: string): FileConfig {
   let given: unknown;
   try {
     given = JSON.parse(readFileSync(file, 'utf8'));
@@ -186,7 +188,7 @@ export function readConfig(file: string): Partial<MachineConfig> {
   }
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw userError('config-file', `configuration '${file}': it holds no object`);
   const path = (name: string): string => resolve(dirname(file), name);
-  let config: Partial<MachineConfig> = {};
+  let config: FileConfig = {};
   for (const [name, value] of Object.entries(given)) {
     const read = Object.hasOwn(ATTRIBUTES, name) ? ATTRIBUTES[name] : undefined;
     if (read) config = { ...config, ...read(value, name, path) };

@@ -1,20 +1,32 @@
 /** The `guest` command. Exit status: 0 the wanted stop was reached, 1 not, 2 bad usage or input. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { EmulatorError, userError } from '../errors';
 import type { MachineConfig } from '../machine/api';
 import { parseVnc } from '../machine/vnc';
-import { DEFAULTS, parseChipset, parseCount, parseDisk, parseHistory, parseItems, parseScreen, parseSize, parseTier, parseUsb, readConfig } from './config';
+import {
+  DEFAULTS,
+  parseChipset,
+  parseCount,
+  parseDisk,
+  parseHistory,
+  parseItems,
+  parseNetwork,
+  parseScreen,
+  parseSize,
+  parseTier,
+  parseUsb,
+  part,
+  readConfig,
+} from './config';
 import { runGuest, type RunOptions } from './run';
-import { addControlCommand } from './control';
+import { stepsOf, type StepOption } from './steps';
+import { addControlCommand, PARENT } from './control';
 import { PRODUCER } from '../snapshot/format';
 import { addSnapshotCommands } from './snapshot';
 
 interface Given {
-  readonly [name: string]: string | boolean | string[] | undefined;
+  readonly [name: string]: string | boolean | readonly unknown[] | undefined;
 }
-
-const part = <K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> =>
-  (value === undefined ? {} : { [name]: value }) as Partial<Record<K, V>>;
 
 /** Disks first, then CD-ROMs. */
 function disksOf(given: Given): Pick<MachineConfig, 'disks'> {
@@ -30,10 +42,13 @@ function toOptions(given: Given): RunOptions {
     return value === undefined ? undefined : parse(option, value);
   };
   const file = text('config');
+  const { vnc: fromFile, ...machine } = file === undefined ? {} : readConfig(file);
+  const { vnc: rfb = fromFile, ...display } = read('display', (what, value) => parseScreen(what, value === 'none' ? false : value), '--display') ?? {};
+  const vnc = read('vnc', parseVnc, '--vnc') ?? (rfb === undefined ? undefined : parseVnc('--display rfb=', rfb));
   return {
     config: {
       ...DEFAULTS,
-      ...(file !== undefined && readConfig(file)),
+      ...machine,
       ...part('kernel', text('kernel')),
       ...part('initrd', text('initrd')),
       ...part('append', text('append')),
@@ -44,6 +59,7 @@ function toOptions(given: Given): RunOptions {
       ...part('rngSeed', read('rng', parseCount, '--rng')),
       ...(given['virtioConsole'] !== undefined && { virtioConsole: true }),
       ...part('usb', read('usb', parseUsb, '--usb')),
+      ...part('network', read('network', parseNetwork, '--network')),
       ...part('memory', read('memory', parseSize, '--memory')),
       ...part('cpus', read('cpus', parseCount, '--cpus')),
       ...part('firmware', text('firmware')),
@@ -52,30 +68,30 @@ function toOptions(given: Given): RunOptions {
       ...part('vgaBios', text('vgaBios')),
       ...part('chipset', read('chipset', parseChipset, '--chipset')),
       ...part('fwCfg', given['fwCfg'] === undefined ? undefined : parseItems('--fw-cfg', given['fwCfg'] as string[])),
-      ...read('display', (what, value) => parseScreen(what, value === 'none' ? false : value), '--display'),
+      ...display,
       ...part('tier', read('tier', parseTier, '--tier')),
       ...(given['history'] === false && { historyBytes: 0 }),
     },
     serial: text('serial') ?? 'stdio',
     ...part('debugConsole', text('debugConsole')),
     ...part('virtioConsole', text('virtioConsole')),
-    ...part('typeSerial', text('typeSerial')),
-    ...part('typeAfter', text('typeAfter')),
-    ...part('untilSerial', text('untilSerial')),
+    steps: stepsOf((given[STEPS] ?? []) as (readonly [StepOption, string])[]),
     ...part('maxInstructions', read('maxInstructions', parseCount, '--max-instructions')),
     ...part(
       'timeout',
       read('timeout', (what, value) => parseCount(what, value, 1), '--timeout'),
     ),
     ...part('screenshot', text('screenshot')),
+    ...part('screenText', text('screenText')),
     ...part(
       'stateHashEvery',
       read('stateHashEvery', (what, value) => parseCount(what, value, 1), '--state-hash-every'),
     ),
     ...part('report', text('report')),
     ...(given['profile'] !== undefined && { profile: (given['symbols'] as string[] | undefined) ?? [] }),
-    ...part('vnc', read('vnc', parseVnc, '--vnc')),
+    ...part('vnc', vnc),
     ...part('suspend', text('suspend')),
+    ...part('parent', text('parent')),
     ...(given['withHistory'] !== undefined && { withHistory: parseHistory('--with-history', given['withHistory'] as string | true) }),
     ...part('control', text('control')),
   };
@@ -89,24 +105,41 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const program = new Command('guest').description('A deterministic x86-64 machine.').version(PRODUCER).exitOverride();
 
+/** Steps are kept together, in the order in which they are given. */
+const STEPS = 'steps';
+function step(flags: `${StepOption} ${string}`, about: string): Option {
+  const name = flags.slice(0, flags.indexOf(' ')) as StepOption;
+  const option = new Option(flags, about).argParser((value: string, before: readonly unknown[] | undefined) => [...(before ?? []), [name, value]]);
+  option.attributeName = () => STEPS;
+  return option;
+}
+
 /** What a run is, whether it boots a guest or goes on from a snapshot. */
 const withRunOptions = (command: Command): Command =>
   command
     .option('--serial <where>', 'first serial line: stdio, none or file:PATH', 'stdio')
     .option('--debug-console <where>', 'output of ports 0xE9 and 0x402: stdio or file:PATH')
-    .option('--type-serial <text>', 'type this, and Enter, when the guest waits for input')
-    .option('--type-after <text>', 'serial output to type after, instead of a usual prompt')
-    .option('--until-serial <text>', 'stop when the first serial line has sent this')
+    .addOption(step('--type-serial <text>', 'type this, and Enter, on the serial line when the guest waits for input'))
+    .addOption(step('--type-after <text>', 'serial output to type after, instead of a usual prompt'))
+    .addOption(step('--until-serial <text>', 'go on until the first serial line has sent this'))
+    .addOption(step('--until-screen <text|image>', 'go on until this can be read on the screen, or until it shows FILE.png, with ,x=,y= ,tolerance= ,percent='))
+    .addOption(step('--send-keys <keys>', 'press keys: text<enter>, <ctrl-alt-del>, <f2>, and pauses as <2s>'))
+    .addOption(step('--click <x,y>', 'put the pointer there and click; with ,right or ,middle'))
     .option('--max-instructions <n>', 'stop at this position')
     .option('--timeout <seconds>', 'stop after so much time of the host')
     .option('--screenshot <file>', "write the guest's picture as PNG at the end")
+    .option('--screen-text <file>', 'write the text on the screen at the end')
     .option('--state-hash-every <n>', 'record a hash of the whole state at every multiple of n instructions')
-    .option('--vnc <address>', 'serve the display to VNC viewers: HOST:PORT, :DISPLAY, ws:HOST:PORT or unix:PATH; with ,password-file=FILE')
+    .option(
+      '--vnc <address>',
+      'serve the display to VNC viewers: HOST:PORT, :DISPLAY, ws:HOST:PORT or unix:PATH; with ,password-file=FILE ,password=TEXT ,wait ,paste=KEY ,copy=KEY',
+    )
     .option('--report <file>', 'write what the run was, as JSON')
     .option('--profile', 'print hot functions of the guest, tiers, TLB misses and exits at the end')
     .option('--symbols <file...>', 'names for --profile: ELF files or System.maps')
     .option('--suspend <file>', 'write a snapshot at the end')
     .option('--with-history [size]', 'the snapshot carries the past, in pages of 256M at most unless told otherwise')
+    .option('--parent <file>', `for --suspend, ${PARENT}`)
     .option('--control <name>', 'listen for guest ctl: a name, or the path of a socket');
 const RUN_OPTIONS = new Set(['restore', ...withRunOptions(new Command()).options.map((option) => option.attributeName())]);
 
@@ -123,6 +156,7 @@ withRunOptions(program.command('run'))
   .option('--rng <seed>', 'a virtio entropy device, whose bytes follow from the seed')
   .option('--virtio-console <where>', 'a virtio console, its output to stdio, none or file:PATH')
   .option('--usb <devices>', 'a USB host controller with tablet, keyboard or both: tablet,keyboard')
+  .option('--network <network>', 'user: out through the host; isolated: the gateway alone; with ,device=virtio|e1000 ,mac= ,forward=HOSTPORT:GUESTPORT')
   .option('--memory <size>', 'RAM, 16M to 3G', '512M')
   .option('--cpus <n>', 'virtual processors', '1')
   .option('--firmware <file>', 'UEFI firmware, run from the reset vector')
@@ -131,7 +165,10 @@ withRunOptions(program.command('run'))
   .option('--vga-bios <file>', 'option ROM of the VGA')
   .option('--chipset <board>', 'i440fx or q35, for firmware')
   .option('--fw-cfg <name=text...>', 'items for firmware and guest, as opt/org.example/name=text')
-  .option('--display <display>', 'fbuf, vga or ramfb, with ,w=,h=; or a resolution as 1024x768; or none')
+  .option(
+    '--display <display>',
+    'fbuf, vga or ramfb, with ,w= ,h= and, as in bhyve, ,vga=io|on|off ,rfb=[HOST:]PORT ,wait ,password=; or a resolution as 1024x768; or none',
+  )
   .option('--tier <tier>', 'generic: interpret; auto: compile what is hot; region: compile everything (the guest runs the same)')
   .option('--no-history', 'take no checkpoints')
   .option('-r, --restore <file>', "go on from a snapshot, in bhyve's word for it: as guest resume")
@@ -148,7 +185,7 @@ withRunOptions(program.command('run'))
 
 withRunOptions(program.command('resume <file>'))
   .description('go on from a snapshot, with the machine that it has')
-  .option('--override <name=value...>', 'other than the snapshot says: disk0.path, disk0.overlay, …, vars, historyMegabytes, checkpointEvery, tier')
+  .option('--override <name=value...>', 'other than the snapshot says: disk0.path, disk0.overlay, …, vars, network, historyMegabytes, checkpointEvery, tier')
   .action(async (file: string, given: Given) => {
     process.exitCode = (await runGuest({ ...toOptions(given), resume: { file, overrides: (given['override'] as string[] | undefined) ?? [] } })) ? 0 : 1;
   });

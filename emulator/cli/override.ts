@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { userError } from '../errors';
 import type { DiskConfig, MachineConfig } from '../machine/api';
 import { readConfiguration } from '../snapshot/tools';
-import { parseCount, parseTier } from './config';
+import { parseCount, parseNetwork, parseTier, part } from './config';
 
 type Change = (config: MachineConfig, value: string) => MachineConfig;
 
@@ -11,8 +11,13 @@ const CHANGES: Readonly<Record<string, Change>> = {
   historyMegabytes: (config, value) => ({ ...config, historyBytes: parseCount('--override historyMegabytes', value) * 2 ** 20 }),
   checkpointEvery: (config, value) => ({ ...config, checkpointEvery: parseCount('--override checkpointEvery', value) }),
   tier: (config, value) => ({ ...config, tier: parseTier('--override tier', value) }),
+  // Access to the host's network is given by who resumes the guest; the adapter stays the snapshot's.
+  network: (config, value) => ({ ...config, ...part('network', parseNetwork('--override network', value)) }),
   vars: (config, value) => ({ ...config, vars: resolve(value) }),
 };
+
+/** What of the machine has to be there to be changed, and how it is called. */
+const PARTS: Readonly<Record<string, string>> = { network: 'network adapter', vars: 'variable store' };
 
 /** Disks are named as in the machine: `disk0`, `cdrom0`, in the order of their kind. */
 function disksOf({ disks = [] }: MachineConfig): ReadonlyMap<string, number> {
@@ -22,7 +27,8 @@ function disksOf({ disks = [] }: MachineConfig): ReadonlyMap<string, number> {
 
 /** The snapshot's configuration with what is said otherwise; only what was said names files that may be written. */
 export async function overridden(path: string, overrides: readonly string[]): Promise<MachineConfig> {
-  const { vars: _, ...saved } = await readConfiguration(path);
+  const whole = await readConfiguration(path);
+  const { vars: _, network: ___, ...saved } = whole;
   const disks = disksOf(saved);
   // A change of a disk names its image and its overlay; other disks' overlays stay the snapshot's.
   let config: MachineConfig = { ...saved, ...(saved.disks && { disks: saved.disks.map(({ overlay: __, ...disk }) => disk) }) };
@@ -36,6 +42,8 @@ export async function overridden(path: string, overrides: readonly string[]): Pr
       if (number === undefined) throw userError('option', `--override '${name}': the snapshot's machine has ${[...disks.keys()].join(', ') || 'no disks'}`);
       const change = { [part as 'path']: resolve(value) };
       config = { ...config, disks: config.disks!.map((each, index): DiskConfig => (index === number ? { ...each, ...change } : each)) };
+    } else if (Object.hasOwn(PARTS, name) && whole[name as 'vars'] === undefined) {
+      throw userError('option', `--override '${name}': the snapshot's machine has no ${PARTS[name]!}`);
     } else if (Object.hasOwn(CHANGES, name)) config = CHANGES[name]!(config, value);
     else {
       const names = [...[...disks.keys()].flatMap((each) => [`${each}.path`, `${each}.overlay`]), ...Object.keys(CHANGES)];

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { userError } from '../errors';
 import { ElfFile, isElf } from '../firmware/elf';
 import { isSystemMap, readSystemMap } from '../firmware/systemmap';
-import type { Profile } from '../machine/profile';
+import type { Profile } from '../machine/api';
 
 /** Instructions between samples: a prime number, so that loops of the guest don't keep step. */
 export const SAMPLE_EVERY = 100_003;

@@ -3,9 +3,9 @@ import { dirname } from 'node:path';
 import { userError } from '../errors';
 import type { Guest, GuestEvent, Stop } from '../machine/api';
 
-/** What a run was, for scripts. */
-export interface Report {
-  /** Kind of the machine's stop, or `serial` (the awaited text came), `timeout`, `interrupted`. */
+/** What a run was. */
+export interface Summary {
+  /** Kind of the machine's stop, or `serial` or `screen` (what was awaited came), `timeout`, `interrupted`. */
   readonly stopReason: string;
   readonly description?: string;
   /** Where a guest's error happened: the vCPU's RIP, as hexadecimal digits. */
@@ -18,11 +18,14 @@ export interface Report {
   readonly hostWallSeconds: number;
   /** Million instructions in a second of wall time. */
   readonly mips: number;
-  readonly stateHash: string;
   readonly hashes: readonly { readonly position: number; readonly hash: string }[];
   readonly checkpoints: number;
   readonly historyBytes: number;
   readonly peakRssBytes: number;
+}
+/** The same for scripts. The hash of all memory takes a while. */
+export interface Report extends Summary {
+  readonly stateHash: string;
 }
 
 const cpuSeconds = (): number => {
@@ -40,10 +43,10 @@ export class Meter {
     if (event.event === 'hash') this.hashes.push({ position: event.position, hash: event.hash });
   }
 
-  async report(guest: Guest, stopReason: string, { reason, rip }: Stop): Promise<Report> {
+  async summary(guest: Guest, stopReason: string, { reason, rip }: Stop): Promise<Summary> {
     const hostWallSeconds = (performance.now() - this.wall) / 1000;
     const hostCpuSeconds = cpuSeconds() - this.cpu;
-    const [status, stateHash, checkpoints] = await Promise.all([guest.status(), guest.stateHash(), guest.checkpoints()]);
+    const [status, checkpoints] = await Promise.all([guest.status(), guest.checkpoints()]);
     return {
       stopReason,
       ...('description' in reason && { description: reason.description, rip: `0x${rip.toString(16)}` }),
@@ -54,7 +57,6 @@ export class Meter {
       hostCpuSeconds,
       hostWallSeconds,
       mips: status.instructions / hostWallSeconds / 1e6,
-      stateHash,
       hashes: this.hashes,
       checkpoints: checkpoints.length,
       historyBytes: status.historyBytes,
@@ -74,9 +76,18 @@ export function checkWritable(what: string, path: string): void {
 }
 
 export function writeReport(path: string, report: Report): void {
+  write('report', path, JSON.stringify(report, undefined, 2));
+}
+
+/** What could be read on the screen. */
+export function writeText(path: string, text: string): void {
+  write('screen text', path, text);
+}
+
+function write(what: string, path: string, text: string): void {
   try {
-    writeFileSync(path, `${JSON.stringify(report, undefined, 2)}\n`);
+    writeFileSync(path, `${text}\n`);
   } catch (error) {
-    throw userError('report', `report '${path}': ${(error as Error).message}`, error);
+    throw userError('report', `${what} '${path}': ${(error as Error).message}`, error);
   }
 }

@@ -1,12 +1,16 @@
-import { DEBUG_CONSOLE, VIRTIO_CONSOLE, type Guest, type MachineConfig, type RunLimits, type Stop } from '../machine/api';
+import { userError } from '../errors';
+import { DEBUG_CONSOLE, VIRTIO_CONSOLE, type MachineConfig, type RunLimits } from '../machine/api';
 import { createGuest } from '../machine/client';
 import type { VncAddress } from '../machine/vnc';
 import { ControlledRun, serveControl } from './control';
+import { part } from './config';
 import { overridden } from './override';
 import { formatProfile, SAMPLE_EVERY, SymbolTable } from './profile';
-import { checkWritable, Meter, writeReport } from './report';
-import { writeScreenshot } from './screenshot';
-import { connectInput, Progress, SerialSink, typed, unescape } from './terminal';
+import { checkWritable, Meter, writeReport, writeText } from './report';
+import { writeScreenshot } from './png';
+import { Script } from './script';
+import type { Step } from './steps';
+import { connectInput, Progress, SerialSink } from './terminal';
 import { serveVnc } from './vnc';
 
 export interface RunOptions {
@@ -15,14 +19,13 @@ export interface RunOptions {
   readonly debugConsole?: string;
   /** Where the virtio console's output goes. */
   readonly virtioConsole?: string;
-  /** Typed once the guest waits for input. */
-  readonly typeSerial?: string;
-  /** Serial output after which to type. */
-  readonly typeAfter?: string;
-  readonly untilSerial?: string;
+  /** What is waited for and done, in this order. Where the last one is waited for, that is the wanted end. */
+  readonly steps: readonly Step[];
   readonly maxInstructions?: number;
   readonly timeout?: number;
   readonly screenshot?: string;
+  /** Where to write the text that is on the screen at the end. */
+  readonly screenText?: string;
   readonly stateHashEvery?: number;
   readonly report?: string;
   /** Print where the guest has spent its instructions, with names from these files. */
@@ -36,15 +39,15 @@ export interface RunOptions {
   readonly suspend?: string;
   /** The snapshot carries the past, as far as its pages fit into so many bytes. */
   readonly withHistory?: number;
+  /** What this snapshot holds is not written again. */
+  readonly parent?: string;
 }
-
-/** What guests say when they wait for somebody to type. */
-const PROMPTS = ['GUEST-USERLAND-READY', 'login: ', '/ # ', '~ # ', ':~# ', ':/# ', ':~$ '];
 
 /** Runs a guest to one of its ends. The answer is whether that is the one that was wanted. */
 export async function runGuest(options: RunOptions): Promise<boolean> {
   if (options.report !== undefined) checkWritable('report', options.report);
   if (options.screenshot !== undefined) checkWritable('screenshot', options.screenshot);
+  if (options.screenText !== undefined) checkWritable('screen text', options.screenText);
   const symbols = options.profile && SymbolTable.read(options.profile);
   const sink = new SerialSink(options.serial);
   const debugSink = options.debugConsole === undefined ? undefined : new SerialSink(options.debugConsole);
@@ -53,7 +56,11 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   const guest = await (resume === undefined
     ? createGuest(options.config)
     : createGuest(resume.overrides.length > 0 ? await overridden(resume.file, resume.overrides) : undefined, { snapshot: resume.file }));
-  const closeVnc = await serveVnc(guest, options.vnc);
+  if (guest.config.framebuffer === false && options.steps.some((step) => step.kind === 'until' && step.what === 'screen')) {
+    await guest.close();
+    throw userError('no-screen', '--until-screen: the machine has no screen');
+  }
+  const vnc = await serveVnc(guest, options.vnc);
   const meter = new Meter();
   guest.on((event) => {
     meter.heard(event);
@@ -66,38 +73,47 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   let ended: string | undefined;
   const end = (why: string): void => {
     ended ??= why;
+    started();
     if (control.paused) release();
     else void guest.pause();
   };
   // A guest that is held comes to no stop of its own.
   let release = (): void => undefined;
   const released = new Promise<void>((done) => (release = done));
+  // Nor does one that has not started.
+  let started = (): void => undefined;
+  const waited = Promise.race([vnc.ready, new Promise<void>((done) => (started = done))]);
   const control = new ControlledRun(guest, end);
   const closeControl = await serveControl(control, options.control).catch(async (error: unknown) => {
-    await closeVnc();
+    await vnc.close();
     await guest.close();
     throw error;
   });
   const timer = options.timeout === undefined ? undefined : setTimeout(() => end('timeout'), options.timeout * 1000);
   const interrupt = (): void => end('interrupted');
   process.on('SIGINT', interrupt);
-  const interactive = sink.toTerminal && (process.stdin.isTTY || options.typeSerial === undefined);
+  const interactive = sink.toTerminal && (process.stdin.isTTY || !options.steps.some(({ kind }) => kind === 'serial'));
   const disconnect = interactive ? connectInput(guest, interrupt) : undefined;
   const progress = process.stderr.isTTY && !(sink.toTerminal && process.stdout.isTTY) ? new Progress(guest) : undefined;
   try {
     const waits = (interactive && process.stdin.isTTY) || options.vnc !== undefined || options.control !== undefined;
-    const { stop, seen } = await stages(guest, options, { control, released, over: () => ended !== undefined }, waits);
+    await waited;
+    const over = ended === undefined ? {} : { maxInstructions: 0 };
+    const limits = limitsOf({ ...options, ...over }, waits);
+    const { stop, seen } = await new Script(guest, limits, { control, released, over: () => ended !== undefined }).run(options.steps);
     progress?.stop();
-    const stopReason = ended ?? (seen ? 'serial' : stop.reason.kind);
+    const stopReason = ended ?? seen ?? stop.reason.kind;
     if (options.screenshot !== undefined) await writeScreenshot(guest, options.screenshot);
-    const { withHistory } = options;
-    if (options.suspend !== undefined) await guest.save(options.suspend, withHistory === undefined ? {} : { historyBytes: withHistory });
-    const report = await meter.report(guest, stopReason, stop);
-    if (options.report !== undefined) writeReport(options.report, report);
-    const detail = report.description === undefined ? '' : `: ${report.description} (vCPU ${stop.vcpu} at ${report.rip})`;
-    const speed = `${report.instructions} instructions, ${report.virtualSeconds.toFixed(3)} s virtual, ${report.hostWallSeconds.toFixed(2)} s, ${report.mips.toFixed(0)} MIPS`;
+    if (options.screenText !== undefined) writeText(options.screenText, (await guest.text()) ?? '');
+    const { suspend, withHistory, parent } = options;
+    if (suspend !== undefined) await guest.save(suspend, { ...part('historyBytes', withHistory), ...part('parent', parent) });
+    const summary = await meter.summary(guest, stopReason, stop);
+    if (options.report !== undefined) writeReport(options.report, { ...summary, stateHash: await guest.stateHash() });
+    const { description, instructions, virtualSeconds, hostWallSeconds, mips } = summary;
+    const detail = description === undefined ? '' : `: ${description} (vCPU ${stop.vcpu} at ${summary.rip})`;
+    const speed = `${instructions} instructions, ${virtualSeconds.toFixed(3)} s virtual, ${hostWallSeconds.toFixed(2)} s, ${mips.toFixed(0)} MIPS`;
     process.stderr.write(`guest: ${stopReason}${detail} (${speed})\n`);
-    if (symbols) process.stderr.write(formatProfile(await guest.profile(), report.instructions, symbols));
+    if (symbols) process.stderr.write(formatProfile(await guest.profile(), instructions, symbols));
     return wanted(options, stopReason);
   } finally {
     clearTimeout(timer);
@@ -105,7 +121,7 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
     disconnect?.();
     process.off('SIGINT', interrupt);
     await closeControl();
-    await closeVnc();
+    await vnc.close();
     await guest.close();
     await sink.end();
     await debugSink?.end();
@@ -113,54 +129,18 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   }
 }
 
-/** What else may end or hold a run. */
-interface Outside {
-  readonly control: ControlledRun;
-  /** The run ends while a client holds it. */
-  readonly released: Promise<void>;
-  over(): boolean;
-}
-
-/** First to where the guest waits for typing, then to the end. */
-async function stages(guest: Guest, options: RunOptions, outside: Outside, waits: boolean): Promise<{ stop: Stop; seen: boolean }> {
-  const limits: RunLimits = {
-    ...(options.maxInstructions !== undefined && { position: options.maxInstructions }),
-    ...(options.stateHashEvery !== undefined && { hashEvery: options.stateHashEvery }),
-    ...(options.profile && { sampleEvery: SAMPLE_EVERY }),
+function limitsOf({ maxInstructions, stateHashEvery, profile }: RunOptions, waits: boolean): RunLimits {
+  return {
+    ...(maxInstructions !== undefined && { position: maxInstructions }),
+    ...(stateHashEvery !== undefined && { hashEvery: stateHashEvery }),
+    ...(profile && { sampleEvery: SAMPLE_EVERY }),
     unattended: !waits,
   };
-  if (options.typeSerial !== undefined) {
-    const after = options.typeAfter === undefined ? PROMPTS : [unescape(options.typeAfter)];
-    const { stop, text } = await moveOn(guest, { ...limits, serial: after }, outside, options.maxInstructions);
-    if (!text || outside.over()) return { stop, seen: false };
-    await guest.serialInput(0, typed(options.typeSerial));
-  }
-  const until = options.untilSerial === undefined ? {} : { serial: [unescape(options.untilSerial)] };
-  const { stop, text } = await moveOn(guest, { ...limits, ...until }, outside, options.maxInstructions);
-  return { stop, seen: text };
 }
 
-/** Resumes, and waits for the stop; `text`: it was for a text of the serial line. */
-async function moveOn(guest: Guest, limits: RunLimits, { control, released }: Outside, most = Infinity): Promise<{ stop: Stop; text: boolean }> {
-  const stopped = new Promise<Stop>((resolve) => {
-    let last: Stop | undefined;
-    const off = guest.on((event) => {
-      if (event.event !== 'stopped') return;
-      last = event.stop;
-      if (control.paused && last.reason.kind === 'pause') return;
-      off();
-      resolve(last);
-    });
-    void released.then(() => last && resolve(last));
-  });
-  control.moving(limits);
-  await guest.resume(limits);
-  const stop = await stopped;
-  return { stop, text: stop.reason.kind === 'limit' && stop.position < most };
-}
-
-function wanted({ untilSerial, maxInstructions }: RunOptions, stopReason: string): boolean {
-  if (untilSerial !== undefined) return stopReason === 'serial';
+function wanted({ steps, maxInstructions }: RunOptions, stopReason: string): boolean {
+  const last = steps.at(-1);
+  if (last?.kind === 'until') return stopReason === last.what;
   if (stopReason === 'limit') return maxInstructions !== undefined;
   return ['power-off', 'exit', 'interrupted', 'suspended', 'quit'].includes(stopReason);
 }

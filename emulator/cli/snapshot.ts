@@ -4,15 +4,21 @@ import { diffSnapshots, type Difference } from '../snapshot/diff';
 import { userError } from '../errors';
 import type { Guest } from '../machine/api';
 import { openGuest } from '../machine/open';
+import { inspectionText } from './inspection';
 import { flattenSnapshot, inspectSnapshot, readConfiguration, upgradeSnapshot, verifySnapshot } from '../snapshot/tools';
-import { writeScreenshot } from './screenshot';
+import { writeScreenshot } from './png';
+import { shownValue } from './shown';
 
 export function addSnapshotCommands(program: Command): void {
   const snapshot = program.command('snapshot').description('look at snapshot files and change their form');
   snapshot
     .command('inspect <file>')
-    .description('print all that a snapshot says, as JSON')
-    .action(async (file: string) => void process.stdout.write(`${JSON.stringify(await inspectSnapshot(file), undefined, 2)}\n`));
+    .description('print all that a snapshot says: its parts, and their fields and bits')
+    .option('--json', 'as JSON')
+    .action(async (file: string, { json }: { readonly json?: boolean }) => {
+      const contents = await inspectSnapshot(file);
+      process.stdout.write(json ? `${JSON.stringify(contents, undefined, 2)}\n` : inspectionText(contents));
+    });
   snapshot
     .command('verify <file>')
     .description('hold every part, and those of its parents, against its hash')
@@ -57,10 +63,10 @@ export function addSnapshotCommands(program: Command): void {
 
 const MOST_MEMORY = 1 << 20;
 
-/** The machine of a file, to be looked at. */
+/** The machine of a file, to be looked at: nothing of the host is its to use. */
 async function withGuest<T>(file: string, look: (guest: Guest) => Promise<T>): Promise<T> {
-  const config = await readConfiguration(file);
-  const guest = await openGuest({ ...config, historyBytes: 0 }, { snapshot: file });
+  const { network: _, vars: __, ...config } = await readConfiguration(file);
+  const guest = await openGuest({ ...config, historyBytes: 0 }, { snapshot: file, view: true });
   try {
     return await look(guest);
   } finally {
@@ -96,18 +102,11 @@ export function differenceText(differences: readonly Difference[]): string {
       lines.push((heading = where));
       told = '';
     }
-    const show = (value: unknown): string => shown(value, about !== '');
+    const show = (value: unknown): string => shownValue(value, about !== '', WIDEST);
     const change = before === undefined ? show(after) : `${show(before)} → ${after === undefined ? 'nothing' : show(after)}`;
     const parts = bits.map(({ name, before: old, after: now }) => `${name} ${old} → ${now}`).join(', ');
     lines.push([`  ${what.padEnd(24)} ${change}`, parts, about === told ? '' : `(${about})`].filter((part) => part !== '').join('   '));
     told = about;
   }
   return lines.map((line) => `${line}\n`).join('');
-}
-
-/** Numbers of fields that a table describes are registers'; others count something. */
-function shown(value: unknown, register: boolean): string {
-  const hex = register && typeof value === 'number' && Number.isSafeInteger(value) && value > 9;
-  const text = hex ? `0x${value.toString(16)}` : typeof value === 'string' ? value : JSON.stringify(value);
-  return text.length > WIDEST ? `${text.slice(0, WIDEST)}…` : text;
 }

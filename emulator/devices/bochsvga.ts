@@ -6,9 +6,11 @@ import type { AccessSize, Backing, Bus, Device, DeviceContext, MmioHandler, Port
 import { fields, group, initial, reset, u16 } from '../bus/fields';
 import { Dispi, dispiGroup, type DispiMode } from './dispi';
 import { PciFunction, pciHeader } from './pcifunction';
+import { blankScanout, linearScanout, type Scanout } from './scanout';
 import { VGA_PORTS, VgaPorts } from './vga';
 import { VGA_WINDOW, VgaMemory } from './vgamemory';
-import { blankPicture, isBlank, palettePicture, vgaPicture, type Picture } from './vgapicture';
+import { NO_MODE, paletteScanout, vgaScanout } from './vgapicture';
+import { vgaText } from './vgatext';
 import { vgaFields } from './vgaregisters';
 import { beamAt } from './vgatiming';
 
@@ -111,22 +113,26 @@ export class BochsVga implements Device<typeof table>, PortHandler, MmioHandler 
     this.pci.update();
   }
 
-  /** The VBE mode that is shown as its memory is; others are made by `picture`. */
+  /** The VBE mode that is shown as its memory is. */
   mode(): DispiMode | undefined {
     const mode = this.dispi.mode();
     // Whether the screen is off (PAS) is not looked at: Linux's driver leaves it so in a mode that it shows.
     return mode && mode.depth >= DIRECT_COLOR ? mode : undefined;
   }
 
-  /** What is shown where no VBE mode without palette is. */
-  picture(): Picture {
+  scanout(): Scanout {
     const { vga } = this.state;
     const { bytes } = this.backing;
     const mode = this.dispi.mode();
-    if (mode) return isBlank(vga) ? blankPicture(mode) : palettePicture(vga, bytes, mode, this.dispi.eightBit);
-    // Before a mode is set the registers would give a picture of a few dots.
-    if (vga.crtc.horizontalTotal === 0 || this.dispi.enabled) return blankPicture();
-    return vgaPicture(vga, bytes, beamAt(vga, this.context.now()).frame);
+    if (mode && mode.depth >= DIRECT_COLOR) return linearScanout(mode, bytes, (first, length) => bytes.subarray(first, first + length));
+    if (mode) return paletteScanout(vga, bytes, mode, this.dispi.eightBit);
+    if (vga.crtc.horizontalTotal === 0 || this.dispi.enabled) return blankScanout(NO_MODE);
+    return vgaScanout(vga, bytes, beamAt(vga, this.context.now()).frame);
+  }
+
+  /** What a text mode shows. */
+  text(): string | undefined {
+    return this.dispi.enabled ? undefined : vgaText(this.state.vga, this.backing.bytes);
   }
 
   portRead(port: number, size: AccessSize): number {

@@ -1,6 +1,7 @@
 import type { AccessSize, Backing, Device, DeviceContext, MmioHandler } from '../bus/device';
 import { bool, fields, group, initial, reset, u16 } from '../bus/fields';
 import { PciFunction, pciHeader } from './pcifunction';
+import { linearScanout, type Scanout } from './scanout';
 
 /** bhyve's framebuffer device, FB5D:40FB. BAR0 holds these registers, BAR1 is the picture. */
 const REGISTER = { FBSIZE: 0x00, WIDTH: 0x04, HEIGHT: 0x06, DEPTH: 0x08, REFRESH: 0x0a } as const;
@@ -88,6 +89,13 @@ export class Fbuf implements Device<typeof table>, MmioHandler {
   mode(): FbufMode | undefined {
     const { vga, width, height, depth } = this.state.mode;
     return vga || !this.fits(width, height, depth) ? undefined : { width, height, depth, stride: width * (depth >> 3) };
+  }
+
+  /** Undefined while VGA is selected. */
+  scanout(): Scanout | undefined {
+    const mode = this.mode();
+    const { bytes } = this.backing;
+    return mode && linearScanout({ ...mode, start: 0 }, bytes, (first, length) => bytes.subarray(first, first + length));
   }
 
   mmioRead(offset: number, size: AccessSize): number {

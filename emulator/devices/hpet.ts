@@ -66,6 +66,8 @@ export interface HpetOptions {
   /** IRQ 0 and IRQ 8 in legacy replacement mode, when PIT and RTC are cut off from them. */
   readonly irq0: Line;
   readonly irq8: Line;
+  /** Legacy replacement mode has begun, or has ended. */
+  replace?(replaced: boolean): void;
   msi(address: number, data: number): void;
 }
 
@@ -96,6 +98,7 @@ export class Hpet implements Device<typeof table>, MmioHandler {
   reset(): void {
     reset(this.table, this.state);
     this.hold();
+    this.options.replace?.(this.legacy);
   }
 
   /** Legacy replacement mode: PIT and RTC don't drive IRQ 0 and 8. */
@@ -118,6 +121,7 @@ export class Hpet implements Device<typeof table>, MmioHandler {
   }
 
   restored(): void {
+    this.options.replace?.(this.legacy);
     this.held = this.levels();
     for (const [pin, line] of this.lines) line.set((this.held & (1 << pin)) !== 0);
   }
@@ -213,7 +217,9 @@ export class Hpet implements Device<typeof table>, MmioHandler {
       state.counter = this.counterAt(now);
       state.start = run ? now : Infinity;
     }
+    const { legacy } = this;
     state.config = config;
+    if (this.legacy !== legacy) this.options.replace?.(this.legacy);
     this.hold();
     for (const timer of state.timers) this.schedule(timer, now);
   }

@@ -11,6 +11,7 @@ const tableOf = (pins: number) =>
     id: u32('IOAPICID', { ID: bits(27, 24, 'I/O APIC id') }),
     select: u8('IOREGSEL: register seen through the window'),
     levels: u32('Inputs that are asserted'),
+    shared: u32('Inputs that the second device on them asserts'),
     redirectionLow: list(
       pins,
       'Redirection table, bits 31-0',
@@ -56,7 +57,7 @@ export interface IoApicOptions {
  */
 export class IoApic implements Device<Table>, MmioHandler, EoiListener {
   readonly kind = 'ioapic';
-  readonly version = 1;
+  readonly version = 2;
   readonly name: string;
   readonly table: Table;
   readonly state: StateOf<Table>;
@@ -78,22 +79,28 @@ export class IoApic implements Device<Table>, MmioHandler, EoiListener {
   }
 
   reset(): void {
-    const { levels } = this.state;
+    const { levels, shared } = this.state;
     reset(this.table, this.state);
     this.state.id = ((this.options.id ?? 0) & 0xf) * 0x1000000;
-    this.state.levels = levels;
+    Object.assign(this.state, { levels, shared });
   }
 
-  line(pin: number): Line {
+  /** The line of a pin. Of two devices that share one, each has its own: the pin is asserted while either is. */
+  line(pin: number, source: 'levels' | 'shared' = 'levels'): Line {
     const mask = pin < this.pins ? (1 << pin) >>> 0 : 0;
     return {
       set: (level) => {
         const { state } = this;
-        if (mask === 0 || ((state.levels & mask) !== 0) === level) return;
-        state.levels = (state.levels ^ mask) >>> 0;
-        if (level) this.service(pin);
+        if (mask === 0 || ((state[source] & mask) !== 0) === level) return;
+        const before = this.asserted(pin);
+        state[source] = (state[source] ^ mask) >>> 0;
+        if (!before) this.service(pin);
       },
     };
+  }
+
+  private asserted(pin: number): boolean {
+    return ((this.state.levels | this.state.shared) & (1 << pin)) !== 0;
   }
 
   endOfInterrupt(vector: number): void {
@@ -150,7 +157,7 @@ export class IoApic implements Device<Table>, MmioHandler, EoiListener {
   }
 
   private serviceLevel(pin: number): void {
-    if (this.state.levels & (1 << pin)) this.service(pin);
+    if (this.asserted(pin)) this.service(pin);
   }
 
   /** Sends the message of an asserted input. An edge that comes while masked is lost. */

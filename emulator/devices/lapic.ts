@@ -27,8 +27,8 @@ export interface LapicOptions {
   readonly name?: string;
   readonly id: number;
   readonly bsp: boolean;
-  /** Clock of the timer before its divider, in Hz; 100 MHz unless told. */
-  readonly frequency?: number;
+  /** Clock of the timer before its divider, in Hz. */
+  readonly frequency: number;
   send(ipi: InterprocessorInterrupt): void;
   /** EOI of a level-triggered interrupt, to the I/O APICs. */
   eoi(vector: number): void;
@@ -73,7 +73,7 @@ export class Lapic implements Device<typeof lapicTable>, LocalApic, MmioHandler,
     this.name = options.name ?? `lapic${options.id}`;
     this.timer = new LapicTimer(
       this.state,
-      options.frequency ?? 100e6,
+      options.frequency,
       () => context.now(),
       (tsc) => options.nsAtTsc(tsc),
       (vector) => void this.inject(vector, false),

@@ -67,13 +67,12 @@ export class PciHost implements Device<typeof table>, PortHandler, MmioHandler {
   attach(bus: Bus): void {
     this.bus = bus;
     bus.addPorts(CONFIG_ADDRESS, 8, this, this.name);
-    if (this.options.ecam !== undefined) this.placeEcam(this.options.ecam);
+    this.ecam = bus.addMmio(this.options.ecam ?? null, ECAM_BUS, this, `${this.name} ECAM`);
   }
 
   /** Memory-mapped configuration is moved by the host bridge; null: there is none. Call after `attach`. */
   placeEcam(address: number | null): void {
-    if (this.ecam) this.ecam.move(address);
-    else if (address !== null) this.ecam = this.bus!.addMmio(address, ECAM_BUS, this, `${this.name} ECAM`);
+    this.ecam?.move(address);
   }
 
   /** Puts a function at device:function of bus 0. Call after `attach`. */

@@ -121,6 +121,9 @@ export class PciFunction {
 
   attach(slot: PciSlot): void {
     this.slot = slot;
+    const { rom } = this.identity;
+    for (const [index, bar] of this.bars()) this.windows.set(index, this.open(slot, index, bar));
+    if (rom) this.windows.set(ROM, { mapping: slot.bus.addBacking(null, rom, `${slot.owner} ROM`), at: null });
     this.update();
   }
 
@@ -137,8 +140,8 @@ export class PciFunction {
 
   /** Puts windows and the interrupt pin in step with the header: after reset and restore too. */
   update(): void {
-    for (const [index, bar] of this.bars()) this.place(index, bar, this.addressOf(index, bar));
-    if (this.identity.rom) this.place(ROM, undefined, this.romAddress(this.identity.rom));
+    for (const [index, bar] of this.bars()) this.place(index, this.addressOf(index, bar));
+    if (this.identity.rom) this.place(ROM, this.romAddress(this.identity.rom));
     this.updateInterrupt();
   }
 
@@ -257,28 +260,22 @@ export class PciFunction {
     return address + romSize(rom) >= TOP ? null : address;
   }
 
-  private place(index: number, bar: Bar | undefined, address: number | null): void {
+  private place(index: number, address: number | null): void {
     const window = this.windows.get(index);
-    if (window === undefined) {
-      if (address !== null && this.slot) this.windows.set(index, this.open(this.slot, index, bar, address));
-    } else if (window.at !== address) {
-      if (window.io && address !== null) window.io.base = address;
-      window.mapping.move(address);
-      window.at = address;
-    }
+    if (!window || window.at === address) return;
+    if (window.io && address !== null) window.io.base = address;
+    window.mapping.move(address);
+    window.at = address;
   }
 
-  /** A window is put on the bus when it first decodes; from then on it moves. */
-  private open(slot: PciSlot, index: number, bar: Bar | undefined, at: number): Window {
-    const owner = index === ROM ? `${slot.owner} ROM` : `${slot.owner} BAR${index}`;
-    if (bar === undefined) return { mapping: slot.bus.addBacking(at, this.identity.rom!, owner), at };
-    if (bar.kind === 'io') {
-      const io = new IoWindow(bar.handler);
-      io.base = at;
-      return { mapping: slot.bus.addPorts(at, bar.size, io, owner), io, at };
+  /** A window is on the bus from the beginning, at no address. */
+  private open({ bus, owner }: PciSlot, index: number, { kind, size, handler }: Bar): Window {
+    const name = `${owner} BAR${index}`;
+    if (kind === 'io') {
+      const io = new IoWindow(handler);
+      return { mapping: bus.addPorts(null, size, io, name), io, at: null };
     }
-    if (isBacking(bar.handler)) return { mapping: slot.bus.addBacking(at, bar.handler, owner), at };
-    return { mapping: slot.bus.addMmio(at, bar.size, bar.handler, owner), at };
+    return { mapping: isBacking(handler) ? bus.addBacking(null, handler, name) : bus.addMmio(null, size, handler, name), at: null };
   }
 
   private updateInterrupt(): void {

@@ -3,10 +3,11 @@ import type { Device, DeviceContext } from '../bus/device';
 import { bytes, fields, initial, reset } from '../bus/fields';
 import type { DispiMode } from './dispi';
 import type { FirmwareFile } from './fwcfg';
+import { linearScanout, type Scanout } from './scanout';
 
 /** The file, big-endian: address u64, format u32, flags u32, width u32, height u32, stride u32. */
 const LENGTH = 28;
-const LIMIT = { width: 8192, height: 8192 } as const;
+const LIMIT = { width: 8192, height: 8192, pixels: 16 << 20 } as const;
 const MOST_BYTES = 128 << 20;
 /** DRM's names of pixel formats. */
 const FORMATS: Readonly<Record<number, number>> = {
@@ -43,17 +44,21 @@ export class Ramfb implements Device<typeof table> {
     const start = Number(view.getBigUint64(0));
     const depth = FORMATS[view.getUint32(8)];
     const [width, height] = [view.getUint32(16), view.getUint32(20)];
-    if (start === 0 || depth === undefined || width === 0 || height === 0 || width > LIMIT.width || height > LIMIT.height) return undefined;
+    if (start === 0 || depth === undefined || width === 0 || height === 0) return undefined;
+    if (width > LIMIT.width || height > LIMIT.height || width * height > LIMIT.pixels) return undefined;
     const row = width * (depth >> 3);
     const stride = view.getUint32(24) || row;
     return stride < row || height * stride > MOST_BYTES ? undefined : { width, height, depth, stride, start };
   }
 
-  /** The picture's bytes, from its first row on. */
-  read({ height, stride, start }: DispiMode): Uint8Array {
-    const into = new Uint8Array(height * stride);
-    this.context.memory.read(start, into);
-    return into;
+  scanout(): Scanout | undefined {
+    const mode = this.mode();
+    if (!mode) return undefined;
+    const row = new Uint8Array(mode.width * (mode.depth >> 3));
+    return linearScanout(mode, undefined, (first) => {
+      this.context.memory.read(first, row);
+      return row;
+    });
   }
 }
 

@@ -1,9 +1,10 @@
 /** Block device: VIRTIO 1.2, 5.2. */
 import type { BlockDevice, BlockResult } from '../bus/block';
 import type { Device, DeviceContext, Nanoseconds } from '../bus/device';
-import { initial, reset, time } from '../bus/fields';
+import { initial, time } from '../bus/fields';
+import { VirtioDevice } from './virtiodevice';
 import { virtioTable } from './virtiofields';
-import { VirtioTransport, type VirtioOptions } from './virtiopci';
+import type { VirtioOptions } from './virtiopci';
 import type { Chain } from './virtioqueue';
 
 const TYPE = 2;
@@ -37,23 +38,17 @@ export interface VirtioBlkOptions extends Pick<VirtioOptions, 'reachable' | 'msi
   readonly disk: BlockDevice;
 }
 
-export class VirtioBlk implements Device<typeof table> {
+export class VirtioBlk extends VirtioDevice implements Device<typeof table> {
   readonly name: string;
   readonly kind = 'virtioblk';
   readonly version = 1;
   readonly table = table;
   readonly state = initial(table);
-  private readonly transport: VirtioTransport;
   private readonly disk: BlockDevice;
 
-  constructor(
-    private readonly context: DeviceContext,
-    { name, disk, reachable, msi }: VirtioBlkOptions,
-  ) {
-    this.name = name;
-    this.disk = disk;
+  constructor(context: DeviceContext, { name, disk, reachable, msi }: VirtioBlkOptions) {
     const { SEG_MAX, RO, BLK_SIZE, FLUSH, DISCARD, WRITE_ZEROES } = FEATURE;
-    this.transport = new VirtioTransport(
+    super(
       context,
       {
         type: TYPE,
@@ -63,35 +58,12 @@ export class VirtioBlk implements Device<typeof table> {
         config: configuration(disk),
         reachable,
         msi,
-        notified: () => this.notified(),
-        restarted: () => (this.state.due = Infinity),
       },
-      () => this.state,
+      LATENCY_NS,
     );
+    this.name = name;
+    this.disk = disk;
     this.transport.initialize();
-  }
-
-  get pci(): VirtioTransport['pci'] {
-    return this.transport.pci;
-  }
-
-  reset(): void {
-    reset(table, this.state);
-    this.transport.initialize();
-    this.pci.update();
-  }
-  restored(): void {
-    this.pci.update();
-  }
-
-  deadline(): Nanoseconds {
-    return this.state.due;
-  }
-
-  private notified(): void {
-    if (this.state.due !== Infinity) return;
-    this.state.due = this.context.now() + LATENCY_NS;
-    this.context.rearm();
   }
 
   /** One request: what comes after it waits until its bytes could have gone by. */

@@ -1,8 +1,9 @@
 /** Console with one port: VIRTIO 1.2, 5.3. */
 import type { Device, DeviceContext, Nanoseconds } from '../bus/device';
-import { initial, queue, reset, time } from '../bus/fields';
+import { initial, queue, time } from '../bus/fields';
+import { VirtioDevice } from './virtiodevice';
 import { virtioTable } from './virtiofields';
-import { VirtioTransport, type VirtioOptions } from './virtiopci';
+import type { VirtioOptions } from './virtiopci';
 
 const TYPE = 3;
 const RECEIVE = 0;
@@ -24,21 +25,19 @@ export interface VirtioConsoleOptions extends Pick<VirtioOptions, 'reachable' | 
   readonly transmit: (byte: number) => void;
 }
 
-export class VirtioConsole implements Device<typeof table> {
+export class VirtioConsole extends VirtioDevice implements Device<typeof table> {
   readonly name: string;
   readonly kind = 'virtioconsole';
   readonly version = 1;
   readonly table = table;
   readonly state = initial(table);
-  private readonly transport: VirtioTransport;
 
   constructor(
-    private readonly context: DeviceContext,
+    context: DeviceContext,
     private readonly options: VirtioConsoleOptions,
   ) {
     const { name = 'console', reachable, msi } = options;
-    this.name = name;
-    this.transport = new VirtioTransport(
+    super(
       context,
       {
         type: TYPE,
@@ -46,25 +45,11 @@ export class VirtioConsole implements Device<typeof table> {
         queueSizes: [QUEUE_SIZE, QUEUE_SIZE],
         reachable,
         msi,
-        notified: (queue) => (queue === TRANSMIT ? this.send() : this.arm()),
-        restarted: () => (this.state.due = Infinity),
       },
-      () => this.state,
+      LATENCY_NS,
     );
+    this.name = name;
     this.transport.initialize();
-  }
-
-  get pci(): VirtioTransport['pci'] {
-    return this.transport.pci;
-  }
-
-  reset(): void {
-    reset(table, this.state);
-    this.transport.initialize();
-    this.pci.update();
-  }
-  restored(): void {
-    this.pci.update();
   }
 
   /** Something was typed. What has no room is lost, as on a line without flow control. */
@@ -74,14 +59,9 @@ export class VirtioConsole implements Device<typeof table> {
     this.arm();
   }
 
-  deadline(): Nanoseconds {
-    return this.state.due;
-  }
-
-  private arm(): void {
-    if (this.state.due !== Infinity) return;
-    this.state.due = this.context.now() + LATENCY_NS;
-    this.context.rearm();
+  protected override notified(queue: number): void {
+    if (queue === TRANSMIT) this.send();
+    else this.arm();
   }
 
   expire(now: Nanoseconds): void {

@@ -1,8 +1,9 @@
 /** Entropy device: VIRTIO 1.2, 5.4. Its bytes are a function of the configuration's seed, so that a run can be repeated. */
 import type { Device, DeviceContext, Nanoseconds } from '../bus/device';
-import { initial, list, reset, time, u32 } from '../bus/fields';
+import { initial, list, time, u32 } from '../bus/fields';
+import { VirtioDevice } from './virtiodevice';
 import { virtioTable } from './virtiofields';
-import { VirtioTransport, type VirtioOptions } from './virtiopci';
+import type { VirtioOptions } from './virtiopci';
 
 const TYPE = 4;
 const QUEUE_SIZE = 64;
@@ -20,21 +21,19 @@ export interface VirtioRndOptions extends Pick<VirtioOptions, 'reachable' | 'msi
   readonly seed: number;
 }
 
-export class VirtioRnd implements Device<typeof table> {
+export class VirtioRnd extends VirtioDevice implements Device<typeof table> {
   readonly name: string;
   readonly kind = 'virtiornd';
   readonly version = 1;
   readonly table = table;
   readonly state = initial(table);
-  private readonly transport: VirtioTransport;
 
   constructor(
-    private readonly context: DeviceContext,
+    context: DeviceContext,
     private readonly options: VirtioRndOptions,
   ) {
     const { name = 'rnd', reachable, msi } = options;
-    this.name = name;
-    this.transport = new VirtioTransport(
+    super(
       context,
       {
         type: TYPE,
@@ -42,36 +41,16 @@ export class VirtioRnd implements Device<typeof table> {
         queueSizes: [QUEUE_SIZE],
         reachable,
         msi,
-        notified: () => this.notified(),
-        restarted: () => (this.state.due = Infinity),
       },
-      () => this.state,
+      LATENCY_NS,
     );
+    this.name = name;
     this.reset();
   }
 
-  get pci(): VirtioTransport['pci'] {
-    return this.transport.pci;
-  }
-
-  reset(): void {
-    reset(table, this.state);
+  override reset(): void {
+    super.reset();
     this.state.generator = seeded(this.options.seed);
-    this.transport.initialize();
-    this.pci.update();
-  }
-  restored(): void {
-    this.pci.update();
-  }
-
-  deadline(): Nanoseconds {
-    return this.state.due;
-  }
-
-  private notified(): void {
-    if (this.state.due !== Infinity) return;
-    this.state.due = this.context.now() + LATENCY_NS;
-    this.context.rearm();
   }
 
   expire(now: Nanoseconds): void {

@@ -51,3 +51,12 @@ const CODES: ReadonlyMap<number, string> = new Map([
 export function keysymToCode(keysym: number): string | undefined {
   return CODES.get(keysym >= 0x01000020 && keysym <= 0x010000ff ? keysym - 0x01000000 : keysym);
 }
+
+/** Keys that are pressed together to type a character on a US keyboard; undefined where it has none. */
+export function keysOf(character: string): readonly string[] | undefined {
+  if (character === '\n') return ['Enter'];
+  if (character === '\t') return ['Tab'];
+  const code = /^[\x20-\x7e]$/.test(character) ? keysymToCode(character.charCodeAt(0)) : undefined;
+  if (code === undefined) return undefined;
+  return /[A-Z]/.test(character) || PRINTABLE[code]?.[1] === character ? ['ShiftLeft', code] : [code];
+}

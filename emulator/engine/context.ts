@@ -3,12 +3,29 @@ import * as layout from '../x86/layout';
 import type { Access, AccessSize, SystemContext } from '../x86/system/context';
 import { GuestException } from '../x86/system/exceptions';
 import { HALTED, type Vcpu } from '../x86/vcpu';
-import type { WasmEngine } from './wasm-engine';
-import { ACCESS_EXPLICIT, ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE } from './wasm-module';
+import type { Engine, EngineHost } from './engine';
+import { ACCESS_EXPLICIT, ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, type HelperExports } from './wasm-module';
+
+/** What of the engine system functions need beside its interface. */
+interface Insides extends Pick<Engine, 'current'> {
+  readonly vcpu: Vcpu;
+  readonly vcpus: number;
+  readonly view: DataView;
+  readonly exports: HelperExports;
+  readonly host: EngineHost;
+  timestamp(): number;
+  physicalRead(address: number, into: Uint8Array): void;
+  portRead(port: number, size: 1 | 2 | 4): number;
+  portWrite(port: number, size: 1 | 2 | 4, value: number): void;
+  count(): number;
+  kick(): void;
+  modeChanged(): void;
+  debugRegistersChanged(): void;
+}
 
 /** The engine as system functions see it. */
 export class EngineContext implements SystemContext {
-  constructor(private readonly engine: WasmEngine) {}
+  constructor(private readonly engine: Insides) {}
 
   get vcpu(): Vcpu {
     return this.engine.vcpu;
@@ -105,7 +122,7 @@ export class EngineContext implements SystemContext {
     this.engine.host.timestampChanged(this.engine.current);
   }
   timestamp(): bigint {
-    return BigInt(this.engine.host.timestamp());
+    return BigInt(this.engine.timestamp());
   }
   count(): bigint {
     return BigInt(this.engine.count());
@@ -113,6 +130,9 @@ export class EngineContext implements SystemContext {
 
   flushTlb(): void {
     this.engine.exports.flush();
+  }
+  addressSpaceChanged(old: bigint): void {
+    this.engine.exports.spaceChanged(old);
   }
   modeChanged(): void {
     this.engine.modeChanged();

@@ -41,8 +41,6 @@ export interface EngineHost {
   system?(vcpu: number, name: string): (() => void) | undefined;
   /** The vCPU's time-stamp counter was written. */
   timestampChanged(vcpu: number): void;
-  /** Time-stamp counter at the current instruction. */
-  timestamp(): number;
 }
 
 /** Which code is compiled: none, what is hot, or everything before it first runs. */
@@ -57,6 +55,8 @@ export interface EngineOptions {
   readonly backings: readonly BackingPlan[];
   /** Bits of a physical address. */
   readonly physicalBits?: number;
+  /** Clock of the core crystal, which the local APICs' timers count. */
+  readonly crystalHertz?: number;
   readonly host: EngineHost;
   /** Which code is compiled; 'auto' unless told otherwise. The guest can't tell. */
   readonly tier?: Tier;
@@ -119,15 +119,18 @@ export interface Engine {
   readonly error: Error | undefined;
   readonly statistics: EngineStatistics;
 
+  /** What a time-stamp counter counts: `step` for each instruction, and `offset`. */
+  setTime(step: number, offset: number): void;
+
   /** Device or debugger access to physical memory: marks pages dirty and drops code. */
   physicalRead(address: number, into: Uint8Array): void;
   physicalWrite(address: number, from: Uint8Array): void;
   /** Translation without side effects, as the selected vCPU would see it; undefined where unmapped. */
   translate(linear: bigint): number | undefined;
 
-  /** Pages (backing page numbers) written since the last `clearDirty`. */
-  dirtyPages(): Uint32Array;
-  clearDirty(): void;
+  /** Pages (backing page numbers) written since the last `clearDirty`: all, or those of a range. */
+  dirtyPages(first?: number, last?: number): Uint32Array;
+  clearDirty(first?: number, last?: number): void;
   /** `listener` is called before a page (backing page number) changes for the first time since `clearDirty`. */
   onFirstWrite(listener: (page: number) => void): void;
   /** Contents of these pages of RAM come later: `bring` is called when one is looked at, and has to make it `arrive`. */

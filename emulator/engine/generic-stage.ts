@@ -1,9 +1,9 @@
 import { i32, i64, i64c, select, v128, type Expr, type I32, type I64, type V128 } from '../wasm/expr';
 import type { FunctionBuilder, Local } from '../wasm/function';
-import { condition, signed, sumCarries, type FlagSum, type FlagValues } from '../x86/flags';
+import { condition, orderFlags, signed, sumCarries, type FlagSum, type FlagValues } from '../x86/flags';
 import type { Form } from '../x86/forms';
 import * as layout from '../x86/layout';
-import type { CodeKind, Operand, Size, Stage, Usual } from '../x86/stage';
+import { STRING_OPERATIONS, type CodeKind, type Operand, type Size, type Stage, type StringOperation, type Usual } from '../x86/stage';
 import type { Helpers } from './helpers';
 
 /** Where control goes from inside a handler; made by whoever places the handler. */
@@ -228,6 +228,10 @@ export class GenericStage implements Stage {
     this.faultIf(i32.and(i32.wrap(this.linearOf(o, 'read')), i32.const(15)), 13, 0);
   }
 
+  constant(address: number): V128 {
+    return v128.load(i32.const(address));
+  }
+
   getVector(register: number): V128 {
     return v128.load(i32.const(layout.XMM + register * 16));
   }
@@ -241,9 +245,7 @@ export class GenericStage implements Stage {
   effectiveAddress(o: Operand): I64 {
     void o;
     const { f } = this;
-    const offset = f.let(this.baseIndexDisplacement());
-    const mask = i64.load(i32.add(i32.const(layout.MASK16), i32.shl(this.addressSize(), i32.const(3))));
-    return i64.and(offset, mask);
+    return i64.and(f.let(this.baseIndexDisplacement()), this.addressMask());
   }
 
   linearAddress(o: Operand, displacement?: I64): I64 {
@@ -264,7 +266,7 @@ export class GenericStage implements Stage {
     return i64.load(i32.add(i32.const(layout.MASK16), i32.shl(this.addressSize(), i32.const(3))));
   }
 
-  private addressSize(): I32 {
+  protected addressSize(): I32 {
     // Branch records keep it in the displacement field: their memory fields are links.
     if (this.form.operands.some((o) => o.kind === 'relative')) return this.field8(layout.REC_DISP);
     return i32.and(i32.shrU(this.field8(layout.REC_MEM), i32.const(4)), i32.const(3));
@@ -327,20 +329,20 @@ export class GenericStage implements Stage {
   }
 
   /** The software TLB: `hit` with the host address where a translation is known that allows the access, else `miss`. */
-  private access(linear: I64, bytes: number, tag: number, hit: (pointer: I32) => void, miss: () => void, restore?: DisplacedOperand['restore']): void {
+  protected access(linear: I64, bytes: number, tag: number, hit: (pointer: I32) => void, miss: () => void, restore?: DisplacedOperand['restore']): void {
+    void restore;
+    const { page, found, addend } = this.translate(linear, bytes, tag);
+    this.f.if(i64.eq(page, found), () => hit(i32.add(i32.wrap(linear), addend)), miss);
+  }
+
+  /** What the TLB has for an access: it is good where the page of its last byte is the one that is found. */
+  protected translate(linear: I64, bytes: number, tag: number): { readonly page: I64; readonly found: I64; readonly addend: I32 } {
     const { f } = this;
     const { base, offset } = this.tlbSet();
     const index = i32.and(i32.wrap(i64.shrU(linear, i64c(7))), i32.const((layout.TLB_ENTRIES - 1) * layout.TLB_ENTRY));
     const entry = f.let(i32.add(index, base));
     const last = bytes === 1 ? linear : i64.add(linear, i64c(bytes - 1));
-    const known = i64.eq(i64.and(last, i64c(~0xfffn)), i64.load(entry, offset + tag));
-    this.translated(known, () => hit(i32.add(i32.wrap(linear), i32.load(entry, offset + layout.TLB_ADDEND))), miss, restore);
-  }
-
-  /** What becomes of an access that the TLB does or doesn't know. */
-  protected translated(known: I32, hit: () => void, miss: () => void, restore?: DisplacedOperand['restore']): void {
-    void restore;
-    this.f.if(known, hit, miss);
+    return { page: i64.and(last, i64c(~0xfffn)), found: i64.load(entry, offset + tag), addend: i32.load(entry, offset + layout.TLB_ADDEND) };
   }
 
   /** The write to a place that was read for update. */
@@ -422,6 +424,10 @@ export class GenericStage implements Stage {
     };
   }
 
+  carry(): I64 {
+    return i64.shrU(this.flags().carries, i64c(63));
+  }
+
   setFlags({ result, carries }: FlagValues): void {
     // Both may be made from the old flags: evaluate before the first store.
     const r = this.f.let(result);
@@ -439,8 +445,14 @@ export class GenericStage implements Stage {
     void [fact, of];
   }
 
+  setOrder(below: I32, equal: I32): void {
+    this.setFlags(orderFlags(below, equal, (value) => this.f.let(value)));
+  }
+
   setSum(sum: FlagSum): void {
-    this.setFlags({ result: signed(sum.result, sum.size), carries: sumCarries(sum, (value) => this.f.let(value)) });
+    const nothing = sum.operation === 'sub' && sum.b.value === 0n;
+    const carries = nothing ? i64c(0) : sumCarries(sum, (value) => this.f.let(value));
+    this.setFlags({ result: signed(sum.result, sum.size), carries });
   }
 
   condition(code: number): I32 {
@@ -578,7 +590,19 @@ export class GenericStage implements Stage {
     }
   }
 
-  repeatIf(cond: I32): void {
+  /** The helper runs it whole; 0 done, 1 left, 2 the slice is over in the middle. */
+  string(operation: StringOperation): void {
+    const status = this.f.let(this.helper('string', this.record(), i32.const(STRING_OPERATIONS.indexOf(operation))));
+    this.leaveIf(i32.eq(status, i32.const(1)));
+    this.repeatIf(i32.eq(status, i32.const(2)));
+  }
+
+  timestamp(): I64 {
+    return this.helper64('timestamp');
+  }
+
+  /** Runs this instruction again: a string that the slice's end has cut. */
+  private repeatIf(cond: I32): void {
     this.f.if(cond, () => this.flow.goto(i64.add(this.codePage(), this.recordOffset())));
   }
 
@@ -592,9 +616,10 @@ export class GenericStage implements Stage {
     });
   }
 
-  usually(conditions: readonly Usual[], otherwise: () => void): void {
-    const all = conditions.filter((each) => each !== undefined).map((each) => (Array.isArray(each) ? i32.or(each[0], each[1]) : (each as I32)));
+  usually(conditions: readonly Usual[], otherwise: () => void): boolean {
+    const all = conditions.filter((each) => each !== undefined).map((each) => (Array.isArray(each) ? (each[1] as I32) : (each as I32)));
     if (all.length > 0) this.f.if(i32.eqz(all.reduce((a, b) => i32.and(a, b))), otherwise);
+    return all.length === 0;
   }
 
   helper(name: string, ...args: (I32 | I64)[]): I32 {

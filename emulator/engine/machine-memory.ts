@@ -143,20 +143,23 @@ export class MachineMemory {
     this.bytes[layout.PAGE_FLAGS + page]! &= ~layout.PAGE_AWAITED;
   }
 
-  dirtyPages(): Uint32Array {
+  dirtyPages(first = this.firstPage, last = this.lastPage): Uint32Array {
     const pages: number[] = [];
-    const { flags, firstPage, lastPage } = this;
-    for (let index = firstPage >>> 2; index <= lastPage >>> 2; index++) {
+    const { flags } = this;
+    for (let index = first >>> 2; index <= last >>> 2; index++) {
       const dirty = flags[index]! & DIRTY_IN_WORD;
       if (dirty === 0) continue;
-      for (let i = 0; i < 4; i++) if ((dirty >>> (i * 8)) & layout.PAGE_DIRTY) pages.push(index * 4 + i);
+      for (let i = 0, page = index * 4; i < 4; i++, page++) if ((dirty >>> (i * 8)) & layout.PAGE_DIRTY && page >= first && page <= last) pages.push(page);
     }
     return Uint32Array.from(pages);
   }
 
-  clearDirty(helpers: HelperExports): void {
-    const { flags, firstPage, lastPage } = this;
-    for (let index = firstPage >>> 2; index <= lastPage >>> 2; index++) if (flags[index]! & DIRTY_IN_WORD) flags[index]! &= ~DIRTY_IN_WORD;
+  clearDirty(helpers: HelperExports, first = this.firstPage, last = this.lastPage): void {
+    const { bytes, flags } = this;
+    for (let index = first >>> 2; index <= last >>> 2; index++) {
+      if (!(flags[index]! & DIRTY_IN_WORD)) continue;
+      for (let page = Math.max(index * 4, first); page <= Math.min(index * 4 + 3, last); page++) bytes[layout.PAGE_FLAGS + page]! &= ~layout.PAGE_DIRTY;
+    }
     // Write entries of the TLB exist for dirty pages only.
     helpers.flush();
   }

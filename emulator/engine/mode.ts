@@ -24,7 +24,8 @@ export function deriveMode(vcpu: Vcpu): void {
   if (cr0 & (CR0_EM | CR0_TS) || !(cr4 & CR4_OSFXSR)) mode |= layout.MODE_NO_SSE;
   if (vcpu.cpl === 3) mode |= layout.MODE_USER;
   vcpu.setU32(layout.DECODE_MODE, mode);
-  vcpu.setU32(layout.CONTEXT, ((vcpu.u32(layout.GENERATION) << 8) | mode) >>> 0);
+  const generation = vcpu.u32(mode & layout.MODE_USER ? layout.USER_GENERATION : layout.GENERATION);
+  vcpu.setU32(layout.CONTEXT, ((generation << 8) | mode) >>> 0);
   const checked = vcpu.cpl === 3 && cr0 & CR0_AM && vcpu.systemFlags & AC;
   const open = cr4 & CR4_SMAP && vcpu.systemFlags & AC;
   vcpu.setU32(layout.TLB_SET, checked ? layout.TLB_CHECKED : layout.TLB + (vcpu.cpl === 3 ? 0 : open ? 2 : 1) * layout.TLB_SET_SIZE);

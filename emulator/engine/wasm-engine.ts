@@ -23,6 +23,8 @@ import { allocate, link, type EngineBinaries, type HelperExports } from './wasm-
 
 /** Longest stretch without coming back to the driver, in instructions. */
 const STRETCH = 1 << 22;
+/** Interrupts that are taken one in the other before an instruction has to run. */
+const MOST_NESTED = 64;
 const PAGE = 0x1000;
 /** Changes of breakpoints, after more than which all code is decoded again. */
 const MARKS_AT_ONCE = 64;
@@ -134,7 +136,6 @@ export class WasmEngine implements Engine {
       firstWrite: (page) => engine.firstWrite(page >>> 0),
       awaited: (page) => engine.bring(page >>> 0),
       instruction: (index, record) => engine.instruction(index, record >>> 0),
-      timestamp: () => host.timestamp(),
       interruptible: () => {
         if (engine.interruptPending()) engine.kick();
       },
@@ -155,6 +156,16 @@ export class WasmEngine implements Engine {
     view.setUint32(layout.RECORDS_NEXT, layout.RECORDS, true);
     view.setInt32(layout.HEAT_AT_FIRST, engine.tier.threshold, true);
     view.setUint32(layout.PHYSICAL_WIDTH, options.physicalBits ?? layout.PHYSICAL_BITS, true);
+    view.setUint32(layout.CRYSTAL_CLOCK, options.crystalHertz ?? layout.CRYSTAL_HERTZ, true);
+    for (let lane = 0; lane < 4; lane++) {
+      const [f32, f64] = [layout.FLOAT_CONSTANTS + lane * 4, layout.FLOAT_CONSTANTS + layout.FLOAT_CONSTANTS_F64 + (lane & 1) * 8];
+      view.setUint32(f32 + layout.FLOAT_MAGNITUDE, 0x7fffffff, true);
+      view.setUint32(f32 + layout.FLOAT_LEAST, 0x800001, true);
+      view.setUint32(f32 + layout.FLOAT_GREATEST, 0x7f7fffff, true);
+      view.setBigUint64(f64 + layout.FLOAT_MAGNITUDE, 0x7fffffffffffffffn, true);
+      view.setBigUint64(f64 + layout.FLOAT_LEAST, 0x10000000000001n, true);
+      view.setBigUint64(f64 + layout.FLOAT_GREATEST, 0x7fefffffffffffffn, true);
+    }
     view.setBigUint64(layout.MASK16, 0xffffn, true);
     view.setBigUint64(layout.MASK32, 0xffffffffn, true);
     view.setBigUint64(layout.MASK64, (1n << 64n) - 1n, true);
@@ -258,6 +269,14 @@ export class WasmEngine implements Engine {
     this.setEnd(count);
     this.view.setInt32(layout.BUDGET, 0, true);
   }
+  setTime(step: number, offset: number): void {
+    this.view.setFloat64(layout.TIME_STEP, step, true);
+    this.view.setFloat64(layout.TIME_OFFSET, offset, true);
+  }
+  /** Time-stamp counter of the machine at the current instruction. */
+  timestamp(): number {
+    return this.count() * this.view.getFloat64(layout.TIME_STEP, true) + this.view.getFloat64(layout.TIME_OFFSET, true);
+  }
   shorten(instructions: number): void {
     this.wanted = Math.min(this.wanted, this.count() + instructions);
     if (this.end > this.wanted) this.endAt(this.wanted);
@@ -306,6 +325,11 @@ export class WasmEngine implements Engine {
     };
   }
 
+  /** The delivery of a fault takes a position of its own: before it and after it are two states. */
+  private pass(): void {
+    this.view.setInt32(layout.BUDGET, this.view.getInt32(layout.BUDGET, true) - 1, true);
+  }
+
   get lastWatch(): WatchHit | undefined {
     return this.watchHit;
   }
@@ -330,7 +354,7 @@ export class WasmEngine implements Engine {
       if (activity === SHUTDOWN) return Exit.Shutdown;
       // What is due at this boundary is delivered even if the budget is used up: a stop shows the state after it.
       if (!alone && !this.takeTrap()) return Exit.Shutdown;
-      if (!alone && !this.takeInterrupt(count)) return Exit.Shutdown;
+      if (!alone && !this.takeInterrupts(count)) return Exit.Shutdown;
       if (this.requested) return Exit.Request;
       if (count >= this.wanted) return Exit.Budget;
       if (vcpu.u32(layout.ACTIVITY) !== ACTIVE) return Exit.Halt;
@@ -366,6 +390,7 @@ export class WasmEngine implements Engine {
           alone = true;
           break;
         case layout.LEAVE_FAULT:
+          this.pass();
           if (!this.deliverFault()) return Exit.Shutdown;
           break;
         case layout.LEAVE_BREAKPOINT:
@@ -401,8 +426,10 @@ export class WasmEngine implements Engine {
       return true;
     }
     const bits = this.watches.executionBits(linear);
-    if (bits && !(vcpu.systemFlags & RF)) this.raiseDebug(bits);
-    else this.resuming = linear;
+    if (bits && !(vcpu.systemFlags & RF)) {
+      this.pass();
+      this.raiseDebug(bits);
+    } else this.resuming = linear;
     return false;
   }
 
@@ -462,21 +489,28 @@ export class WasmEngine implements Engine {
     return vcpu.mode64 ? linear : (linear - vcpu.segment(layout.CS).base) & 0xffffffffn;
   }
 
-  /** Takes an NMI or external interrupt where the architecture allows it; false: triple fault. */
-  private takeInterrupt(count: number): boolean {
+  /**
+   * Takes NMIs and external interrupts where the architecture allows it; false: triple fault. A handler that lets others in is
+   * interrupted at once: how often somebody asks at a boundary makes no difference.
+   */
+  private takeInterrupts(count: number): boolean {
     const { vcpu, view } = this;
-    const shadow = this.inShadow(count);
-    // Before its SIPI a processor takes nothing; an NMI stays pending.
-    if (shadow || vcpu.u32(layout.ACTIVITY) > HALTED) return true;
-    if (vcpu.u32(layout.NMI_PENDING) && !vcpu.u32(layout.NMI_BLOCKED)) {
-      vcpu.setU32(layout.NMI_PENDING, 0);
-      vcpu.setU32(layout.NMI_BLOCKED, 1);
-      return this.event(2, 'nmi');
+    for (let taken = 0; taken < MOST_NESTED; taken++) {
+      // Before its SIPI a processor takes nothing; an NMI stays pending.
+      if (this.inShadow(count) || vcpu.u32(layout.ACTIVITY) > HALTED) return true;
+      if (vcpu.u32(layout.NMI_PENDING) && !vcpu.u32(layout.NMI_BLOCKED)) {
+        vcpu.setU32(layout.NMI_PENDING, 0);
+        vcpu.setU32(layout.NMI_BLOCKED, 1);
+        if (!this.event(2, 'nmi')) return false;
+        continue;
+      }
+      if (!(view.getUint32(layout.EFLAGS, true) & INTERRUPTIBLE)) return true;
+      if (!this.host.interruptPending(this.selected)) return true;
+      const vector = this.host.acknowledgeInterrupt(this.selected);
+      if (vector < 0) return true;
+      if (!this.event(vector, 'external')) return false;
     }
-    if (!(view.getUint32(layout.EFLAGS, true) & INTERRUPTIBLE)) return true;
-    if (!this.host.interruptPending(this.selected)) return true;
-    const vector = this.host.acknowledgeInterrupt(this.selected);
-    return vector < 0 || this.event(vector, 'external');
+    return true;
   }
 
   private event(vector: number, kind: 'external' | 'nmi'): boolean {
@@ -693,11 +727,11 @@ export class WasmEngine implements Engine {
   translate(linear: bigint): number | undefined {
     return this.context.peek(linear);
   }
-  dirtyPages(): Uint32Array {
-    return this.store.dirtyPages();
+  dirtyPages(first?: number, last?: number): Uint32Array {
+    return this.store.dirtyPages(first, last);
   }
-  clearDirty(): void {
-    this.store.clearDirty(this.helpers);
+  clearDirty(first?: number, last?: number): void {
+    this.store.clearDirty(this.helpers, first, last);
   }
   onFirstWrite(listener: (page: number) => void): void {
     this.firstWrite = listener;

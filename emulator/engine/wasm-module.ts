@@ -7,6 +7,8 @@ export interface HelperExports {
   initialise(): void;
   flush(): void;
   nextGeneration(): void;
+  /** CR3 has changed from `old`. */
+  spaceChanged(old: bigint): void;
   translateFetch(linear: bigint): number;
   readAs(linear: bigint, size: number, access: number): number;
   writeAs(linear: bigint, value: bigint, size: number, access: number): number;
@@ -39,7 +41,6 @@ export interface EngineImports {
   /** A page whose contents are awaited is about to be looked at: they are brought. */
   awaited(page: number): void;
   instruction(index: number, record: number): number;
-  timestamp(): number;
   interruptible(): void;
   exception(vector: number, hasCode: number, code: number): void;
   hot(block: number): number;

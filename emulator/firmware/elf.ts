@@ -4,7 +4,7 @@
  */
 import { inflateSync } from 'node:zlib';
 import { userError } from '../errors';
-import { hex } from './plan';
+import { hex, type ElfSymbol } from './plan';
 import { Reader } from './reader';
 
 export const EM = { i386: 3, x86_64: 62 } as const;
@@ -40,16 +40,6 @@ export interface ElfSection {
   readonly link: number;
   readonly info: number;
   readonly entrySize: number;
-}
-
-export interface ElfSymbol {
-  readonly name: string;
-  readonly address: bigint;
-  readonly size: bigint;
-  readonly type: 'none' | 'object' | 'function' | 'section' | 'file' | 'other';
-  readonly binding: 'local' | 'global' | 'weak';
-  /** Index of the section it lies in; 0 where it is undefined, null for absolute values. */
-  readonly section: number | null;
 }
 
 export interface ElfNote {

@@ -1,5 +1,4 @@
 import { userError } from '../errors';
-import type { ElfSymbol } from './elf';
 
 /** Bytes to put into RAM; what lies between `bytes.length` and `memorySize` is zero. */
 export interface Segment {
@@ -22,6 +21,17 @@ export interface SegmentState {
 export type SegmentName = 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs' | 'ldtr' | 'tr';
 export type RegisterName =
   ('rax' | 'rcx' | 'rdx' | 'rbx' | 'rsp' | 'rbp' | 'rsi' | 'rdi') | ('r8' | 'r9' | 'r10' | 'r11' | 'r12' | 'r13' | 'r14' | 'r15') | ('rip' | 'rflags');
+
+/** A symbol of an ELF file (gABI, Symbol Table). */
+export interface ElfSymbol {
+  readonly name: string;
+  readonly address: bigint;
+  readonly size: bigint;
+  readonly type: 'none' | 'object' | 'function' | 'section' | 'file' | 'other';
+  readonly binding: 'local' | 'global' | 'weak';
+  /** Index of the section it lies in; 0 where it is undefined, null for absolute values. */
+  readonly section: number | null;
+}
 
 /** The boot processor when it enters the guest. Registers that aren't named are zero. */
 export interface EntryState {

@@ -4,7 +4,8 @@
  * depends on how the guest is run.
  */
 import { isTier, TIERS, type Tier } from '../engine/engine';
-import type { Profile } from './profile';
+import type { EngineStatistics } from '../engine/statistics';
+import type { Blame } from '../errors';
 
 export { isTier, TIERS, type Tier };
 
@@ -29,6 +30,27 @@ export interface DiskConfig {
 export const USB_DEVICES = ['tablet', 'keyboard'] as const;
 export type UsbDeviceName = (typeof USB_DEVICES)[number];
 
+/** What answers of the VGA behind bhyve's framebuffer: its ports, its memory too, or nothing. */
+export const LEGACY_VGA = ['io', 'on', 'off'] as const;
+
+export const NETWORK_MODES = ['user', 'isolated'] as const;
+export const NETWORK_DEVICES = ['virtio', 'e1000'] as const;
+
+export interface NetworkConfig {
+  /** user: connections go out through the host. isolated: there is nothing but the gateway. */
+  readonly mode: (typeof NETWORK_MODES)[number];
+  /** The adapter; virtio unless told. */
+  readonly device?: (typeof NETWORK_DEVICES)[number];
+  /** Its address, as 52:54:00:12:34:56. */
+  readonly mac?: string;
+  /** Ports of the host at which the guest is reached, from the host alone. */
+  readonly forwards?: readonly PortForward[];
+}
+export interface PortForward {
+  readonly host: number;
+  readonly guest: number;
+}
+
 /** The configuration: launch.json, the command line and a snapshot's topology are spellings of it. */
 export interface MachineConfig {
   /** Linux bzImage, ELF (multiboot 1 or 2, PVH) or flat binary: a path. */
@@ -45,6 +67,8 @@ export interface MachineConfig {
   readonly chipset?: 'i440fx' | 'q35';
   /** Display device: bhyve's fbuf, or with firmware the VGA of Bochs or a framebuffer in RAM. */
   readonly display?: 'fbuf' | 'vga' | 'ramfb';
+  /** The VGA behind `fbuf`, as bhyve's option `vga`; `off` unless told. */
+  readonly legacyVga?: (typeof LEGACY_VGA)[number];
   /** Items for firmware and guest, as `opt/org.example/name`, and what they hold. */
   readonly fwCfg?: Readonly<Record<string, string>>;
   readonly initrd?: string;
@@ -61,6 +85,8 @@ export interface MachineConfig {
   readonly virtioConsole?: boolean;
   /** Input devices on a USB host controller. */
   readonly usb?: readonly UsbDeviceName[];
+  /** A network adapter, and what it is connected to. */
+  readonly network?: NetworkConfig;
   /** Bytes, 16 MiB to 3 GiB. */
   readonly memory: number;
   readonly cpus: number;
@@ -97,7 +123,7 @@ export type StopReason =
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'idle' }
   | { readonly kind: 'shutdown'; readonly description: string }
-  | { readonly kind: 'error'; readonly code: string; readonly blame: 'guest' | 'internal'; readonly description: string };
+  | { readonly kind: 'error'; readonly code: string; readonly blame: Blame; readonly description: string };
 
 export interface Stop {
   readonly reason: StopReason;
@@ -176,6 +202,46 @@ export interface CheckpointInfo {
   readonly bytes: number;
   /** Asked for by a user: never thinned out. */
   readonly kept: boolean;
+  /** Number of the branch that it belongs to, if that is not the current one. */
+  readonly branch?: number;
+  /** There is a small picture of the screen (`thumbnails`). */
+  readonly picture?: boolean;
+}
+
+/** Something that happened to the guest. Inputs that came one after the other are one event. */
+export interface TimelineEvent {
+  readonly kind: 'input' | 'reset' | 'stop' | 'fault' | 'end';
+  readonly position: Position;
+  /** Nanoseconds of virtual time; of inputs it is reckoned from checkpoints around them. */
+  readonly time: number;
+  readonly count: number;
+  readonly text: string;
+}
+
+/** A future that an input after travelling back has put an end to; one of its checkpoints leads there again. */
+export interface BranchInfo {
+  readonly number: number;
+  /** Where it parts from the current branch. */
+  readonly fork: Position;
+  readonly forkTime: number;
+  readonly events: readonly TimelineEvent[];
+}
+
+export interface TimelineInfo {
+  readonly position: Position;
+  readonly time: number;
+  readonly oldest: Position;
+  readonly newest: Position;
+  readonly newestTime: number;
+  readonly checkpoints: readonly CheckpointInfo[];
+  /** Of the current branch. */
+  readonly events: readonly TimelineEvent[];
+  readonly branches: readonly BranchInfo[];
+}
+
+/** A small picture of the screen at a checkpoint. */
+export interface Thumbnail extends Frame {
+  readonly id: number;
 }
 
 export interface Status {
@@ -195,6 +261,23 @@ export interface Frame {
   readonly width: number;
   readonly height: number;
   /** Row by row, four bytes a pixel: red, green, blue, 255. */
+  readonly rgba: Uint8Array;
+}
+
+/** Lines of a picture that follow each other. */
+export interface Band {
+  readonly y: number;
+  readonly height: number;
+}
+
+/** The lines of a picture that have changed. */
+export interface FrameChanges {
+  readonly width: number;
+  readonly height: number;
+  /** For the next question. */
+  readonly serial: number;
+  readonly bands: readonly Band[];
+  /** The bands' pixels, one band behind the other, as in a frame. */
   readonly rgba: Uint8Array;
 }
 
@@ -218,7 +301,29 @@ export interface RunLimits {
   readonly sampleEvery?: number;
   /** Stop (reason `limit`) right after the first serial line has sent one of these texts. */
   readonly serial?: readonly string[];
+  /** Stop (reason `limit`) when this is seen on the screen. */
+  readonly screen?: ScreenCondition;
+  /**
+   * Stop (reason `limit`) when so many nanoseconds have passed: as many instructions as fit into them, or idle time. Idle time is
+   * cut short where what ends it comes later, or with `whole` passes to its end.
+   */
+  readonly span?: { readonly time: number; readonly whole?: boolean };
 }
+
+/** What can be waited for on the screen. */
+export type ScreenCondition =
+  | { readonly kind: 'text'; readonly text: string }
+  /**
+   * An image, at a place or anywhere; transparent dots of it do not count. Colors may differ by `tolerance` of 255,
+   * and `percent` of the dots by more.
+   */
+  | {
+      readonly kind: 'image';
+      readonly image: Frame;
+      readonly at?: { readonly x: number; readonly y: number };
+      readonly tolerance: number;
+      readonly percent: number;
+    };
 
 export type GuestEvent =
   | { readonly event: 'stopped'; readonly stop: Stop }
@@ -249,14 +354,21 @@ export interface Guest {
   stepBack(vcpu: number): Promise<void>;
   /** Runs backwards to the last trigger hit before here, or to the oldest position. */
   reverseContinue(): Promise<void>;
-  /** Travels to a position of the history, back or forward. */
+  /** Travels to a position of the history, back or forward: to its state after all inputs that are recorded there. */
   travel(position: Position): Promise<void>;
   reset(): Promise<void>;
   setTriggers(triggers: readonly Trigger[]): Promise<void>;
 
   checkpoint(name?: string): Promise<CheckpointInfo>;
   checkpoints(): Promise<readonly CheckpointInfo[]>;
+  /**
+   * Puts the machine exactly as it was when the checkpoint was made: before the inputs that followed at its position. They come when
+   * it moves on, `resume` and `travel` to this very position included: whoever is sent to a position finds it after all its inputs.
+   */
   restore(id: number): Promise<void>;
+  timeline(): Promise<TimelineInfo>;
+  /** Of those checkpoints that have one. */
+  thumbnails(checkpoints: readonly number[]): Promise<readonly Thumbnail[]>;
   /** Hash of the whole guest-visible state, as hexadecimal digits. */
   stateHash(): Promise<string>;
 
@@ -281,11 +393,26 @@ export interface Guest {
   serialInput(port: number, bytes: Uint8Array): Promise<void>;
   key(code: string, down: boolean): Promise<void>;
   pointer(x: number, y: number, buttons: number, wheel: number): Promise<void>;
+  /** The mouse moves, for clients whose pointer is not at a place of the screen. */
+  move(dx: number, dy: number, buttons: number, wheel: number): Promise<void>;
   frame(): Promise<Frame | undefined>;
+  /** The characters that the screen shows: of VGA's text modes, or drawn with a font that the guest has in its memory; undefined where there are none. */
+  text(): Promise<string | undefined>;
+  /** What has changed on the screen since the answer of this number; everything for 0. Undefined where there is no screen. */
+  frameChanges(since: number): Promise<FrameChanges | undefined>;
   /** Names of I/O ports' owners and the physical memory map. */
   memoryMap(): Promise<readonly { readonly first: bigint; readonly last: bigint; readonly owner: string; readonly space: 'memory' | 'port' }[]>;
 
   /** Writes a snapshot file atomically, of the moment at which this is asked; the guest may run meanwhile. */
   save(path: string, options?: SaveOptions): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Where a guest has spent its instructions, and what the engine did for it. */
+export interface Profile {
+  /** Instructions between samples. */
+  readonly every: number;
+  /** Samples by linear address of the instruction pointer, as hexadecimal digits, with the privilege: `ffffffff81000000 0`. */
+  readonly samples: Readonly<Record<string, number>>;
+  readonly statistics: EngineStatistics;
 }

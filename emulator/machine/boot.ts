@@ -1,38 +1,15 @@
 import { buildAcpiTables, DEFAULT_RSDP } from '../firmware/acpi/build';
-import { DEFAULT_TOPOLOGY, type AcpiTopology } from '../firmware/acpi/topology';
 import type { FlatMode } from '../firmware/flat';
 import { loadImage } from '../firmware/image';
-import type { BootFramebuffer, EntryState, LoadPlan, NamedFile, RegisterName, Segment, SegmentName } from '../firmware/plan';
+import type { BootFramebuffer, EntryState, LoadPlan, RegisterName, Segment, SegmentName } from '../firmware/plan';
 import { userError } from '../errors';
-import type { Disk } from '../storage/disk';
 import * as layout from '../x86/layout';
 import { ACTIVE, type Vcpu } from '../x86/vcpu';
 import type { MachineConfig } from './api';
-import { HPET_ADDRESS, SERIAL } from './wiring';
-
-/** The files that a configuration names, read by whoever makes the machine. */
-export interface Images {
-  readonly kernel?: NamedFile;
-  readonly firmware?: NamedFile;
-  readonly vars?: NamedFile;
-  readonly bios?: NamedFile;
-  readonly vgaBios?: NamedFile;
-  readonly initrd?: NamedFile;
-  readonly modules?: readonly (NamedFile & { readonly commandLine?: string })[];
-  /** Of `config.disks`, in the same order; each belongs to one machine. */
-  readonly disks?: readonly Disk[];
-}
+import type { Images } from './images';
+import { topologyOf } from './topology';
 
 const FLAT_MODES: Readonly<Record<NonNullable<MachineConfig['loadMode']>, FlatMode>> = { real: 'real16', protected: 'protected32', long: 'long64' };
-
-export function topologyOf(config: MachineConfig, hpetId: number): AcpiTopology {
-  return {
-    ...DEFAULT_TOPOLOGY,
-    processors: Array.from({ length: config.cpus }, (_, id) => id),
-    serial: SERIAL.map(({ base, irq }) => ({ base, irq })),
-    hpet: { address: HPET_ADDRESS, id: hpetId },
-  };
-}
 
 export interface BootPlan {
   readonly segments: readonly Segment[];

@@ -57,21 +57,21 @@ export class MachineBus implements Bus {
 
   // ── Where devices put themselves ─────────────────────────────────────────────────────────
 
-  addPorts(first: number, count: number, handler: PortHandler, owner: string): Mapping {
+  addPorts(first: number | null, count: number, handler: PortHandler, owner: string): Mapping {
     const window: PortWindow = { first, count, handler, owner };
     this.ports.push(window);
     this.drawPorts();
     return { move: (address) => void ((window.first = address), this.drawPorts()) };
   }
 
-  addMmio(address: number, length: number, handler: MmioHandler, owner: string): Mapping {
+  addMmio(address: number | null, length: number, handler: MmioHandler, owner: string): Mapping {
     const window: MmioWindow = { first: address, length, handler, owner };
     this.mmio.push(window);
     this.drawMmio();
     return { move: (to) => void ((window.first = to), this.drawMmio()) };
   }
 
-  addBacking(address: number, backing: Backing, owner: string): Mapping {
+  addBacking(address: number | null, backing: Backing, owner: string): Mapping {
     const window: BackedWindow = { first: address, length: backing.length, owner };
     this.backed.push(window);
     this.place(backing, address);

@@ -4,6 +4,7 @@ import type { Guest, GuestEvent, MachineConfig } from './api';
 import { fromSent, gone, METHODS, type Message, type Method, type Request, type WorkerStart } from './messages';
 import type { OpenOptions } from './open';
 import { startThread } from '../thread';
+import { tuneV8 } from './v8flags';
 
 /** The bundle of worker.ts, beside the program's own. */
 const BUNDLE = 'guest-worker.js';
@@ -20,6 +21,7 @@ interface Waiting {
 /** Starts a thread and makes the guest in it. Rejects with the EmulatorError of the thread. */
 export function createGuest(config: MachineConfig | undefined, options: OpenOptions = {}): Promise<Guest> {
   const data: WorkerStart = { config, snapshot: options.snapshot };
+  tuneV8();
   const worker = startThread(BUNDLE, join(__dirname, 'worker'), data);
   const listeners = new Set<(event: GuestEvent) => void>();
   const waiting = new Map<number, Waiting>();

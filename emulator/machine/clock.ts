@@ -21,8 +21,13 @@ export class Clock {
   private offset = 0;
   private jumps = 0;
 
-  /** `count` gives the machine's position. */
-  constructor(private readonly count: () => number) {}
+  /** @param count gives the machine's position @param moved hears of every new offset */
+  constructor(
+    private readonly count: () => number,
+    private readonly moved: (offset: number) => void = () => undefined,
+  ) {
+    moved(0);
+  }
 
   now(): Nanoseconds {
     return this.count() * INSTRUCTION_NS + this.offset;
@@ -33,12 +38,14 @@ export class Clock {
   }
   charge(ns: number): void {
     this.offset += ns;
+    this.moved(this.offset);
   }
   /** Call after the position was moved by one: the time becomes `time`, or stays if that has passed. */
   jump(time: Nanoseconds): void {
     this.jumps++;
     this.offset -= INSTRUCTION_NS;
     this.offset += Math.max(0, time - this.now());
+    this.moved(this.offset);
   }
   /** The first position at which the time is at least `time`, if nothing but instructions passes it. */
   positionAt(time: Nanoseconds): number {
@@ -51,5 +58,6 @@ export class Clock {
   load({ offset, jumps }: ClockState): void {
     this.offset = offset;
     this.jumps = jumps;
+    this.moved(offset);
   }
 }

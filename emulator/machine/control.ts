@@ -2,15 +2,17 @@
  * A running guest's control socket: a UNIX domain socket on which each line is a request as JSON, answered by a line.
  *
  *   {"command":"checkpoint","file":"/a/b.guest"}   ->  {"ok":true,"position":123,...}
+ *   {"command":"paste","text":"ls\n"}              ->  {"ok":true,"typed":3,"skipped":""}
  *   {"command":"fly"}                              ->  {"ok":false,"code":"control-command","error":"..."}
  */
-import { chmodSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { EmulatorError, userError } from '../errors';
 
-export const COMMANDS = ['status', 'pause', 'resume', 'checkpoint', 'suspend', 'screenshot', 'quit'] as const;
+export const COMMANDS = ['status', 'pause', 'resume', 'checkpoint', 'suspend', 'screenshot', 'paste', 'copy', 'quit'] as const;
 export type Command = (typeof COMMANDS)[number];
 export const isCommand = (text: unknown): text is Command => (COMMANDS as readonly unknown[]).includes(text);
 /** Those that write a file. */
@@ -20,16 +22,22 @@ export interface ControlRequest {
   readonly command: Command;
   /** An absolute path, for those that write a file. */
   readonly file?: string;
+  /** What is pasted. */
+  readonly text?: string;
   /** A checkpoint or suspend carries the past, as far as its pages fit into so many bytes. */
   readonly historyBytes?: number;
+  /** A snapshot of the same folder, as an absolute path: what it holds is not written again. */
+  readonly parent?: string;
 }
 export type Reply = Readonly<Record<string, string | number | boolean>>;
 /** Does what is asked; throws EmulatorError where that can't be done. */
 export type Controlled = (request: ControlRequest) => Promise<Reply>;
 
 /** Bytes of a request, and clients at a time. */
-const LONGEST = 1 << 16;
+const LONGEST = 1 << 17;
 const MOST_CLIENTS = 16;
+/** How often a socket is taken over before others have it, and how long one that was just made may take to listen. */
+const [ATTEMPTS, SETTLED_MS] = [4, 50];
 const NAME = /^[\w][\w.-]{0,63}$/;
 /** Longest path that the host's socket addresses hold (sun_path, with its zero). */
 const LONGEST_PATH = process.platform === 'linux' ? 107 : 103;
@@ -72,13 +80,13 @@ const answers = (path: string): Promise<boolean> =>
 export async function listenControl(nameOrPath: string, controlled: Controlled): Promise<{ readonly path: string; close(): Promise<void> }> {
   const path = controlPath(nameOrPath);
   if (!nameOrPath.includes('/')) prepareFolder(dirname(path));
-  const there = statSync(path, { throwIfNoEntry: false });
-  if (there && !there.isSocket()) throw userError('control-socket', `${path}: is there already, and is no socket`);
-  if (there && (await answers(path))) throw userError('control-socket', `${path}: a guest listens there already`);
-  if (there) unlinkSync(path);
   const clients = new Set<Socket>();
   const server = createServer((socket) => serve(socket, clients, controlled));
-  await listen(server, path);
+  // To bind is to make the file: of several guests one comes first, and the others find it there.
+  for (let attempt = 0; !(await listen(server, path)); attempt++) {
+    if (attempt === ATTEMPTS) throw userError('control-socket', `${path}: other guests are about to listen there too`);
+    await removeStale(path);
+  }
   return {
     path,
     close: () => {
@@ -88,16 +96,49 @@ export async function listenControl(nameOrPath: string, controlled: Controlled):
   };
 }
 
-function listen(server: Server, path: string): Promise<void> {
-  // Nobody else may connect, from the first moment on.
-  const mask = process.umask(0o177);
-  return new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(userError('control-socket', `${path}: ${error.message}`, error)));
-    server.listen(path, () => {
-      chmodSync(path, 0o600);
-      resolve();
-    });
-  }).finally(() => process.umask(mask));
+/** False where there is such a file already. */
+function listen(server: Server, path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void => {
+      if (error.code === 'EADDRINUSE') resolve(false);
+      else reject(userError('control-socket', `${path}: ${existsSync(dirname(path)) ? error.message : 'there is no such folder'}`, error));
+    };
+    server.once('error', failed);
+    // Nobody else may connect, from the first moment on. The file is made before `listen` comes back.
+    const mask = process.umask(0o177);
+    try {
+      server.listen(path, () => {
+        server.off('error', failed);
+        chmodSync(path, 0o600);
+        resolve(true);
+      });
+    } finally {
+      process.umask(mask);
+    }
+  });
+}
+
+/** Takes away a socket whose guest is no more. Throws where one listens, or where the file is none. */
+async function removeStale(path: string): Promise<void> {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (!there) return;
+  if (!there.isSocket()) throw userError('control-socket', `${path}: is there already, and is no socket`);
+  // One that was made just now listens in a moment.
+  for (let i = 0; i < 2; i++) {
+    if (await answers(path)) throw userError('control-socket', `${path}: a guest listens there already`);
+    if (i === 0) await new Promise((later) => setTimeout(later, SETTLED_MS));
+  }
+  // Another guest may have taken it over meanwhile: what listens after all is put back.
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    renameSync(path, aside);
+    if (lstatSync(aside).ino !== there.ino || (await answers(aside))) linkSync(aside, path);
+  } catch (error) {
+    // It is gone, or yet another one is there.
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    if (!['ENOENT', 'EEXIST'].includes(code)) throw userError('control-socket', `${path}: ${message}`, error);
+  }
+  rmSync(aside, { force: true });
 }
 
 function serve(socket: Socket, clients: Set<Socket>, controlled: Controlled): void {
@@ -150,18 +191,22 @@ export function parseRequest(line: string): ControlRequest {
     throw userError('control-request', `a request is no JSON: ${(error as Error).message}`, error);
   }
   if (typeof request !== 'object' || request === null || Array.isArray(request)) throw userError('control-request', 'a request is no object');
-  const { command, file, historyBytes, ...others } = request as Record<string, unknown>;
+  const { command, file, text, historyBytes, parent, ...others } = request as Record<string, unknown>;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) throw userError('control-request', `a request has the unknown field '${unknown.slice(0, 40)}'`);
   if (!isCommand(command)) throw userError('control-command', `${JSON.stringify(command)?.slice(0, 60)} is no command; there are ${COMMANDS.join(', ')}`);
+  for (const [name, value] of Object.entries({ historyBytes, parent }))
+    if (value !== undefined && command !== 'checkpoint' && command !== 'suspend') throw userError('control-request', `${command} takes no ${name}`);
+  if (parent !== undefined && (typeof parent !== 'string' || !isAbsolute(parent))) throw userError('control-request', 'parent is no absolute path');
   if (historyBytes !== undefined) {
-    if (command !== 'checkpoint' && command !== 'suspend') throw userError('control-request', `${command} takes no historyBytes`);
     if (!Number.isSafeInteger(historyBytes) || (historyBytes as number) < 0) throw userError('control-request', 'historyBytes is no number of bytes');
   }
+  if ((command === 'paste') !== (typeof text === 'string') || (text !== undefined && command !== 'paste'))
+    throw userError('control-request', command === 'paste' ? 'paste needs a text' : `${command} takes no text`);
   if (!WITH_FILE.has(command)) {
     if (file !== undefined) throw userError('control-request', `${command} takes no file`);
-    return { command };
+    return { command, ...(typeof text === 'string' && { text }) };
   }
   if (typeof file !== 'string' || !isAbsolute(file)) throw userError('control-request', `${command} needs a file, as an absolute path`);
-  return { command, file, ...(historyBytes !== undefined && { historyBytes: historyBytes as number }) };
+  return { command, file, ...(historyBytes !== undefined && { historyBytes: historyBytes as number }), ...(parent !== undefined && { parent }) };
 }

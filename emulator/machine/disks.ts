@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { userError } from '../errors';
 import { Disk } from '../storage/disk';
+import { absentImage } from '../storage/image';
 import { openImage } from '../storage/open';
 import { contentsOf, readOverlay, writeOverlay } from '../storage/overlayfile';
 import type { DiskBus, DiskConfig, MachineConfig } from './api';
@@ -16,8 +17,15 @@ const ATTACHABLE: readonly DiskBus[] = ['virtio', 'ahci', 'nvme'];
 
 export const busOf = ({ bus, kind }: DiskConfig): DiskBus => bus ?? (kind === 'cdrom' ? 'ahci' : 'virtio');
 
-/** Throws EmulatorError with blame `user`; what has been opened is closed then. `fresh`: without what overlays' files hold. */
-export function openDisks({ disks = [] }: MachineConfig, { fresh = false } = {}): readonly Disk[] {
+export interface DiskOpening {
+  /** Without what overlays' files hold. */
+  readonly fresh?: boolean;
+  /** The images are not there; this is what is known of them, by name of the disk. */
+  readonly absent?: readonly { readonly name: string; readonly size: number; readonly fingerprint: Uint8Array }[];
+}
+
+/** Throws EmulatorError with blame `user`; what has been opened is closed then. */
+export function openDisks({ disks = [] }: MachineConfig, opening: DiskOpening = {}): readonly Disk[] {
   if (disks.length > MOST_DISKS) throw userError('disks', `${disks.length} disks: up to ${MOST_DISKS} are possible`);
   for (const bus of ['ahci', 'nvme'] as const) {
     const count = disks.filter((config) => busOf(config) === bus).length;
@@ -26,7 +34,7 @@ export function openDisks({ disks = [] }: MachineConfig, { fresh = false } = {})
   const opened: Disk[] = [];
   try {
     const counts = { disk: 0, cdrom: 0 };
-    for (const config of disks) opened.push(openDisk(config, `${config.kind ?? 'disk'}${counts[config.kind ?? 'disk']++}`, fresh));
+    for (const config of disks) opened.push(openDisk(config, `${config.kind ?? 'disk'}${counts[config.kind ?? 'disk']++}`, opening));
     return opened;
   } catch (error) {
     closeDisks(opened);
@@ -34,7 +42,7 @@ export function openDisks({ disks = [] }: MachineConfig, { fresh = false } = {})
   }
 }
 
-function openDisk(config: DiskConfig, name: string, fresh: boolean): Disk {
+function openDisk(config: DiskConfig, name: string, { fresh = false, absent }: DiskOpening): Disk {
   const { path, kind = 'disk', format, overlay, serial = name } = config;
   const cdrom = kind === 'cdrom';
   const readOnly = cdrom || config.readOnly === true;
@@ -44,10 +52,13 @@ function openDisk(config: DiskConfig, name: string, fresh: boolean): Disk {
   if (cdrom && busOf(config) === 'nvme') throw userError('disk-bus', `disk '${path}': there are no CD-ROMs for NVMe`);
   if (!ATTACHABLE.includes(busOf(config)))
     throw userError('disk-bus', `disk '${path}': this machine has no ${busOf(config)} to attach it to; it has ${ATTACHABLE.join(', ')}`);
-  const image = openImage(path, { ...(format && { format }) });
+  const known = absent?.find((each) => each.name === name);
+  const image = absent ? absentImage(path, known?.size ?? 0) : openImage(path, { ...(format && { format }) });
   try {
     const optical = cdrom && busOf(config) === 'ahci';
-    const disk = new Disk({ name, image, readOnly, serial, sectorSize: optical ? 2048 : 512, model: cdrom ? 'Guest Debugger CD-ROM' : 'Guest Debugger disk' });
+    const model = cdrom ? 'Guest Debugger CD-ROM' : 'Guest Debugger disk';
+    const identity = known && { fingerprint: known.fingerprint };
+    const disk = new Disk({ name, image, readOnly, serial, sectorSize: optical ? 2048 : 512, model, ...identity });
     void disk.fingerprint;
     if (overlay !== undefined && !fresh) for (const [page, contents] of readOverlay(overlay, image, disk.bytes)) disk.overlay.write(page, contents);
     return disk;

@@ -63,6 +63,7 @@ export class Encoder {
       case 'choice':
         return this.text(value as string);
       case 'bytes':
+      case 'buffer':
         return this.raw(value as Uint8Array);
       case 'queue':
         return this.raw(value as number[]);
@@ -82,7 +83,7 @@ export class Encoder {
   }
 }
 
-/** A copy of a field's value that shares nothing with it. */
+/** A copy of a field's value that shares nothing with it that changes. */
 export function copyValue(field: Field, value: unknown): unknown {
   switch (field.kind) {
     case 'bytes':

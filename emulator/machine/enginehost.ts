@@ -32,7 +32,7 @@ export class MachineHost implements EngineHost {
   private trapped = false;
   private calls = 0;
   /**
-   * Whether the slice has taken too much of the host's time. Slow work (accesses, interrupts, time-stamps)
+   * Whether the slice has taken too much of the host's time. Slow work (accesses, interrupts)
    * comes through here, so it is cut short wherever it is; where slices end makes no difference to the guest.
    */
   overdue: (() => boolean) | undefined;
@@ -177,10 +177,6 @@ export class MachineHost implements EngineHost {
   }
   setTaskPriority(vcpu: number, value: number): void {
     this.board.lapics[vcpu]!.cr8 = value;
-  }
-  timestamp(): number {
-    this.watch();
-    return this.clock.now();
   }
   /** The vCPU's TSC was written. */
   timestampChanged(vcpu: number): void {

@@ -7,12 +7,15 @@ import { E820 } from '../firmware/e820';
 import type { NamedFile } from '../firmware/plan';
 import { smbios } from '../firmware/smbios';
 import type { MachineConfig } from './api';
-import type { Images } from './boot';
+import type { Images } from './images';
 
 export interface FirmwareData {
   readonly items: ReadonlyMap<number, Contents>;
   readonly files: readonly FirmwareFile[];
 }
+
+/** Lines, with a zero at their end, without which OVMF takes none of them (QemuBootOrderLib). */
+const BOOT_ORDER = 'bootorder';
 
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
 const u16 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, value >> 8);
@@ -40,7 +43,7 @@ export function firmwareData(config: MachineConfig, images: Images, topology: ()
       // Of the sleep states S3, S4 and S5 there is S5 alone; its SLP_TYP is what \_S5 says.
       { name: 'etc/system-states', contents: Uint8Array.of(0, 0, 0, 0, 0, 0x80 | topology().pm.sleepTypeS5) },
       ...acpiFiles(topology),
-      ...Object.entries(config.fwCfg ?? {}).map(([name, text]) => ({ name, contents: ascii(text) })),
+      ...Object.entries(config.fwCfg ?? {}).map(([name, text]) => ({ name, contents: ascii(name === BOOT_ORDER ? `${text}\n\0` : text) })),
     ],
   };
 }

@@ -19,6 +19,9 @@ export function applyInput(machine: Machine, input: Input): void {
       return;
     case 'pointer':
       return pointer(board, input);
+    case 'network':
+      board.network?.user.hear(input.news);
+      return;
     case 'reset':
       machine.reset();
       return;

@@ -134,6 +134,7 @@ function fieldNode(name: string, field: Field, value: unknown): StateNode {
     case 'choice':
       return { ...base, value: value as string };
     case 'bytes':
+    case 'buffer':
       return { ...base, value: value as Uint8Array };
     case 'queue':
       return { ...base, value: Uint8Array.from(value as number[]) };

@@ -1,3 +1,4 @@
+import type { News } from '../network/outside';
 import type { Position } from './api';
 
 /** What comes from outside. Everything else follows from the configuration, the images and these. */
@@ -14,6 +15,8 @@ export type Input =
       readonly x?: number;
       readonly y?: number;
     }
+  /** What has come from the host's network since the last time. */
+  | { readonly kind: 'network'; readonly news: readonly News[] }
   | { readonly kind: 'reset' }
   | { readonly kind: 'vcpu'; readonly vcpu: number; readonly path: readonly string[]; readonly value: bigint }
   | { readonly kind: 'device'; readonly path: readonly string[]; readonly value: bigint }
@@ -25,6 +28,13 @@ export interface JournalEvent {
   readonly input: Input;
 }
 
+/** Bytes from the network in an event. */
+const receivedIn = ({ input }: JournalEvent): number =>
+  input.kind === 'network' ? input.news.reduce((sum, news) => sum + ('bytes' in news ? news.bytes.length : 0), 0) : 0;
+
+/** An event that nobody runs through again: that something came from the network, and not what. */
+export const withoutNews = (event: JournalEvent): JournalEvent => (event.input.kind === 'network' ? { ...event, input: { kind: 'network', news: [] } } : event);
+
 /**
  * The events from outside, each with its position in the machine's history. The cursor is the first
  * event that has not happened yet: what lies behind it is the recorded future, which is replayed.
@@ -32,6 +42,9 @@ export interface JournalEvent {
 export class Journal {
   private events: JournalEvent[] = [];
   private next = 0;
+  /** What came from the network in events before this one is not kept. */
+  private forgotten = 0;
+  private bytes = 0;
   /** The future that the last event from outside put an end to. */
   lost: readonly JournalEvent[] = [];
 
@@ -60,9 +73,25 @@ export class Journal {
   /** Something happens now: a recorded future is given up. Returns the events of that future. */
   append(position: Position, input: Input): readonly JournalEvent[] {
     this.lost = this.events.splice(this.next);
-    this.events.push({ position, input });
+    for (const event of this.lost) this.bytes -= receivedIn(event);
+    const event = { position, input };
+    this.events.push(event);
+    this.bytes += receivedIn(event);
     this.next++;
     return this.lost;
+  }
+
+  /** Bytes from the network that are kept. */
+  get received(): number {
+    return this.bytes;
+  }
+  /** Nobody goes back beyond this point: what came from the network before it is of no use. */
+  forget(cursor: number): void {
+    for (; this.forgotten < Math.min(cursor, this.next); this.forgotten++) {
+      const event = this.events[this.forgotten]!;
+      this.bytes -= receivedIn(event);
+      this.events[this.forgotten] = withoutNews(event);
+    }
   }
 
   /** Goes to another point of the history. */
@@ -76,6 +105,8 @@ export class Journal {
   }
   load(events: readonly JournalEvent[], cursor: number): void {
     this.events = [...events];
+    this.forgotten = 0;
+    this.bytes = events.reduce((sum, event) => sum + receivedIn(event), 0);
     this.seek(cursor);
   }
 }

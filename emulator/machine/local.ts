@@ -3,22 +3,31 @@ import type { EngineBinaries } from '../engine/wasm-module';
 import { EmulatorError, userError } from '../errors';
 import { VIRTIO_CONSOLE } from './api';
 import type {
-  CheckpointInfo, Frame, Guest, GuestEvent, MachineConfig, Position, RunLimits, SaveOptions, StateNode, Status, StepKind, Stop, StopReason, Trigger,
+  CheckpointInfo, Frame, FrameChanges, Guest, GuestEvent, MachineConfig, Position, Profile, RunLimits, SaveOptions, StateNode, Status, StepKind, Stop, StopReason, Thumbnail,
+  TimelineInfo, Trigger,
 } from './api'; // prettier-ignore
-import type { Images } from './boot';
-import type { History, MakeHistory, PastCheckpoint } from './history';
+import type { Images } from './images';
+import { Chronicle } from './chronicle';
+import { INSTRUCTION_NS } from './clock';
+import type { History, HistoryContext, MakeHistory, Past } from './history';
 import { applyInput } from './inputs';
 import { deviceNodes, registersOf, vcpuNodes } from './inspect';
 import type { Input } from './journal';
 import { Machine } from './machine';
 import { MemoryAccess } from './memory';
+import { NetworkLink, type OutsideNetwork } from './networklink';
 import { Output } from './output';
 import { Leash, Slices, type Pace } from './pace';
 import { RunLoop, type Halt } from './runloop';
-import { Sampler, type Profile } from './profile';
-import { readFrame, screenSize } from './screen';
+import { Sampler } from './profile';
+import { readCoarseFrame, readFrame, screenSize } from './screen';
+import { ScreenChanges } from './screenchanges';
+import { ScreenText } from './screentext';
+import { ScreenWatch } from './screenwatch';
 import { StateHash } from './state';
 import { Stepping } from './stepping';
+import { COARSE_WIDTH } from './thumbnail';
+import { timelineOf } from './timeline';
 import type { Trace } from './trace';
 import { Triggers } from './triggers';
 import { VariableStore } from './varstore';
@@ -40,8 +49,10 @@ export interface LocalOptions {
   /** The guest is closed: nothing of that is needed any more. */
   readonly end?: () => Promise<void>;
   /** Writes a snapshot of the machine, with its images, so that it is whole by itself. */
-  readonly save?: (machine: Machine, images: Images, path: string, options?: SaveOptions, past?: readonly PastCheckpoint[]) => Promise<void>;
+  readonly save?: (machine: Machine, images: Images, path: string, options?: SaveOptions, past?: Past) => Promise<void>;
   readonly trace?: Trace | undefined;
+  /** The host's side of the guest's network. */
+  readonly network?: OutsideNetwork | undefined;
   /** Writes firmware's variable store back. */
   readonly keepVars?: (bytes: Uint8Array) => Promise<void>;
   /** Brings what was written to disks to where it is to last. */
@@ -58,6 +69,7 @@ export class LocalGuest implements Guest {
   private readonly hash: StateHash;
   private readonly history: History | undefined;
   private readonly vars: VariableStore | undefined;
+  private readonly link: NetworkLink | undefined;
   private motion: Promise<void> | undefined;
   private interrupted = false;
   private closed = false;
@@ -69,6 +81,9 @@ export class LocalGuest implements Guest {
   private textSeen = false;
   private speed = { instructions: 0, milliseconds: 0 };
   private sampler: Sampler | undefined;
+  private readonly screen: ScreenChanges;
+  private readonly chronicle = new Chronicle();
+  private readonly reader: ScreenText;
 
   private constructor(
     readonly machine: Machine,
@@ -81,24 +96,48 @@ export class LocalGuest implements Guest {
     this.memory = new MemoryAccess(machine.engine);
     this.slices = new Slices(options.pace);
     this.hash = new StateHash(machine);
+    this.screen = new ScreenChanges(machine);
+    this.reader = new ScreenText(machine);
     triggers.attach(machine);
     machine.host.overdue = () => this.slices.overdue();
     const yielding = (): Promise<void> => options.pace.yield();
     const interrupted = (): boolean => this.interrupted;
     const slice = (): number => this.slices.instructions;
+    const { pace } = options;
+    const spent = (): number => (pace.spent ? pace.spent() : pace.now());
+    const { chronicle } = this;
     const advance = (limit: Position): Halt | undefined =>
       this.slices.measure(
         () => this.loop.advance(limit),
         () => machine.position,
       );
-    this.stepping = new Stepping(machine, this.loop, triggers, { slice, advance, yield: yielding, interrupted, moved: () => this.moved() });
+    const { network } = machine.board;
+    if (network && options.network) {
+      this.link = new NetworkLink(network.user, options.network, options.begin !== undefined);
+      options.network.arrived = () => this.wake();
+    }
+    const listening = async (): Promise<void> => {
+      await options.pace.yield();
+      this.hear();
+    };
+    this.stepping = new Stepping(machine, this.loop, triggers, { slice, advance, yield: listening, interrupted, moved: () => this.moved() });
     for (const disk of machine.disks) disk.failed = (error) => this.tell(error);
     if (options.keepVars) this.vars = new VariableStore(machine, options.keepVars, (text) => output.emit({ event: 'log', text }));
     if (this.config.historyBytes > 0 && options.history) {
-      const context = {
-        machine, loop: this.loop, triggers, yield: yielding, interrupted, slice, advance,
+      const changed = this.screen.teller();
+      const context: HistoryContext = {
+        machine, loop: this.loop, triggers, yield: yielding, interrupted, slice, spent, advance,
         progress: (position: Position, target: Position) => output.emit({ event: 'progress', position, target }),
         changed: () => output.emit({ event: 'checkpoints' }),
+        made: (id: number, kept: boolean) => chronicle.picture(id, machine.clock.now(), kept, changed, () => readCoarseFrame(machine.board, COARSE_WIDTH)),
+        left: (branch: number, position: Position) => chronicle.left(branch, position),
+        came: (branch: number) => {
+          chronicle.came(branch);
+          this.link?.detach();
+        },
+        told: (...given) => chronicle.told(...given),
+        pictureBytes: () => chronicle.bytes,
+        brought: (...given) => chronicle.brought(...given),
       }; // prettier-ignore
       this.history = options.history(context, this.config.historyBytes, this.config.checkpointEvery);
     }
@@ -119,7 +158,7 @@ export class LocalGuest implements Guest {
       config,
       options.images,
       options.binaries,
-      { serial },
+      { serial, network: (number, command) => guest?.link?.command(number, command) },
       { traps: triggers, clock: () => options.pace.now(), trace: options.trace, empty: options.begin !== undefined },
     );
     options.begin?.(machine);
@@ -166,7 +205,9 @@ export class LocalGuest implements Guest {
         this.output.flush();
         this.output.silent = false;
         this.motion = undefined;
-        this.output.emit({ event: 'stopped', stop: this.stop(reason, vcpu) });
+        const stop = this.stop(reason, vcpu);
+        this.chronicle.stopped(stop);
+        this.output.emit({ event: 'stopped', stop });
       });
     return Promise.resolve();
   }
@@ -179,6 +220,7 @@ export class LocalGuest implements Guest {
   /** After every stretch of running. */
   private moved(): void {
     this.output.flush();
+    this.link?.flush();
     this.history?.visit();
     this.vars?.look(this.options.pace.now());
   }
@@ -187,26 +229,52 @@ export class LocalGuest implements Guest {
     return this.begin(() => this.run(limits));
   }
 
-  private async run({ position: limit = Infinity, hashEvery, unattended = false, serial, sampleEvery }: RunLimits): Promise<{ reason: StopReason }> {
+  private async run(limits: RunLimits): Promise<{ reason: StopReason }> {
+    const { hashEvery, unattended = false, serial, sampleEvery, span } = limits;
     const { machine, slices, options } = this;
+    let limit = limits.position ?? Infinity;
+    if (span) limit = Math.min(limit, machine.position + Math.ceil(span.time / INSTRUCTION_NS));
+    const end = span ? machine.clock.now() + span.time : Infinity;
+    const watch = limits.screen && new ScreenWatch(machine, this.reader, limits.screen);
     const start = machine.position;
     if (sampleEvery !== undefined && this.sampler?.every !== sampleEvery) this.sampler = new Sampler(machine, sampleEvery);
     const sampler = sampleEvery === undefined ? undefined : this.sampler;
     this.output.await(serial?.map((text) => latin1(text)) ?? []);
     this.textSeen = false;
     this.speed = { instructions: 0, milliseconds: 0 };
-    const leash = unattended ? undefined : new Leash(options.pace, machine.clock.now());
+    let leash = unattended ? undefined : new Leash(options.pace, machine.clock.now());
     for (;;) {
-      if (machine.position >= limit) return { reason: { kind: 'limit' } };
+      if (machine.position >= limit) {
+        // A checkpoint that was gone back to may stand before inputs of this very position.
+        if (machine.journal.nextPosition <= machine.position) this.loop.advance(machine.position);
+        return { reason: { kind: 'limit' } };
+      }
+      this.hear();
+      // Whoever waits for the host does so in the host's time.
+      const online = this.link?.awaits === true || listens(this.config);
+      if (unattended) leash = online ? (leash ?? new Leash(options.pace, machine.clock.now())) : undefined;
       const nextHash = hashEvery ? (Math.floor(machine.position / hashEvery) + 1) * hashEvery : Infinity;
-      const target = Math.min(limit, nextHash, this.history?.due ?? Infinity, sampler?.due ?? Infinity, machine.position + slices.instructions);
-      const halt = this.slice(target, leash?.limit(machine.clock.now()));
+      const target = Math.min(
+        limit,
+        nextHash,
+        this.history?.due ?? Infinity,
+        sampler?.due ?? Infinity,
+        watch?.due.position ?? Infinity,
+        machine.position + slices.instructions,
+      );
+      const until = Math.min(end, watch?.due.time ?? Infinity, leash?.limit(machine.clock.now()) ?? Infinity);
+      const halt = this.slice(target, until);
       const reason = halt && this.judge(halt, start);
       this.moved();
       sampler?.visit();
       if (machine.position === nextHash) this.output.emit({ event: 'hash', position: nextHash, hash: this.hash.current() });
-      if (halt?.kind === 'ahead') await this.rest(leash?.wait(halt.due) ?? 0);
-      else if (reason?.kind === 'idle' && !unattended && machine.vcpus.wakeable()) await this.rest();
+      if (watch?.isDue(halt) && watch.look(halt)) return { reason: { kind: 'limit' } };
+      if (halt?.kind === 'ahead' && halt.due > end && until === end) {
+        if (span?.whole) this.slice(machine.position + 1);
+        return { reason: { kind: 'limit' } };
+      }
+      if (halt?.kind === 'ahead') await (leash && this.rest(leash.wait(halt.due)));
+      else if (reason?.kind === 'idle' && (!unattended || online) && machine.vcpus.wakeable()) await this.rest();
       else if (reason) return { reason };
       await options.pace.yield();
       if (this.interrupted) return { reason: { kind: 'pause' } };
@@ -327,6 +395,12 @@ export class LocalGuest implements Guest {
   checkpoints(): Promise<readonly CheckpointInfo[]> {
     return Promise.resolve(this.history?.list() ?? []);
   }
+  timeline(): Promise<TimelineInfo> {
+    return now(() => timelineOf(this.machine, this.history, this.chronicle));
+  }
+  thumbnails(checkpoints: readonly number[]): Promise<readonly Thumbnail[]> {
+    return now(() => this.chronicle.thumbnails(checkpoints));
+  }
   stateHash(): Promise<string> {
     return now(() => this.hash.current());
   }
@@ -389,6 +463,33 @@ export class LocalGuest implements Guest {
   frame(): Promise<Frame | undefined> {
     return now(() => readFrame(this.machine.board));
   }
+  text(): Promise<string | undefined> {
+    return now(() => {
+      this.reader.learn();
+      return this.reader.read(readFrame(this.machine.board)).join('\n') || undefined;
+    });
+  }
+  frameChanges(since: number): Promise<FrameChanges | undefined> {
+    return now(() => this.screen.since(since));
+  }
+
+  // ── The network ──────────────────────────────────────────────────────────────────────────
+
+  /** Whether the machine stands at the end of its history: there something can come from outside without putting an end to a future. */
+  private get live(): boolean {
+    const { machine, history } = this;
+    return !machine.journal.replaying && machine.position >= (history?.newest ?? 0);
+  }
+
+  /** What has come from the host's network becomes a part of the history. */
+  private hear(): void {
+    if (!this.link || !this.live) return;
+    const news = this.link.news();
+    if (news.length === 0) return;
+    this.loop.inject({ kind: 'network', news });
+    if (!this.history) this.machine.journal.forget(this.machine.journal.cursor);
+    this.link.flush();
+  }
 
   // ── Inputs ───────────────────────────────────────────────────────────────────────────────
 
@@ -397,7 +498,10 @@ export class LocalGuest implements Guest {
     return now(() => {
       if (this.closed) throw userError('closed', 'the guest has been closed');
       if (this.output.silent) throw userError('travelling', 'the guest is moving through its history');
+      const { live } = this;
       this.loop.inject(input);
+      // Another future: the host's connections belong to the one that was left.
+      if (!live) this.link?.detach();
       this.output.flush();
       this.output.branch();
       this.history?.branched();
@@ -416,6 +520,9 @@ export class LocalGuest implements Guest {
     const { x: oldX, y: oldY } = this.pointerAt ?? { x, y };
     this.pointerAt = { x, y };
     return this.input({ kind: 'pointer', dx: x - oldX, dy: y - oldY, wheel, buttons, ...this.place(x, y) });
+  }
+  move(dx: number, dy: number, buttons: number, wheel: number): Promise<void> {
+    return this.input({ kind: 'pointer', dx, dy, wheel, buttons });
   }
   /** Where on the screen that is, for a tablet. */
   private place(x: number, y: number): { readonly x: number; readonly y: number } | undefined {
@@ -447,9 +554,13 @@ export class LocalGuest implements Guest {
     await this.options.end?.();
     await this.vars?.keep();
     await this.keepDisks();
+    await this.options.network?.close();
     for (const { image } of this.machine.disks) image.close();
   }
 }
+
+/** Whether somebody may connect to the guest at any time. */
+const listens = ({ network }: MachineConfig): boolean => (network?.forwards ?? []).length > 0;
 
 /** Text as the bytes of its UTF-8 form, one character each. */
 const latin1 = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text));
@@ -459,7 +570,7 @@ const now = async <T>(action: () => T): Promise<T> => action();
 
 function errorReason(error: unknown): Extract<StopReason, { kind: 'error' }> {
   if (error instanceof EmulatorError) {
-    return { kind: 'error', code: error.code, blame: error.blame === 'guest' ? 'guest' : 'internal', description: error.message };
+    return { kind: 'error', code: error.code, blame: error.blame, description: error.message };
   }
   // A defect of this program: where it was found belongs to the report.
   const description = error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 4).join('\n') : String(error);

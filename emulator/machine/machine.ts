@@ -5,12 +5,14 @@ import { WasmEngine } from '../engine/wasm-engine';
 import { resetState } from '../engine/reset';
 import { userError } from '../errors';
 import type { BootFramebuffer } from '../firmware/plan';
+import type { Command } from '../network/outside';
 import type { Disk } from '../storage/disk';
 import * as layout from '../x86/layout';
 import type { MachineConfig } from './api';
-import { enter, planBoot, type BootPlan, type Images } from './boot';
+import { enter, planBoot, type BootPlan } from './boot';
+import type { Images } from './images';
 import { MachineBus } from './bus';
-import { Clock } from './clock';
+import { Clock, INSTRUCTION_NS } from './clock';
 import { MachineHost, type HostListener } from './enginehost';
 import { Journal } from './journal';
 import { BACKING, platformOf, type Platform } from './platform';
@@ -28,6 +30,8 @@ const ALL_ADDRESS_LINES = (1n << 64n) - 1n;
 export interface MachineListener {
   /** A byte has left through a serial line. True: stop at the next boundary. */
   serial(port: number, byte: number): boolean;
+  /** The network wants something of the host. Commands are numbered: those of a past that is run through again come with the numbers that they had. */
+  network?(number: number, command: Command): void;
 }
 
 /** How it is made, beside what it is. Nothing of it shows in the guest. */
@@ -69,7 +73,10 @@ export class Machine {
     empty: boolean,
   ) {
     this.engine = engine;
-    this.clock = new Clock(() => engine.count());
+    this.clock = new Clock(
+      () => engine.count(),
+      (offset) => engine.setTime(INSTRUCTION_NS, offset),
+    );
     this.vcpus = new Vcpus(engine, config.cpus);
     this.disks = images.disks ?? [];
     this.pages = new WrittenPages(
@@ -100,6 +107,7 @@ export class Machine {
         ignoreFloatError: () => engine.ignoreFloatError(),
         a20: (enabled) => this.setA20(enabled),
         transmit: (port, byte) => void (listener.serial(port, byte) && host.stop()),
+        command: (number, command) => listener.network?.(number, command),
         powerOff: () => host.request({ kind: 'power-off' }),
         reset: () => host.request({ kind: 'reset' }),
         exit: (code) => host.request({ kind: 'exit', code }),
@@ -132,7 +140,7 @@ export class Machine {
     }
     const host = new MachineHost(traps);
     const platform = platformOf(config, images);
-    const { backings, physicalBits } = platform;
+    const { backings, physicalBits, crystalHertz } = platform;
     const where = (): { position: number; vcpu: number } => ({ position: engine.count(), vcpu: engine.current });
     const engine: WasmEngine = await WasmEngine.create(
       {
@@ -141,6 +149,7 @@ export class Machine {
         backings,
         host: trace ? new TracedHost(host, trace, where) : host,
         ...(physicalBits && { physicalBits }),
+        crystalHertz,
         ...(config.tier && { tier: config.tier }),
         ...(clock && { clock }),
       },

@@ -3,9 +3,9 @@ import { EmulatorError, internalError, type Blame } from '../errors';
 
 /** Methods of a guest that travel as messages: one request, one reply. */
 export const METHODS = [
-  'status', 'resume', 'pause', 'step', 'stepBack', 'reverseContinue', 'travel', 'reset', 'setTriggers', 'checkpoint', 'checkpoints', 'restore',
+  'status', 'resume', 'pause', 'step', 'stepBack', 'reverseContinue', 'travel', 'reset', 'setTriggers', 'checkpoint', 'checkpoints', 'restore', 'timeline', 'thumbnails',
   'stateHash', 'profile', 'vcpuState', 'deviceState', 'setVcpuState', 'setDeviceState', 'registers', 'readMemory', 'writeMemory', 'translate', 'serialInput',
-  'key', 'pointer', 'frame', 'memoryMap', 'save', 'close',
+  'key', 'pointer', 'move', 'frame', 'frameChanges', 'text', 'memoryMap', 'save', 'close',
 ] as const satisfies readonly (keyof Guest)[]; // prettier-ignore
 export type Method = (typeof METHODS)[number];
 

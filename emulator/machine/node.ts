@@ -7,7 +7,7 @@ import { compileBinaries, type EngineBinaries } from '../engine/wasm-module';
 import type { NamedFile } from '../firmware/plan';
 import { replaceFile } from '../storage/replace';
 import type { MachineConfig } from './api';
-import type { Images } from './boot';
+import type { Images } from './images';
 import type { Pace } from './pace';
 import { parseTrace, type Trace } from './trace';
 
@@ -76,6 +76,10 @@ export async function readBinaries(folders: readonly string[] = FOLDERS): Promis
 
 export const nodePace: Pace = {
   now: () => performance.now(),
+  spent: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  },
   yield: () => new Promise((resolve) => setImmediate(resolve)),
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
 };

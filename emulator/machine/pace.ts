@@ -4,6 +4,8 @@ import type { Nanoseconds } from '../bus/device';
 export interface Pace {
   /** Milliseconds of any clock that only goes forward. */
   now(): number;
+  /** Milliseconds that the host's processor has worked for this program; where that isn't known, time that has gone by. */
+  spent?(): number;
   /** Lets the host do what waits: messages, timers. */
   yield(): Promise<void>;
   sleep(milliseconds: number): Promise<void>;

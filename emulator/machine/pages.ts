@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine';
-import { PAGE } from '../snapshot/checkpoint';
+import { PAGE } from '../snapshot/format';
 import { isZero } from '../snapshot/slabs';
 import type { Overlay } from '../storage/overlay';
 
@@ -29,11 +29,26 @@ class PageSet {
   }
 
   list(): readonly number[] {
-    const pages: number[] = [];
-    this.bits.forEach((word, index) => {
-      for (let rest = word; rest !== 0; rest &= rest - 1) pages.push(index * 32 + 31 - Math.clz32(rest & -rest));
-    });
+    const pages = this.within(0, this.bits.length * 32 - 1);
     for (const page of this.disks) pages.push(page);
+    return pages;
+  }
+
+  /** Pages of memory from the first to the last, both included. */
+  private within(first: number, last: number): number[] {
+    const pages: number[] = [];
+    for (let index = first >>> 5; index <= Math.min(last >>> 5, this.bits.length - 1); index++) {
+      for (let rest = this.bits[index]!; rest !== 0; rest &= rest - 1) {
+        const page = index * 32 + 31 - Math.clz32(rest & -rest);
+        if (page >= first && page <= last) pages.push(page);
+      }
+    }
+    return pages;
+  }
+
+  takeWithin(first: number, last: number): readonly number[] {
+    const pages = this.within(first, last);
+    for (const page of pages) this.bits[page >>> 5]! &= ~(1 << (page & 31));
     return pages;
   }
 
@@ -47,6 +62,8 @@ class PageSet {
 export interface PageReader {
   /** The pages written since the last call. */
   take(): readonly number[];
+  /** The same of some pages of memory only, the last included; marks of others stay as they are. Where none is written this costs next to nothing. */
+  takeWithin(first: number, last: number): readonly number[];
 }
 
 /** Memory as it was at one moment, while the guest goes on. */
@@ -61,13 +78,12 @@ export interface FrozenMemory {
 
 /**
  * The engine marks written pages once; here the marks are handed to everybody who asks: checkpoints,
- * the state hash, reset. Page numbers are the engine's: RAM first, then what lies beside it; and then what disks' overlays hold.
+ * the state hash, reset, viewers of the screen. Page numbers are the engine's: RAM first, then what lies beside it; and then what disks' overlays hold.
  */
 export class WrittenPages {
   private readonly readers: PageSet[] = [];
   private readonly everything = new PageSet();
   private readonly memory: Uint8Array;
-  private readonly words: Int32Array;
   private bring: (page: number) => void = () => undefined;
   private readonly beforeWrite = new Set<(page: number) => void>();
 
@@ -76,7 +92,6 @@ export class WrittenPages {
     private readonly overlays: readonly Overlay[] = [],
   ) {
     this.memory = new Uint8Array(engine.memory.buffer);
-    this.words = new Int32Array(engine.memory.buffer);
   }
 
   reader(): PageReader {
@@ -90,6 +105,10 @@ export class WrittenPages {
         const list = pages.list();
         pages.clear();
         return list;
+      },
+      takeWithin: (first, last) => {
+        this.harvestMemory(first, last);
+        return pages.takeWithin(first, last);
       },
     };
   }
@@ -159,7 +178,8 @@ export class WrittenPages {
   contents(page: number): Uint8Array | null {
     if (isMemoryPage(page)) {
       if (this.engine.isAwaited(page)) this.bring(page);
-      return isZero(this.words, (page * PAGE) >> 2) ? null : this.own(page);
+      const own = this.own(page);
+      return isZero(own) ? null : own;
     }
     const { disk, page: own } = diskOfPage(page);
     return this.overlays[disk]?.get(own) ?? null;
@@ -192,9 +212,13 @@ export class WrittenPages {
       const written = overlay.takeWritten();
       if (written.size > 0) this.mark([...written].map((page) => pageOfDisk(disk, page)));
     });
-    const pages = this.engine.dirtyPages();
+    this.harvestMemory();
+  }
+
+  private harvestMemory(first?: number, last?: number): void {
+    const pages = this.engine.dirtyPages(first, last);
     if (pages.length === 0) return;
-    this.engine.clearDirty();
+    this.engine.clearDirty(first, last);
     this.mark(pages);
   }
 }

@@ -1,17 +1,28 @@
 /** The board that a configuration asks for. */
 import { VGA_MEMORY } from '../devices/bochsvga';
 import { FBUF_DEFAULT_LENGTH } from '../devices/fbuf';
+import { PLANES_LENGTH } from '../devices/vgamemory';
 import type { BackingPlan } from '../engine/engine';
 import { userError } from '../errors';
 import type { NamedFile } from '../firmware/plan';
+import { CRYSTAL_HERTZ } from '../x86/layout';
 import type { MachineConfig } from './api';
-import type { Images } from './boot';
+import type { Images } from './images';
 
 export type Chipset = 'bhyve' | 'i440fx' | 'q35';
 export type Display = 'fbuf' | 'vga' | 'ramfb' | 'none';
 
 /** Memory beside RAM, by name. */
-export const BACKING = { fbuf: 'framebuffer', vga: 'vga', code: 'flash0', vars: 'flash1', bios: 'bios', low: 'lowbios', vgaBios: 'vgabios' } as const;
+export const BACKING = {
+  fbuf: 'framebuffer',
+  planes: 'vgaplanes',
+  vga: 'vga',
+  code: 'flash0',
+  vars: 'flash1',
+  bios: 'bios',
+  low: 'lowbios',
+  vgaBios: 'vgabios',
+} as const;
 
 const TOP = 2 ** 32;
 const PAGE = 4096;
@@ -27,6 +38,9 @@ const FIRMWARE_PHYSICAL_BITS = 40;
 
 /** Items beside `opt/` that firmware looks for. */
 const FIRMWARE_NAMES = ['bootorder', 'etc/boot-menu-wait', 'etc/boot-fail-wait', 'etc/show-boot-menu'];
+
+/** What firmware for QEMU's boards takes the local APIC's timer to count (OVMF: PcdFSBClock), without a look at CPUID. */
+const FIRMWARE_CRYSTAL_HERTZ = 1_000_000_000;
 
 /** Contents of flash or ROM, and where they lie. */
 export interface RomPlan {
@@ -46,6 +60,7 @@ export interface Platform {
   readonly vgaBios?: Uint8Array;
   readonly backings: readonly BackingPlan[];
   readonly physicalBits?: number;
+  readonly crystalHertz: number;
 }
 
 /** Throws EmulatorError with blame `user`. */
@@ -65,6 +80,7 @@ export function platformOf(config: MachineConfig, images: Images): Platform {
       throw userError('fw-cfg', `firmware item '${name}': names begin with opt/ and have up to 55 characters; or are ${FIRMWARE_NAMES.join(', ')}`);
     }
   const display = config.framebuffer ? (config.display ?? (starts ? 'vga' : 'fbuf')) : 'none';
+  const legacyVga = display === 'fbuf' && config.legacyVga !== undefined && config.legacyVga !== 'off';
   const flash: RomPlan[] = [];
   if (firmware) {
     const code = fitting(firmware, PAGE);
@@ -86,9 +102,11 @@ export function platformOf(config: MachineConfig, images: Images): Platform {
     ...(rom && { rom }),
     lowBios,
     ...(starts && { physicalBits: FIRMWARE_PHYSICAL_BITS }),
+    crystalHertz: starts ? FIRMWARE_CRYSTAL_HERTZ : CRYSTAL_HERTZ,
     ...(option && { vgaBios: option }),
     backings: [
       ...(display === 'fbuf' ? [{ name: BACKING.fbuf, length: FBUF_DEFAULT_LENGTH, writable: true }] : []),
+      ...(legacyVga ? [{ name: BACKING.planes, length: PLANES_LENGTH, writable: true }] : []),
       ...(display === 'vga' ? [{ name: BACKING.vga, length: VGA_MEMORY, writable: true }] : []),
       ...[...flash, ...(rom ? [rom] : [])].map(({ backing, bytes }) => ({ name: backing, length: bytes.length, writable: false })),
       ...(top ? [{ name: BACKING.low, length: lowBios, writable: false, of: { name: top.backing, offset: top.bytes.length - lowBios } }] : []),

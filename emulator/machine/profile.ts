@@ -1,16 +1,6 @@
-import type { EngineStatistics } from '../engine/statistics';
 import { CS } from '../x86/layout';
-import type { Position } from './api';
+import type { Position, Profile } from './api';
 import type { Machine } from './machine';
-
-/** Where a guest has spent its instructions, and what the engine did for it. */
-export interface Profile {
-  /** Instructions between samples. */
-  readonly every: number;
-  /** Samples by linear address of the instruction pointer, as hexadecimal digits, with the privilege: `ffffffff81000000 0`. */
-  readonly samples: Readonly<Record<string, number>>;
-  readonly statistics: EngineStatistics;
-}
 
 /** Places that are kept apart; samples elsewhere are counted together. */
 const MOST_PLACES = 1 << 20;

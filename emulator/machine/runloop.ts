@@ -27,8 +27,8 @@ export type Halt =
   | { readonly kind: 'ahead'; readonly due: Nanoseconds };
 
 /**
- * Moves a machine. At each position the order is fixed: chips that are due, interrupts, then inputs
- * of that position; so it makes no difference where the host cuts a run into slices.
+ * Moves a machine. At each position the order is fixed: chips that are due, whose turn it is, its interrupts, then inputs
+ * of that position; so it makes no difference where the host cuts a run into slices. What stands at a position has had its inputs.
  */
 export class RunLoop {
   constructor(
@@ -60,7 +60,7 @@ export class RunLoop {
   inject(input: Input): void {
     this.apply(input);
     this.machine.journal.append(this.machine.position, input);
-    this.takeInterrupts();
+    this.expire();
   }
 
   private apply(input: Input): void {
@@ -68,21 +68,27 @@ export class RunLoop {
     this.machine.board.changed();
   }
 
-  /** Everything that is to happen at this position before an instruction runs. */
+  /** Everything that is to happen at this position before an instruction runs. The same however often it is asked for. */
   private settle(): void {
     const { machine } = this;
-    const { board, clock, journal } = machine;
-    const now = clock.now();
-    for (let i = 0; i < SETTLE_LIMIT && board.deadline() <= now; i++) board.expire(now);
-    this.takeInterrupts();
+    const { journal } = machine;
+    this.expire();
     for (let input = journal.take(machine.position); input; input = journal.take(machine.position)) {
       this.apply(input);
-      this.takeInterrupts();
+      this.expire();
     }
   }
 
-  private takeInterrupts(): void {
-    this.machine.engine.run(0);
+  /** What is due, whose turn it is, and the interrupts of that vCPU. */
+  private expire(): void {
+    const { board, clock, engine } = this.machine;
+    const now = clock.now();
+    let turns = 0;
+    do {
+      for (; turns < SETTLE_LIMIT && board.deadline() <= now; turns++) board.expire(now);
+      this.choose();
+      engine.run(0);
+    } while (turns < SETTLE_LIMIT && board.deadline() <= now);
   }
 
   /** Runs one vCPU to the next event of any kind. */

@@ -90,7 +90,4 @@ export class TracedHost implements EngineHost {
   timestampChanged(vcpu: number): void {
     this.host.timestampChanged(vcpu);
   }
-  timestamp(): number {
-    return this.host.timestamp();
-  }
 }

@@ -3,8 +3,10 @@ import type { Channel, RfbClient, Sink } from '../display/rfb/client';
 import type { Security } from '../display/rfb/handshake';
 import { RfbServer } from '../display/rfb/server';
 import type { Guest } from './api';
+import { ViewerClipboard, type ClipboardKeys } from './viewerclipboard';
 
 export type { Channel } from '../display/rfb/client';
+export type { Security } from '../display/rfb/handshake';
 export type { RfbError } from '../display/rfb/errors';
 
 /** Milliseconds between looks at the screen: while it changes, while it does not, and while the guest stands still. */
@@ -16,6 +18,8 @@ const MOST_WAITING = 256;
 
 /** What a viewer's connection is to whoever carries it. */
 export interface Viewer {
+  /** The handshake is over. */
+  readonly started: boolean;
   receive(bytes: Uint8Array): void;
   /** The other side has taken everything that was sent. */
   drained(): void;
@@ -32,12 +36,14 @@ export class Viewers {
   private again = false;
   private running = false;
   private closed = false;
+  /** Number of the changes that the server has been given last. */
+  private seen = 0;
 
   constructor(
     private readonly guest: Guest,
     name: string,
   ) {
-    this.inputs = new Inputs(guest);
+    this.inputs = new Inputs(guest, () => this.running);
     this.server = new RfbServer(name, this.inputs);
     this.unsubscribe = guest.on(({ event }) => {
       if (event !== 'stopped' && event !== 'running') return;
@@ -47,12 +53,24 @@ export class Viewers {
     });
   }
 
-  connect(channel: Channel, security?: Security): Viewer {
-    const client: RfbClient = this.server.connect(channel, security);
+  connect(channel: Channel, security?: Security, keys: ClipboardKeys = {}): Viewer {
+    const clipboard = new ViewerClipboard({
+      guest: this.guest,
+      keys,
+      sink: this.inputs,
+      cutText: (text) => client.cutText(text),
+      bell: () => client.bell(),
+    });
+    const client: RfbClient = this.server.connect(channel, security, clipboard);
+    // While hands are shaken: not every client can take another size later.
+    this.schedule(0, true);
     const wake = (): void => {
       if (this.server.waiting) this.schedule(this.running ? FRAME_MS : 0);
     };
     return {
+      get started() {
+        return client.started;
+      },
       receive: (bytes) => {
         client.receive(bytes);
         wake();
@@ -61,7 +79,10 @@ export class Viewers {
         client.update();
         wake();
       },
-      close: () => client.close(),
+      close: () => {
+        clipboard.close();
+        client.close();
+      },
     };
   }
 
@@ -88,8 +109,11 @@ export class Viewers {
     this.looking = true;
     let changed = false;
     try {
-      const frame = await this.guest.frame();
-      if (frame && !this.closed) changed = this.server.show(frame);
+      const changes = await this.guest.frameChanges(this.seen);
+      if (changes && !this.closed) {
+        this.seen = changes.serial;
+        changed = changes.bands.length > 0 && this.server.change(changes);
+      }
     } catch {
       // The guest is going away; its end is told elsewhere.
     }
@@ -101,14 +125,21 @@ export class Viewers {
 
 type Waiting =
   | { readonly kind: 'key'; readonly code: string; readonly down: boolean }
-  | { readonly kind: 'pointer'; readonly x: number; readonly y: number; readonly buttons: number; readonly wheel: number };
+  | { readonly kind: 'pointer'; readonly x: number; readonly y: number; readonly buttons: number; readonly wheel: number; readonly passing: boolean };
 
-/** One input at a time goes to the guest; of pointer movements that wait, the last one counts. */
+/**
+ * One input at a time goes to the guest; of pointer movements that wait, the last one counts. Any input to a guest that stands
+ * still in its past makes another future: keys, buttons and the wheel are meant, a pointer that passes over the screen is not.
+ */
 class Inputs implements Sink {
   private readonly waiting: Waiting[] = [];
   private busy = false;
+  private buttons = 0;
 
-  constructor(private readonly guest: Guest) {}
+  constructor(
+    private readonly guest: Guest,
+    private readonly running: () => boolean,
+  ) {}
 
   key(code: string, down: boolean): void {
     // A key that is down has to come up again.
@@ -118,12 +149,16 @@ class Inputs implements Sink {
 
   pointer(x: number, y: number, buttons: number, wheel: number): void {
     const last = this.waiting.at(-1);
-    if (last?.kind === 'pointer' && last.buttons === buttons && last.wheel === 0 && wheel === 0) this.waiting.pop();
-    else if (this.waiting.length >= MOST_WAITING) return;
-    this.add({ kind: 'pointer', x, y, buttons, wheel });
+    let passing = buttons === 0 && this.buttons === 0 && wheel === 0;
+    if (last?.kind === 'pointer' && last.buttons === buttons && last.wheel === 0 && wheel === 0) {
+      this.waiting.pop();
+      passing = last.passing;
+    } else if (this.waiting.length >= MOST_WAITING) return;
+    this.buttons = buttons;
+    this.add({ kind: 'pointer', x, y, buttons, wheel, passing });
   }
 
-  /** A PC has no clipboard; nothing takes the text. */
+  /** Each viewer keeps its own. */
   clipboard(): void {}
 
   private add(input: Waiting): void {
@@ -136,7 +171,7 @@ class Inputs implements Sink {
     for (let input = this.waiting.shift(); input; input = this.waiting.shift()) {
       try {
         if (input.kind === 'key') await this.guest.key(input.code, input.down);
-        else await this.guest.pointer(input.x, input.y, input.buttons, input.wheel);
+        else if (this.running() || !input.passing) await this.guest.pointer(input.x, input.y, input.buttons, input.wheel);
       } catch {
         // A guest on its way through history takes no input.
       }

@@ -5,7 +5,9 @@ import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { userError } from '../errors';
-import type { Channel, Viewers } from './viewers';
+import { keyNamed } from './keytext';
+import type { ClipboardKeys } from './viewerclipboard';
+import type { Channel, Security, Viewer, Viewers } from './viewers';
 
 export interface VncAddress {
   readonly kind: 'tcp' | 'websocket' | 'unix';
@@ -13,6 +15,10 @@ export interface VncAddress {
   readonly port: number;
   readonly path: string;
   readonly passwordFile?: string;
+  readonly password?: string;
+  /** The guest starts when the first viewer is there. */
+  readonly wait?: true;
+  readonly clipboard?: ClipboardKeys;
 }
 
 const FIRST_DISPLAY = 5900;
@@ -21,34 +27,41 @@ const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
 const MOST_VIEWERS = 32;
 /** Milliseconds that a viewer has for reading the end of a conversation. */
 const LAST_WORDS_MS = 5000;
+/** A connection whose handshake is not over by then goes. */
+const HANDSHAKE_MS = 30_000;
 /** Bytes in one message of a WebSocket. */
 const MOST_PAYLOAD = 1 << 20;
 
 /**
  * `[tcp:]HOST:PORT`, `PORT`, `:DISPLAY` (5900 and on), `ws:HOST:PORT` or `unix:PATH`; each perhaps with
- * `,password-file=FILE`. `what` names the option in errors.
+ * `,password-file=FILE` or `,password=TEXT`, `,wait`, and keys for the clipboard, `,paste=KEY` and `,copy=KEY`. `what` names the option in errors.
  */
 export function parseVnc(what: string, text: string): VncAddress {
   const [address = '', ...options] = text.split(',');
   const refuse = (problem: string): never => {
     throw userError('vnc-address', `${what} '${text}': ${problem}`);
   };
-  let passwordFile: string | undefined;
+  const more: { passwordFile?: string; password?: string; wait?: true; clipboard?: { paste?: string; copy?: string } } = {};
   for (const option of options) {
-    const [name, value = ''] = [option.split('=', 1)[0], option.slice(option.indexOf('=') + 1)];
-    if (name !== 'password-file' || !option.includes('=') || value === '') refuse(`'${option}' is unknown; there is password-file=FILE`);
-    passwordFile = value;
+    const [, name, value] = /^(password-file|password|paste|copy)=(.+)$/.exec(option) ?? [];
+    if (option === 'wait') more.wait = true;
+    else if (name === undefined || value === undefined)
+      refuse(`'${option}' is unknown; there are password-file=FILE, password=TEXT, wait, paste=KEY and copy=KEY`);
+    else if (name === 'paste' || name === 'copy') (more.clipboard ??= {})[name] = keyNamed(value) ?? refuse(`there is no key '${value}'`);
+    else more[name === 'password' ? 'password' : 'passwordFile'] = value;
   }
-  const password = passwordFile === undefined ? {} : { passwordFile };
-  if (address.startsWith('unix:')) return { kind: 'unix', host: '', port: 0, path: address.slice(5) || refuse('the path is empty'), ...password };
+  if (more.clipboard?.paste !== undefined && more.clipboard.paste === more.clipboard.copy) refuse('paste= and copy= are the same key');
+  if (more.password !== undefined && more.passwordFile !== undefined) refuse('password= and password-file= are two passwords');
+  if (address.startsWith('unix:')) return { kind: 'unix', host: '', port: 0, path: address.slice(5) || refuse('the path is empty'), ...more };
   const match = /^(?:(tcp|ws):)?(?:(\[[0-9a-f:]+\]|[\w.-]*):)?(\d+)$/i.exec(address);
   if (!match) return refuse('is neither HOST:PORT, :DISPLAY, ws:HOST:PORT nor unix:PATH');
   const host = (match[2] ?? '').replace(/[[\]]/g, '') || '127.0.0.1';
   // As VNC has it, a number behind a bare colon is that of a display.
   const port = Number(match[3]) + (match[1] === undefined && match[2] === '' ? FIRST_DISPLAY : 0);
   if (port > 65535) refuse(`there is no port ${port}`);
-  if (!LOOPBACK.test(host) && passwordFile === undefined) refuse(`whoever reaches ${host} could use the guest: it needs password-file=FILE`);
-  return { kind: match[1]?.toLowerCase() === 'ws' ? 'websocket' : 'tcp', host, port, path: '', ...password };
+  if (!LOOPBACK.test(host) && (more.passwordFile ?? more.password) === undefined)
+    refuse(`whoever reaches ${host} could use the guest: it needs password-file=FILE`);
+  return { kind: match[1]?.toLowerCase() === 'ws' ? 'websocket' : 'tcp', host, port, path: '', ...more };
 }
 
 function readPassword(file: string | undefined): string | undefined {
@@ -66,13 +79,18 @@ function readPassword(file: string | undefined): string | undefined {
 export interface Listening {
   /** Where viewers connect to. */
   readonly where: string;
+  /** The first viewer has been let in. */
+  readonly first: Promise<void>;
   close(): Promise<void>;
 }
 
 /** Throws EmulatorError with blame `user` where it can't listen. */
-export async function listenVnc(viewers: Viewers, address: VncAddress): Promise<Listening> {
-  const password = readPassword(address.passwordFile);
-  const security = (): { password?: string; challenge?: Uint8Array } => (password === undefined ? {} : { password, challenge: randomBytes(16) });
+export async function listenVnc(viewers: Viewers, address: VncAddress, patience = HANDSHAKE_MS): Promise<Listening> {
+  const password = address.password ?? readPassword(address.passwordFile);
+  let came = (): void => undefined;
+  const first = new Promise<void>((resolve) => (came = resolve));
+  const security = (): Security => (password === undefined ? {} : { password, challenge: randomBytes(16) });
+  const connected: Connect = (channel) => viewers.connect(channel, security(), address.clipboard);
   const open = new Set<{ destroy(): void }>();
   const admit = <T extends { destroy(): void }>(connection: T): boolean => {
     if (open.size >= MOST_VIEWERS) {
@@ -81,6 +99,13 @@ export async function listenVnc(viewers: Viewers, address: VncAddress): Promise<
     }
     open.add(connection);
     return true;
+  };
+  // Who says nothing keeps no place of somebody who would.
+  const limit = (connection: { destroy(): void }, viewer: Viewer): void => {
+    const timer = setTimeout(() => {
+      if (!viewer.started) connection.destroy();
+    }, patience);
+    timer.unref();
   };
   const server: Server =
     address.kind === 'websocket' ? createHttpServer((_, response) => void response.writeHead(426).end('WebSocket only\n')) : createServer();
@@ -91,11 +116,11 @@ export async function listenVnc(viewers: Viewers, address: VncAddress): Promise<
     sockets.on('error', () => undefined);
     sockets.on('connection', (socket) => {
       const connection = { destroy: () => socket.terminate() };
-      if (admit(connection)) serveWebSocket(viewers, socket, security(), () => open.delete(connection));
+      if (admit(connection)) limit(connection, serveWebSocket(connected, socket, { came, gone: () => open.delete(connection) }));
     });
   } else {
     server.on('connection', (socket: Socket) => {
-      if (admit(socket)) serveSocket(viewers, socket, security(), () => open.delete(socket));
+      if (admit(socket)) limit(socket, serveSocket(connected, socket, { came, gone: () => open.delete(socket) }));
     });
   }
   if (address.kind === 'unix') await removeStale(address.path);
@@ -106,6 +131,7 @@ export async function listenVnc(viewers: Viewers, address: VncAddress): Promise<
   });
   const bound = server.address();
   return {
+    first,
     where: shown(address, typeof bound === 'object' && bound ? bound.port : address.port),
     close: () =>
       new Promise((resolve) => {
@@ -113,6 +139,14 @@ export async function listenVnc(viewers: Viewers, address: VncAddress): Promise<
         for (const connection of open) connection.destroy();
       }),
   };
+}
+
+type Connect = (channel: Channel) => Viewer;
+
+/** What becomes of a connection. */
+interface Visit {
+  came(): void;
+  gone(): void;
 }
 
 const hostOf = (origin: string): string => (URL.canParse(origin) ? new URL(origin).hostname.replace(/[[\]]/g, '') : '');
@@ -132,7 +166,7 @@ async function removeStale(path: string): Promise<void> {
   if (!alive) rmSync(path, { force: true });
 }
 
-function serveSocket(viewers: Viewers, socket: Socket, security: { password?: string; challenge?: Uint8Array }, gone: () => void): void {
+function serveSocket(join: Connect, socket: Socket, { came, gone }: Visit): Viewer {
   socket.setNoDelay(true);
   const channel: Channel = {
     get backlog() {
@@ -145,18 +179,22 @@ function serveSocket(viewers: Viewers, socket: Socket, security: { password?: st
       socket.end();
     },
   };
-  let viewer: ReturnType<Viewers['connect']> | undefined = undefined;
-  viewer = viewers.connect(channel, security);
+  let viewer: Viewer | undefined = undefined;
+  viewer = join(channel);
   const { receive, close } = viewer;
-  socket.on('data', receive);
+  socket.on('data', (bytes: Uint8Array) => {
+    receive(bytes);
+    if (viewer.started) came();
+  });
   socket.on('error', () => socket.destroy());
   socket.on('close', () => {
     gone();
     close();
   });
+  return viewer;
 }
 
-function serveWebSocket(viewers: Viewers, socket: WebSocket, security: { password?: string; challenge?: Uint8Array }, gone: () => void): void {
+function serveWebSocket(join: Connect, socket: WebSocket, { came, gone }: Visit): Viewer {
   const channel: Channel = {
     get backlog() {
       return socket.bufferedAmount;
@@ -164,13 +202,17 @@ function serveWebSocket(viewers: Viewers, socket: WebSocket, security: { passwor
     send: (bytes) => socket.send(bytes, () => socket.bufferedAmount === 0 && viewer?.drained()),
     close: (error) => socket.close(error ? 1008 : 1000, error?.message.slice(0, 100)),
   };
-  let viewer: ReturnType<Viewers['connect']> | undefined = undefined;
-  viewer = viewers.connect(channel, security);
+  let viewer: Viewer | undefined = undefined;
+  viewer = join(channel);
   const { receive, close } = viewer;
-  socket.on('message', (data) => receive(data));
+  socket.on('message', (data) => {
+    receive(data);
+    if (viewer.started) came();
+  });
   socket.on('error', () => socket.terminate());
   socket.on('close', () => {
     gone();
     close();
   });
+  return viewer;
 }

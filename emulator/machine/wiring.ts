@@ -8,6 +8,7 @@ import { FwCfg } from '../devices/fwcfg';
 import { Hpet } from '../devices/hpet';
 import { IoApic } from '../devices/ioapic';
 import { Lapic } from '../devices/lapic';
+import { LegacyVga } from '../devices/legacyvga';
 import { Lpc } from '../devices/lpc';
 import { PciHost, PIRQS } from '../devices/pci';
 import { assignPci } from '../devices/pciassign';
@@ -20,29 +21,30 @@ import { Ps2Keyboard } from '../devices/ps2keyboard';
 import { Ps2Mouse } from '../devices/ps2mouse';
 import { Ramfb } from '../devices/ramfb';
 import { Rtc146818 } from '../devices/rtc146818';
+import { blankScanout, type Scanout } from '../devices/scanout';
 import { Uart16550 } from '../devices/uart16550';
+import { NO_MODE } from '../devices/vgapicture';
 import { VirtioConsole } from '../devices/virtioconsole';
 import { DEFAULT_TOPOLOGY } from '../firmware/acpi/topology';
+import type { Command } from '../network/outside';
 import { DEBUG_CONSOLE, VIRTIO_CONSOLE, type MachineConfig } from './api';
-import { topologyOf, type Images } from './boot';
 import type { MachineBus } from './bus';
 import { chipsetParts, movedTopology, ShadowWrites, type ChipsetParts } from './chipset';
+import { copyState } from './encode';
 import { firmwareData } from './firmware';
+import type { Images } from './images';
+import { LegacyRoute } from './legacyroute';
+import { networkOf, type Network } from './network';
 import { BACKING, LOW_BIOS_END, type Platform } from './platform';
 import { storageChips } from './storage';
+import { HPET_ADDRESS, SERIAL, topologyOf } from './topology';
 import { usbOf, type Usb } from './usb';
 import { virtioChips } from './virtio';
 
-/** COM1 and COM2. */
-export const SERIAL = [
-  { name: 'com1', base: 0x3f8, irq: 4 },
-  { name: 'com2', base: 0x2f8, irq: 3 },
-] as const;
 /** ISA interrupts that PIRQA to PIRQH are routed to for guests that use the PIC. */
 const PIRQ_ROUTES = [10, 11, 10, 11, 10, 11, 10, 11] as const;
 /** Where firmware writes its log. */
 const FIRMWARE_LOG = 0x402;
-export const HPET_ADDRESS = 0xfed00000;
 /** I/O windows of BARs, above the ports of the chips. */
 const PCI_IO = [0xc000, 0xdfff] as const;
 
@@ -62,6 +64,8 @@ export interface Surroundings {
   ignoreFloatError(): void;
   a20(enabled: boolean): void;
   transmit(port: number, byte: number): void;
+  /** The network wants something of the host; numbers go up. */
+  command(number: number, command: Command): void;
   powerOff(): void;
   reset(kind: ResetKind): void;
   exit(status: number): void;
@@ -83,13 +87,16 @@ export class Board {
   readonly acpi: AcpiPm;
   readonly fbuf: Fbuf | undefined;
   readonly vga: BochsVga | undefined;
+  readonly legacyVga: LegacyVga | undefined;
   readonly ramfb: Ramfb | undefined;
   readonly flash: readonly Flash[];
   readonly hpet: Hpet;
   readonly virtioConsole: VirtioConsole | undefined;
   readonly usb: Usb | undefined;
+  readonly network: Network | undefined;
   private readonly lpc: Lpc;
-  private readonly host: PciHost;
+  readonly host: PciHost;
+  private readonly ioApic: IoApic;
   private readonly chipset: ChipsetParts;
   /** Those that have deadlines. */
   private readonly timed: readonly Device[];
@@ -112,6 +119,7 @@ export class Board {
       const lapic = new Lapic(context, {
         id,
         bsp: id === 0,
+        frequency: platform.crystalHertz,
         send: (ipi) => apicBus.send(ipi),
         eoi: (vector) => apicBus.endOfInterrupt(vector),
         nsAtTsc: (tsc) => around.nsAtTsc(id, tsc),
@@ -123,6 +131,7 @@ export class Board {
       return lapic;
     });
     const ioApic = new IoApic(context, { deliver: (message) => apicBus.deliver(message) });
+    this.ioApic = ioApic;
     apicBus.attachIo(ioApic);
     const pic = new Pic8259(context, { output: { set: (level) => this.lapics.forEach(({ lint0 }) => lint0.set(level)) } });
     this.pic = pic;
@@ -132,18 +141,20 @@ export class Board {
       const inputs = [pic.line(irq), ioApic.line(irq === 0 ? 2 : irq)];
       return { set: (level) => inputs.forEach((input) => input.set(level)) };
     });
-    const unlessLegacy = (irq: number): Line => ({ set: (level) => void (this.hpet.legacy || isa[irq]!.set(level)) });
+    const timerRoute = new LegacyRoute(isa[0]!);
+    const clockRoute = new LegacyRoute(isa[8]!);
 
     this.hpet = new Hpet(context, {
       address: HPET_ADDRESS,
-      line: (pin) => ioApic.line(pin),
-      irq0: isa[0]!,
-      irq8: isa[8]!,
+      line: (pin) => ioApic.line(pin, 'shared'),
+      irq0: timerRoute.input,
+      irq8: clockRoute.input,
+      replace: (replaced) => [timerRoute, clockRoute].forEach((route) => route.replace(replaced)),
       msi: (address, data) => void apicBus.msi(address, data),
     });
-    const pit = new Pit8254(context, { output: unlessLegacy(0) });
+    const pit = new Pit8254(context, { output: timerRoute.chip });
     const rtc = new Rtc146818(context, {
-      output: unlessLegacy(8),
+      output: clockRoute.chip,
       startTime: config.startTime,
       memory: { below4g: config.memory, above4g: 0 },
     });
@@ -182,6 +193,15 @@ export class Board {
     const { hostBridge } = chipset;
     const { display } = platform;
     this.fbuf = display === 'fbuf' && config.framebuffer ? new Fbuf(context, { backing: around.backing(BACKING.fbuf), ...config.framebuffer }) : undefined;
+    const { legacyVga = 'off' } = config;
+    this.legacyVga =
+      this.fbuf && legacyVga !== 'off'
+        ? new LegacyVga(context, {
+            backing: around.backing(BACKING.planes),
+            store: (offset, from) => around.store(BACKING.planes, offset, from),
+            window: legacyVga === 'on',
+          })
+        : undefined;
     this.vga =
       display === 'vga'
         ? new BochsVga(context, {
@@ -206,7 +226,7 @@ export class Board {
     // What was put on the bus first answers where windows overlap: chips at fixed addresses come before BARs.
     apicBus.attachWindow(bus, () => this.lapics[around.current()]!);
     const fixed = [ioApic, this.hpet, pic, pit, rtc, pmTimer, acpi, ...this.serial, debugConsole, ps2, portA, this.lpc, post, exit];
-    for (const chip of [...fixed, firmwareLog, fwCfg, ...this.flash, this.vga, chipset.pm]) chip?.attach(bus);
+    for (const chip of [...fixed, firmwareLog, fwCfg, ...this.flash, this.vga, this.legacyVga, chipset.pm]) chip?.attach(bus);
     if (platform.rom) bus.addBacking(platform.rom.address, around.backing(platform.rom.backing), platform.rom.backing);
     if (platform.lowBios > 0) bus.addBacking(LOW_BIOS_END - platform.lowBios, around.backing(BACKING.low), BACKING.low);
     if (chipset.pam) {
@@ -226,14 +246,16 @@ export class Board {
       msi,
       transmit: (byte) => around.transmit(VIRTIO_CONSOLE, byte),
     });
+    this.network = networkOf(config, platform.chipset, context, { msi, command: (number, command) => around.command(number, command) });
+    if (this.network) this.host.add(this.network.chip.slot, 0, this.network.chip.chip.pci, this.network.chip.chip.name);
     const storage = storageChips(config, images.disks ?? [], context, msi);
     for (const { slot, chip } of [...storage, ...virtio]) this.host.add(slot, 0, chip.pci, chip.name);
     this.virtioConsole = virtio.map(({ chip }) => chip).find((chip) => chip instanceof VirtioConsole);
 
     const all: (Device | undefined)[] = [
       ...this.lapics, ioApic, pic, pit, rtc, this.hpet, pmTimer, acpi, ...this.serial, debugConsole, this.keyboard, this.mouse, ps2,
-      portA, post, exit, resetControl, this.host, hostBridge, this.lpc, this.fbuf, this.vga, this.ramfb, chipset.pm, firmwareLog, fwCfg, ...this.flash,
-      ...(this.usb?.devices ?? []), ...[...storage, ...virtio].map(({ chip }) => chip),
+      portA, post, exit, resetControl, this.host, hostBridge, this.lpc, this.fbuf, this.vga, this.legacyVga, this.ramfb, chipset.pm, firmwareLog, fwCfg, ...this.flash,
+      ...(this.usb?.devices ?? []), ...(this.network?.devices ?? []), ...[...storage, ...virtio].map(({ chip }) => chip),
     ]; // prettier-ignore
     this.devices = all.filter((device) => device !== undefined);
     this.timed = this.devices.filter((device) => device.deadline !== undefined);
@@ -256,17 +278,11 @@ export class Board {
     assignPci(this.host, { io: PCI_IO, mem32: DEFAULT_TOPOLOGY.pci.mem32 }, (pirq) => PIRQ_ROUTES[pirq]!);
   }
 
-  /** What is shown: the mode, and the bytes of video memory from its first row on. */
-  picture():
-    | { readonly mode: { readonly width: number; readonly height: number; readonly depth: number; readonly stride: number }; readonly bytes: Uint8Array }
-    | undefined {
-    const { fbuf, vga, ramfb } = this;
-    const linear = fbuf?.mode();
-    if (fbuf && linear) return { mode: linear, bytes: fbuf.backing.bytes };
-    const mode = vga?.mode();
-    if (vga && mode) return { mode, bytes: vga.backing.bytes.subarray(mode.start) };
-    const inRam = ramfb?.mode();
-    return ramfb && inRam && { mode: inRam, bytes: ramfb.read(inRam) };
+  /** What the monitor is sent. */
+  scanout(): Scanout | undefined {
+    // A framebuffer that is switched off shows the VGA, or nothing.
+    const behind = this.legacyVga?.scanout() ?? (this.fbuf && blankScanout(NO_MODE));
+    return this.fbuf?.scanout() ?? behind ?? this.vga?.scanout() ?? this.ramfb?.scanout();
   }
 
   /** Where the picture lies now. */
@@ -301,7 +317,14 @@ export class Board {
 
   /** After all states were replaced. */
   restored(): void {
+    // While chips assert their lines one after another, shared ones go up and down. No edge of that has ever been.
+    const inputs: readonly Device[] = [this.pic, this.ioApic, ...this.lapics];
+    const states = inputs.map(({ table, state }) => copyState(table, state));
     for (const device of this.devices) device.restored?.();
+    inputs.forEach((device, number) => {
+      Object.assign(device.state, states[number]);
+      device.restored?.();
+    });
     this.changed();
   }
 

@@ -1,16 +1,12 @@
 import type { Position } from '../machine/api';
 import type { JournalEvent } from '../machine/journal';
-import type { Checkpoint } from './checkpoint';
+import type { Checkpoint, Fork } from './checkpoint';
 import type { CheckpointStore } from './store';
-
-/** Where two futures part: they have in common what lies at or before this position, and this many events. */
-export interface Fork {
-  readonly position: Position;
-  readonly journal: number;
-}
 
 /** A checkpoint of a future that was left: whole by itself, with the events that led to it and those after it. */
 interface Left {
+  /** Of the branch. */
+  readonly number: number;
   readonly checkpoint: Checkpoint;
   readonly events: readonly JournalEvent[];
   /** Up to here its past is that of the current branch. */
@@ -25,21 +21,30 @@ const nearer = (a: Fork, b: Fork): Fork => ({ position: Math.min(a.position, b.p
  */
 export class Branches {
   private left: Left[] = [];
+  private last = 0;
 
-  get checkpoints(): readonly Checkpoint[] {
-    return this.left.map(({ checkpoint }) => checkpoint);
+  get checkpoints(): readonly { readonly checkpoint: Checkpoint; readonly number: number }[] {
+    return this.left;
   }
 
-  /** What lies beyond the fork goes from the current branch to the others. */
-  leave(store: CheckpointStore, fork: Fork, events: readonly JournalEvent[]): void {
+  /** What came from outside in each, after its fork. */
+  list(): readonly { readonly number: number; readonly fork: Position; readonly events: readonly JournalEvent[] }[] {
+    const newest = new Map(this.left.map((entry) => [entry.number, entry]));
+    return [...newest.values()].map(({ number, fork, events }) => ({ number, fork: fork.position, events: events.slice(fork.journal) }));
+  }
+
+  /** What lies beyond the fork goes from the current branch to the others, under the number that comes back. */
+  leave(store: CheckpointStore, fork: Fork, events: readonly JournalEvent[]): number {
+    const number = ++this.last;
     for (const other of this.left) other.fork = nearer(other.fork, fork);
     const gone = store.beyond(fork).filter(({ passing }) => !passing);
     for (const checkpoint of gone.filter((each) => each.kept || each === gone.at(-1))) {
       const pages = store.whole(checkpoint);
       store.hold(pages);
-      this.left.push({ checkpoint: { ...checkpoint, pages }, events, fork });
+      this.left.push({ number, checkpoint: { ...checkpoint, pages }, events, fork });
     }
     store.cut(fork);
+    return number;
   }
 
   /** Takes a checkpoint out, to go on from it. */

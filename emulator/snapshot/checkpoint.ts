@@ -1,7 +1,6 @@
 import type { CheckpointInfo, Position } from '../machine/api';
 import type { MachineState } from '../machine/state';
-
-export const PAGE = 4096;
+import { PAGE } from './format';
 
 /** Contents by the engine's page numbers; null: all zeros. Those that have not changed since are memory's own. */
 export type Pages = Map<number, Uint8Array | null>;
@@ -19,15 +18,23 @@ export interface Checkpoint {
   readonly pages: Pages;
 }
 
+/** Where two futures part: they have in common what lies at or before this position, and this many events. */
+export interface Fork {
+  readonly position: Position;
+  readonly journal: number;
+}
+
 export const positionOf = ({ state }: Checkpoint): Position => state.position;
 
-export const describe = (checkpoint: Checkpoint): CheckpointInfo => ({
+/** `branch`: of another branch than the current one. */
+export const describe = (checkpoint: Checkpoint, branch?: number): CheckpointInfo => ({
   id: checkpoint.id,
   position: checkpoint.state.position,
   time: checkpoint.time,
   ...(checkpoint.name !== undefined && { name: checkpoint.name }),
   bytes: bytesOf(checkpoint),
   kept: checkpoint.kept,
+  ...(branch !== undefined && { branch }),
 });
 
 /** Whether contents are the machine's memory itself, not a copy. */

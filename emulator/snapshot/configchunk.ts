@@ -1,5 +1,5 @@
 /** The configuration and the images: with them, a restore needs nothing but the file. */
-import { USB_DEVICES, type DiskConfig, type MachineConfig } from '../machine/api';
+import { LEGACY_VGA, NETWORK_DEVICES, NETWORK_MODES, USB_DEVICES, type DiskConfig, type MachineConfig, type NetworkConfig } from '../machine/api';
 import type { Images } from '../machine/history';
 import { findBlob, readBlob, readBlobSync, type BlobIndex, type BlobWriter } from './blobs';
 import { asBool, asBytes, asInteger, asList, asMap, asText, fieldsOf, only, type Fields, type Value } from './cbor';
@@ -45,6 +45,24 @@ const asDisks = (value: Value, what: string): readonly DiskConfig[] =>
     return Object.fromEntries([...disk].map(([name, part]) => [name, DISK[name as keyof DiskConfig](part, `${what}.${name}`)])) as unknown as DiskConfig;
   });
 
+const asNetwork = (value: Value, what: string): NetworkConfig => {
+  const network = asMap(value, what);
+  only(network, ['mode', 'device', 'mac', 'forwards'], what);
+  const [device, mac, forwards] = ['device', 'mac', 'forwards'].map((name) => network.get(name));
+  const address = mac === undefined ? undefined : asText(mac, what);
+  if (address !== undefined && !/^[\da-f]{2}(:[\da-f]{2}){5}$/.test(address)) throw bad(`it is damaged: ${what}.mac is no address`);
+  return {
+    mode: asWord(...NETWORK_MODES)(network.get('mode') ?? null, `${what}.mode`),
+    ...(device !== undefined && { device: asWord(...NETWORK_DEVICES)(device, `${what}.device`) }),
+    ...(address !== undefined && { mac: address }),
+    ...(forwards !== undefined && { forwards: asList(forwards, what).map((item) => asForward(asMap(item, what), what)) }),
+  };
+};
+const asForward = (forward: Fields, what: string): { host: number; guest: number } => {
+  only(forward, ['host', 'guest'], what);
+  return { host: asInteger(forward.get('host'), what, 1, 0xffff), guest: asInteger(forward.get('guest'), what, 1, 0xffff) };
+};
+
 type Readers = { readonly [Name in keyof Required<MachineConfig>]: (value: Value, what: string) => Required<MachineConfig>[Name] };
 const READERS: Readers = {
   kernel: asText,
@@ -54,6 +72,7 @@ const READERS: Readers = {
   vgaBios: asText,
   chipset: asWord('i440fx', 'q35'),
   display: asWord('fbuf', 'vga', 'ramfb'),
+  legacyVga: asWord(...LEGACY_VGA),
   fwCfg: asItems,
   initrd: asText,
   append: asText,
@@ -64,6 +83,7 @@ const READERS: Readers = {
   rngSeed: asInteger,
   virtioConsole: asBool,
   usb: (value, what) => asList(value, what).map((item) => asWord(...USB_DEVICES)(item, what)),
+  network: asNetwork,
   memory: (value, what) => asInteger(value, what, 1, 3 * 2 ** 30),
   cpus: (value, what) => asInteger(value, what, 1, 255),
   startTime: asInteger,

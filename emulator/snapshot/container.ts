@@ -1,6 +1,6 @@
 /** The container: header, chunks, blobs, manifest. It knows nothing of what the chunks mean. */
 import { asBool, asBytes, asInteger, asList, asMap, asText, fieldsOf, fromCbor, only, toCbor, type Fields, type Value } from './cbor';
-import { isCodec, pack, unpack, verify, type BlobWriter, type Stored } from './blobs';
+import { isCodec, packChunk, unpack, unpackSync, verify, type BlobWriter, type Stored } from './blobs';
 import { bad, decodeHeader, encodeHeader, HEADER, hex, LIMITS, sha256, type Header } from './format';
 
 /** A piece of the machine's state: what it is, of which instance, in which version of its fields. */
@@ -66,7 +66,7 @@ export async function encodeContainer(
   for (const { kind, instance, version, mandatory, fields } of [...chunks].sort(order)) {
     const contents = toCbor(fields);
     if (contents.length > LIMITS.chunk) throw bad(`${kind} '${instance}' is too large for a snapshot`);
-    chunkList.push(fieldsOf({ kind, instance, version, mandatory, ...placed(place(sha256(contents), await pack(contents, 6))) }));
+    chunkList.push(fieldsOf({ kind, instance, version, mandatory, ...placed(place(sha256(contents), await packChunk(contents))) }));
   }
   const blobList: Value[] = [];
   for (const { hash, stored } of blobs.fresh.values()) blobList.push(fieldsOf(placed(place(hash, await stored))));
@@ -156,16 +156,29 @@ function parentOf(value: Value | undefined): ParentLink | undefined {
   return { id: asBytes(map.get('id'), 'parent.id', 32), name };
 }
 
-/** All chunks, each held against its hash. */
-export function readChunks(source: Source, { chunks }: Manifest): Promise<readonly Chunk[]> {
+/** All chunks, or those that are asked for, each held against its hash. */
+export function readChunks(source: Source, { chunks }: Pick<Manifest, 'chunks'>): Promise<readonly Chunk[]> {
   return Promise.all(
-    chunks.map(async ({ kind, instance, version, mandatory, hash, codec, size, offset, length }) => {
-      const what = `${kind} '${instance}'`;
-      const contents = await unpack({ codec, size, data: await source.read(offset, length) }, what);
-      verify(contents, hash, what);
-      return { kind, instance, version, mandatory, fields: asMap(fromCbor(contents, what), what) };
+    chunks.map(async (entry) => {
+      const { codec, size, offset, length } = entry;
+      return chunkOf(entry, await unpack({ codec, size, data: await source.read(offset, length) }, whatOf(entry)));
     }),
   );
+}
+
+/** The same at once, for who can't wait. */
+export const readChunksSync = (source: Source, { chunks }: Pick<Manifest, 'chunks'>): readonly Chunk[] =>
+  chunks.map((entry) => {
+    const { codec, size, offset, length } = entry;
+    return chunkOf(entry, unpackSync({ codec, size, data: source.readSync(offset, length) }, whatOf(entry)));
+  });
+
+const whatOf = ({ kind, instance }: ChunkEntry): string => `${kind} '${instance}'`;
+
+function chunkOf(entry: ChunkEntry, contents: Uint8Array): Chunk {
+  const { kind, instance, version, mandatory, hash } = entry;
+  verify(contents, hash, whatOf(entry));
+  return { kind, instance, version, mandatory, fields: asMap(fromCbor(contents, whatOf(entry)), whatOf(entry)) };
 }
 
 export const idOf = ({ id }: Manifest): string => hex(id);

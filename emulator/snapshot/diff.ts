@@ -28,6 +28,7 @@ interface Side {
 }
 
 const DEVICE = 'device.';
+const HISTORY = 'history';
 const nameOf = ({ kind, instance }: Chunk): string => (kind.startsWith(DEVICE) ? instance : instance === '' ? kind : `${kind} ${instance}`);
 
 async function sideOf({ source, manifest, blobs }: OpenSnapshot): Promise<Side> {
@@ -35,15 +36,16 @@ async function sideOf({ source, manifest, blobs }: OpenSnapshot): Promise<Side> 
   return { chunks: new Map(chunks.map((chunk) => [nameOf(chunk), chunk])), schema: chunks.find(({ kind }) => kind === 'schema')?.fields ?? new Map(), blobs };
 }
 
-/** In order of chunks and fields; empty for snapshots of the same moment. Throws EmulatorError with blame `user` for files that can't be read. */
+/** In order of chunks and fields, the past last; what is told of it beside its states is no difference. Empty for snapshots of the same moment. Throws EmulatorError with blame `user` for files that can't be read. */
 export const diffSnapshots = (before: string, after: string): Promise<readonly Difference[]> =>
   withFile(before, (first) =>
     withFile(after, async (second) => {
       const [a, b] = await Promise.all([sideOf(first), sideOf(second)]);
-      const names = [...new Set([...a.chunks.keys(), ...b.chunks.keys()])].sort();
+      const present = ({ chunks }: Side): string[] => [...chunks].flatMap(([name, { kind }]) => (kind === HISTORY || kind === 'chronicle' ? [] : [name]));
+      const names = [...new Set([...present(a), ...present(b)])].sort();
       const found: Difference[] = [];
       for (const name of names) found.push(...(await diffChunk(name, a, b)));
-      return found;
+      return [...found, ...diffPast(a, b)];
     }),
   );
 
@@ -60,8 +62,6 @@ async function diffChunk(where: string, a: Side, b: Side): Promise<readonly Diff
       return diffDisk(where, before.fields, after.fields, a, b);
     case 'journal':
       return diffEvents(where, before.fields, after.fields);
-    case 'history':
-      return diffFields(where, only(before.fields), only(after.fields), undefined);
     default: {
       const version: Difference[] = before.version === after.version ? [] : [{ where, what: 'version', before: before.version, after: after.version }];
       const schema = [b, a].map((side) => side.schema.get(before.kind)).find((value) => value instanceof Map) as Fields | undefined;
@@ -70,8 +70,28 @@ async function diffChunk(where: string, a: Side, b: Side): Promise<readonly Diff
   }
 }
 
-/** Of a checkpoint of the past: when it was. */
-const only = (fields: Fields): Fields => new Map([...fields].filter(([name]) => name === 'machine' || name === 'time' || name === 'name'));
+/** The moments that one file can be gone back to, and the other can't. What their state was follows from what else is there. */
+function diffPast(a: Side, b: Side): readonly Difference[] {
+  const [before, after] = [a, b].map(checkpointsOf);
+  const whole = (past: readonly string[]): string => `${past.length}: ${past[0]!} to ${past.at(-1)!}`;
+  if (before!.length === 0 && after!.length === 0) return [];
+  if (before!.length === 0) return [{ where: HISTORY, what: 'checkpoints', after: whole(after!) }];
+  if (after!.length === 0) return [{ where: HISTORY, what: 'checkpoints', before: whole(before!) }];
+  const missing = (past: readonly string[], from: readonly string[]): readonly string[] => past.filter((each) => !from.includes(each));
+  return [
+    ...missing(before!, after!).map((each): Difference => ({ where: HISTORY, what: 'checkpoint', before: each })),
+    ...missing(after!, before!).map((each): Difference => ({ where: HISTORY, what: 'checkpoint', after: each })),
+  ];
+}
+
+function checkpointsOf({ chunks }: Side): readonly string[] {
+  const past = [...chunks.values()].filter(({ kind }) => kind === HISTORY).sort((x, y) => (x.instance < y.instance ? -1 : 1));
+  return past.map(({ fields }) => {
+    const machine = fields.get('machine');
+    const [position, name] = [machine instanceof Map ? (machine as Fields).get('position') : undefined, fields.get('name')];
+    return `position ${String(plain(position ?? null))}${typeof name === 'string' ? ` '${name}'` : ''}`;
+  });
+}
 
 // ── Fields ─────────────────────────────────────────────────────────────────────────────────
 

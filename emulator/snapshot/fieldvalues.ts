@@ -11,6 +11,7 @@ function valueOf(field: Field, value: unknown): Value {
       // Null: never.
       return value === Infinity ? null : (value as number);
     case 'bytes':
+    case 'buffer':
       return Uint8Array.from(value as Uint8Array);
     case 'queue':
       return Uint8Array.from(value as number[]);
@@ -47,10 +48,11 @@ function fromValue(field: Field, value: Value, what: string): unknown {
     }
     case 'bytes':
       return Uint8Array.from(asBytes(value, what, field.length));
-    case 'queue': {
+    case 'queue':
+    case 'buffer': {
       const bytes = asBytes(value, what);
       if (bytes.length > field.capacity) throw bad(`it is damaged: ${what} has ${bytes.length} bytes of at most ${field.capacity}`);
-      return [...bytes];
+      return field.kind === 'queue' ? [...bytes] : Uint8Array.from(bytes);
     }
     case 'list': {
       const items = asList(value, what);
@@ -76,7 +78,7 @@ export function fieldsToState(table: FieldTable, values: Fields, what: string): 
 // ── The table ──────────────────────────────────────────────────────────────────────────────
 
 const length = (field: Field): number | undefined =>
-  field.kind === 'bytes' || field.kind === 'list' ? field.length : field.kind === 'queue' ? field.capacity : undefined;
+  field.kind === 'bytes' || field.kind === 'list' ? field.length : field.kind === 'queue' || field.kind === 'buffer' ? field.capacity : undefined;
 
 function schemaOfField(field: Field): Fields {
   const bits = 'bits' in field ? field.bits : undefined;

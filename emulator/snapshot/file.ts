@@ -3,16 +3,19 @@ import { basename, dirname, resolve } from 'node:path';
 import { EmulatorError } from '../errors';
 import type { MachineConfig, SaveOptions } from '../machine/api';
 import type { Images } from '../machine/history';
+import { withoutNews } from '../machine/journal';
 import type { Machine } from '../machine/machine';
 import { capture, restore, type MachineState } from '../machine/state';
 import { AwaitedMemory, mayAwait } from './awaited';
 import { BlobWriter } from './blobs';
 import { configToFields, fieldsToConfig, imageChunks, readImages } from './configchunk';
 import type { BlobIndex } from './blobs';
-import { encodeContainer, readChunks, type Chunk, type ParentLink } from './container';
-import { applyDisks, checkDisks, copyDisks, diskChunks, readDisks } from './diskchunk';
+import { chronicleChunks, readChronicle } from './chroniclechunk';
+import { encodeContainer, readChunks, readChunksSync, type Chunk, type ParentLink } from './container';
+import { applyDisks, checkDisks, copyDisks, diskChunks, readDisks, type LoadedDisk } from './diskchunk';
 import { bad, hex } from './format';
-import { historyChunks, preparePast, readHistory, type PastCheckpoint } from './historychunk';
+import { AwaitedPages } from './awaitedpages';
+import { historyChunks, historyEnds, NO_PAST, preparePast, readHistory, type LaterPast, type Past } from './historychunk';
 import { checkCursor, fieldsToJournal, journalToFields } from './journalchunk';
 import { applyMemory, checkRegions, memoryEntries, memoryToFields, readGroups, regionsOf } from './memorychunk';
 import { chunksToDevices, chunksToVcpus, DEVICE, fieldsToMachine, stateToChunks, VERSIONS } from './statechunks';
@@ -24,18 +27,15 @@ import { upgrade } from './upgrades';
 const MANY_PAGES = 4096;
 
 /** Writes a snapshot: the file is there whole, or as it was. Gives its identity. */
-export async function saveSnapshot(
-  machine: Machine,
-  images: Images,
-  path: string,
-  { parent }: SaveOptions = {},
-  past: readonly PastCheckpoint[] = [],
-): Promise<string> {
+export async function saveSnapshot(machine: Machine, images: Images, path: string, { parent }: SaveOptions = {}, past: Past = NO_PAST): Promise<string> {
   // All that belongs to this moment is taken at once: the guest may go on while it is packed and written.
   const state = capture(machine);
   const frozen = machine.pages.freeze();
   const disks = copyDisks(machine);
-  const [regions, journal] = [regionsOf(machine), machine.journal.save()];
+  const regions = regionsOf(machine);
+  // What came from the network before all that can be gone back to is of no use.
+  const begin = past.checkpoints[0]?.state.journal ?? state.journal;
+  const journal = machine.journal.save().map((event, index) => (index < begin ? withoutNews(event) : event));
   const chunks = stateToChunks(machine, state);
   const packer = frozen.pages.length > MANY_PAGES ? new Packer() : undefined;
   return about(path, async () => {
@@ -49,6 +49,7 @@ export async function saveSnapshot(
       { kind: 'memory', instance: '', version: VERSIONS.memory, mandatory: true, fields: await memoryToFields(regions, frozen, blobs) },
       ...(await diskChunks(disks, VERSIONS.disk, blobs)),
       ...(await historyChunks(machine, past, blobs)),
+      ...(await chronicleChunks(past.told, blobs)),
     ];
     const { pieces, id } = await encodeContainer(all, blobs, known?.link);
     await writeWhole(path, pieces);
@@ -77,8 +78,9 @@ export interface LoadedSnapshot {
   readonly config: MachineConfig;
   readonly images: Images;
   readonly id: string;
-  /** Its past, once it is in a machine; empty where it carries none. */
-  readonly past: readonly PastCheckpoint[];
+  readonly disks: readonly LoadedDisk[];
+  /** Its past, once it is in a machine, where it carries one. */
+  readonly past: LaterPast | undefined;
   /** Checks what only the machine can tell, then applies; throws before anything is changed. */
   apply(machine: Machine): void;
   /** Brings the memory that the machine goes on without, until `ended`. Throws EmulatorError where the file is damaged. */
@@ -102,7 +104,8 @@ export function knownChunks(chunks: readonly Chunk[]): readonly Chunk[] {
 }
 
 /**
- * Everything but memory is read and held against its hashes; memory comes when it is looked at, and with `rest`. Close it in any case.
+ * Everything but memory is read and held against its hashes; memory comes when it is looked at, and with `rest`. The past is looked at
+ * closely when it is opened. Close the file in any case.
  * Throws EmulatorError with blame `user`: no file, no snapshot, another format, damaged.
  */
 export async function loadSnapshot(path: string): Promise<LoadedSnapshot> {
@@ -111,7 +114,12 @@ export async function loadSnapshot(path: string): Promise<LoadedSnapshot> {
     try {
       const named = (error: unknown): unknown =>
         error instanceof EmulatorError ? new EmulatorError(error.code, error.blame, `snapshot '${path}': ${error.message}`) : error;
-      const contents = await readContents(await readChunks(file.source, file.manifest), file.blobs, named);
+      // Of the past only where it begins and ends; the rest when somebody goes there. What fields mean this program knows.
+      const { chunks } = file.manifest;
+      const past = chunks.filter(({ kind }) => kind === 'history').sort((a, b) => (a.instance < b.instance ? -1 : 1));
+      const between = new Set(past.slice(1, -1));
+      const early = await readChunks(file.source, { chunks: chunks.filter((entry) => !between.has(entry) && (entry.kind !== 'schema' || entry.mandatory)) });
+      const contents = await readContents(early, file.blobs, { about: named, past: () => readChunksSync(file.source, { chunks: past }) });
       const apply = (machine: Machine): void => {
         try {
           contents.apply(machine);
@@ -123,6 +131,7 @@ export async function loadSnapshot(path: string): Promise<LoadedSnapshot> {
         config: contents.config,
         images: contents.images,
         id: hex(file.manifest.id),
+        disks: contents.disks,
         apply,
         rest: contents.rest,
         close: file.close,
@@ -137,8 +146,14 @@ export async function loadSnapshot(path: string): Promise<LoadedSnapshot> {
   });
 }
 
-/** What chunks and blobs say, whatever file they are of. Errors don't name it. `late` adds it to those of memory that is read later, where that is wanted. */
-export async function readContents(all: readonly Chunk[], blobs: BlobIndex, late?: (error: unknown) => unknown): Promise<Omit<LoadedSnapshot, 'id' | 'close'>> {
+/** What is read later: `about` adds the file's name to errors, `past` gives all chunks of the history. */
+interface Late {
+  readonly about: (error: unknown) => unknown;
+  readonly past: () => readonly Chunk[];
+}
+
+/** What chunks and blobs say, whatever file they are of. Errors don't name it. */
+export async function readContents(all: readonly Chunk[], blobs: BlobIndex, late?: Late): Promise<Omit<LoadedSnapshot, 'id' | 'close'>> {
   const chunks = knownChunks(all);
   const one = (kind: string): Chunk => {
     const found = chunks.find((chunk) => chunk.kind === kind && chunk.instance === '');
@@ -152,23 +167,29 @@ export async function readContents(all: readonly Chunk[], blobs: BlobIndex, late
   checkCursor(journal, core.journal, core.position);
   const regions = memoryEntries(one('memory').fields);
   if (regions.reduce((sum, { pages }) => sum + pages, 0) > 2 ** 20) throw bad('it has more memory than a machine can have');
-  const about = late ?? ((error: unknown) => error);
+  const about = late?.about ?? ((error: unknown) => error);
+  const named = <T>(action: () => T): T => {
+    try {
+      return action();
+    } catch (error) {
+      throw about(error);
+    }
+  };
   const ofImages = chunks.filter(({ kind }) => kind === 'image');
   const { images, all: files } = readImages(ofImages, blobs, about);
   const bring = async (): Promise<void> => void (await Promise.all(files.map((file) => file.bring())));
-  const [groups, disks, history] = await Promise.all([
-    readGroups(regions, blobs, late && mayAwait),
-    readDisks(chunks, blobs),
-    readHistory(chunks, core, config.cpus, blobs),
-    ...(late ? [] : [bring()]),
-  ]);
-  let past: readonly PastCheckpoint[] = [];
+  const ends = historyEnds(chunks, core, config.cpus);
+  const chronicle = readChronicle(ends ? chunks : [], ends?.oldest ?? 0, core.position, blobs);
+  const history = (): ReturnType<typeof readHistory> => readHistory(late ? knownChunks(late.past()) : chunks, core, config.cpus, blobs);
+  if (!late) for (const { contents } of history()) await readGroups(contents, blobs);
+  const [groups, disks] = await Promise.all([readGroups(regions, blobs, late && mayAwait), readDisks(chunks, blobs), ...(late ? [] : [bring()])]);
+  let past: LaterPast | undefined;
   let awaited: AwaitedMemory | undefined;
   const apply = (machine: Machine): void => {
     checkRegions(machine, regions);
     checkDisks(machine, disks);
     const state: MachineState = { ...core, vcpus, devices: chunksToDevices(chunks, machine) };
-    const readied = preparePast(machine, history);
+    if (!late) preparePast(machine, history(), chronicle, new AwaitedPages());
     machine.journal.load(journal, core.journal);
     const memory = new AwaitedMemory(machine, blobs, about);
     const written = applyMemory(machine, regions, groups, (first, pages, hash) => memory.add(first, pages, hash));
@@ -177,11 +198,13 @@ export async function readContents(all: readonly Chunk[], blobs: BlobIndex, late
     applyDisks(machine, disks);
     restore(machine, state);
     machine.pages.mark(written);
-    past = readied();
+    const pages = new AwaitedPages(blobs, about);
+    past = ends && { ...ends, awaited: pages, open: () => named(() => preparePast(machine, history(), chronicle, pages)) };
   };
   return {
     config,
     images,
+    disks,
     apply,
     rest: async (ended) => {
       await awaited?.rest(ended);

@@ -4,7 +4,7 @@ import { EmulatorError, userError } from '../errors';
 
 /** Not text, and damaged by transfers that change line ends. */
 export const MAGIC = Uint8Array.of(0x89, 0x47, 0x53, 0x4e, 0x41, 0x50, 0x0d, 0x0a);
-export const FORMAT = 2;
+export const FORMAT = 3;
 /** The oldest format that this version reads. */
 export const OLDEST = 2;
 export const ARCHITECTURE = 'x86-64';

@@ -1,20 +1,56 @@
 /** The past that a snapshot carries: checkpoints, whose pages are kept where they differ from those of the snapshot itself. */
 import { internalError } from '../errors';
+import type { Position } from '../machine/api';
+import { NOTHING_TOLD, type Told } from '../machine/told';
 import type { Machine } from '../machine/machine';
 import { pageOfDisk } from '../machine/pages';
 import type { MachineState } from '../machine/state';
+import { AwaitedPages } from './awaitedpages';
 import type { BlobIndex, BlobWriter } from './blobs';
+import { prepareChronicle, type ReadChronicle } from './chroniclechunk';
 import { asBool, asBytes, asInteger, asList, asMap, asNumber, asText, fieldsOf, only, type Fields, type Value } from './cbor';
 import { isLive, type Checkpoint, type Pages } from './checkpoint';
 import type { Chunk } from './container';
 import { stateToFields } from './fieldvalues';
-import { bad, GROUP, hex, PAGE } from './format';
-import { pagesOf, readGroups, regionsOf, type GroupEntry, type RegionEntry } from './memorychunk';
+import { bad, GROUP, PAGE } from './format';
+import { checkGroups, pagesOf, regionsOf, type GroupEntry, type RegionEntry } from './memorychunk';
 import { chunksToDevices, DEVICE, fieldsToMachine, machineToFields, VERSIONS } from './statechunks';
 import { fieldsToVcpu, vcpuToFields } from './vcpufields';
 
 /** A checkpoint of the past, without what only the machine that it is put into knows. */
 export type PastCheckpoint = Pick<Checkpoint, 'state' | 'time' | 'kept' | 'pages'> & { readonly name?: string };
+
+export interface Past {
+  /** From the oldest to the moment of the snapshot. */
+  readonly checkpoints: readonly PastCheckpoint[];
+  /** Contents of their pages that have not been read yet. */
+  readonly awaited: AwaitedPages;
+  readonly told: Told;
+}
+export const NO_PAST: Past = { checkpoints: [], awaited: new AwaitedPages(), told: NOTHING_TOLD };
+
+/** The past of a snapshot that was opened: it is looked at closely once somebody goes there, or while the guest runs. */
+export interface LaterPast {
+  readonly oldest: Position;
+  /** Of its last checkpoint, the moment of the snapshot. */
+  readonly last: Pick<PastCheckpoint, 'kept' | 'name'>;
+  readonly awaited: AwaitedPages;
+  /** Throws where its checkpoints don't fit together, or not the machine. */
+  open(): OpenedPast;
+}
+
+export interface OpenedPast {
+  /** The checkpoints before the moment of the snapshot, oldest first. */
+  readonly earlier: readonly EarlierCheckpoint[];
+  /** Pages that were written between the last of them and that moment. */
+  readonly written: readonly number[];
+  readonly told: Told;
+}
+export interface EarlierCheckpoint {
+  readonly checkpoint: PastCheckpoint;
+  /** Pages as they are at the moment of the snapshot: they are not among its own. */
+  readonly same: readonly number[];
+}
 
 /** Pages that a history may have: 1 GB. */
 const MOST_PAGES = 2 ** 18;
@@ -38,7 +74,7 @@ type Kind = 'contents' | 'none' | 'same';
  * Pages of a checkpoint in groups, by space: with contents; without any, which is zeros in memory and the image's in a disk;
  * and those that the snapshot itself has, as they have not changed since.
  */
-async function pagesToFields(spaces: readonly Space[], pages: Pages, blobs: BlobWriter): Promise<Record<Kind, Fields>> {
+async function pagesToFields(spaces: readonly Space[], pages: Pages, awaited: AwaitedPages, blobs: BlobWriter): Promise<Record<Kind, Fields>> {
   const groups: Record<Kind, Map<string, Map<number, [page: number, bytes: Uint8Array | null][]>>> = { contents: new Map(), none: new Map(), same: new Map() };
   for (const [page, bytes] of [...pages].sort(([a], [b]) => a - b)) {
     const space = spaces.find(({ first, pages: count }) => page >= first && page < first + count);
@@ -57,7 +93,7 @@ async function pagesToFields(spaces: readonly Space[], pages: Pages, blobs: Blob
       const own: Value[] = [];
       for (const [index, members] of list) {
         const mask = members.reduce((bits, [page]) => bits | (1 << (page % GROUP)), 0);
-        own.push(kind === 'contents' ? [index, mask, blobs.add(...members.map(([, bytes]) => bytes!))] : [index, mask]);
+        own.push(kind === 'contents' ? [index, mask, blobs.add(...members.map(([, bytes]) => awaited.fetch(bytes!)))] : [index, mask]);
         await blobs.rest();
       }
       fields.set(name, own);
@@ -68,10 +104,10 @@ async function pagesToFields(spaces: readonly Space[], pages: Pages, blobs: Blob
 }
 
 /** Chunks of the past, the last one being the moment of the snapshot itself. */
-export async function historyChunks(machine: Machine, past: readonly PastCheckpoint[], blobs: BlobWriter): Promise<readonly Chunk[]> {
+export async function historyChunks(machine: Machine, { checkpoints, awaited }: Past, blobs: BlobWriter): Promise<readonly Chunk[]> {
   const spaces = spacesOf(machine);
   const chunks: Chunk[] = [];
-  for (const [number, { state, time, name, kept, pages }] of past.entries()) {
+  for (const [number, { state, time, name, kept, pages }] of checkpoints.entries()) {
     const fields = fieldsOf({
       machine: machineToFields(state),
       vcpus: state.vcpus.map((window): Value => vcpuToFields(window, state.position)),
@@ -81,7 +117,7 @@ export async function historyChunks(machine: Machine, past: readonly PastCheckpo
       time,
       kept,
       ...(name !== undefined && { name }),
-      ...(await pagesToFields(spaces, pages, blobs)),
+      ...(await pagesToFields(spaces, pages, awaited, blobs)),
     });
     chunks.push({ kind: 'history', instance: String(number).padStart(6, '0'), version: VERSIONS.history, mandatory: false, fields });
   }
@@ -97,7 +133,6 @@ export interface ReadCheckpoint {
   readonly kept: boolean;
   readonly name?: string;
   readonly contents: readonly RegionEntry[];
-  readonly groups: ReadonlyMap<string, Uint8Array>;
   readonly none: readonly Masks[];
   readonly same: readonly Masks[];
 }
@@ -135,46 +170,58 @@ export function chipOf(device: Fields, what: string): Chunk {
   };
 }
 
-/** Reads the past, oldest first. Throws where it does not fit together. */
-export async function readHistory(chunks: readonly Chunk[], now: ReadCheckpoint['core'], cpus: number, blobs: BlobIndex): Promise<readonly ReadCheckpoint[]> {
-  const own = chunks.filter(({ kind }) => kind === 'history').sort((a, b) => (a.instance < b.instance ? -1 : 1));
+const earlier = (a: Chunk, b: Chunk): number => (a.instance < b.instance ? -1 : 1);
+const whatOf = ({ instance }: Chunk): string => `checkpoint ${Number(instance)} of the history`;
+const ofHistory = (chunks: readonly Chunk[]): readonly Chunk[] => chunks.filter(({ kind }) => kind === 'history').sort(earlier);
+
+function headOf(chunk: Chunk, cpus: number): Pick<ReadCheckpoint, 'core' | 'kept' | 'name'> {
+  const what = whatOf(chunk);
+  const name = chunk.fields.get('name');
+  return {
+    core: fieldsToMachine(asMap(chunk.fields.get('machine'), what), cpus),
+    kept: asBool(chunk.fields.get('kept'), what),
+    ...(name !== undefined && { name: asText(name, what) }),
+  };
+}
+
+/** Where the past begins, and its end, which is the moment of the snapshot. Undefined: the file has none. */
+export function historyEnds(chunks: readonly Chunk[], now: ReadCheckpoint['core'], cpus: number): Pick<LaterPast, 'oldest' | 'last'> | undefined {
+  const [first, ...others] = ofHistory(chunks);
+  if (!first) return undefined;
+  const { core, kept, name } = headOf(others.at(-1) ?? first, cpus);
+  if (core.position !== now.position || core.journal !== now.journal) throw bad('it is damaged: its history does not end at its moment');
+  return { oldest: headOf(first, cpus).core.position, last: { kept, ...(name !== undefined && { name }) } };
+}
+
+/** Reads the past, oldest first, but for the contents of its pages. Throws where it does not fit together, or where something is missing. */
+export function readHistory(chunks: readonly Chunk[], now: ReadCheckpoint['core'], cpus: number, blobs: BlobIndex): readonly ReadCheckpoint[] {
+  historyEnds(chunks, now, cpus);
   const read: ReadCheckpoint[] = [];
   let total = 0;
-  for (const { fields, instance } of own) {
-    const what = `checkpoint ${Number(instance)} of the history`;
+  for (const chunk of ofHistory(chunks)) {
+    const [{ fields }, what] = [chunk, whatOf(chunk)];
     only(fields, ['machine', 'vcpus', 'devices', 'time', 'kept', 'name', 'contents', 'none', 'same'], what);
-    const core = fieldsToMachine(asMap(fields.get('machine'), what), cpus);
+    const head = headOf(chunk, cpus);
+    const { core } = head;
     const before = read.at(-1)?.core;
-    if (before && (core.position <= before.position || core.journal < before.journal)) throw bad(`it is damaged: ${what} is not after the one before it`);
+    if (before && (core.position < before.position || core.journal < before.journal)) throw bad(`it is damaged: ${what} is not after the one before it`);
     const vcpus = asList(fields.get('vcpus'), what).map((item) => fieldsToVcpu(asMap(item, what), core.position, what));
     if (vcpus.length !== cpus) throw bad(`it is damaged: ${what} has ${vcpus.length} of ${cpus} vCPUs`);
     const devices = asList(fields.get('devices'), what).map((item) => chipOf(asMap(item, what), what));
     const contents = readContents(fields.get('contents'));
     if ((total += count(contents)) > MOST_PAGES) throw bad('its history has more than 1 GB of pages');
-    read.push({
-      core,
-      vcpus,
-      devices,
-      time: asNumber(fields.get('time'), what),
-      kept: asBool(fields.get('kept'), what),
-      ...(fields.get('name') !== undefined && { name: asText(fields.get('name'), what) }),
-      contents,
-      groups: await readGroups(contents, blobs),
-      none: readMasks(fields.get('none')),
-      same: readMasks(fields.get('same')),
-    });
+    checkGroups(contents, blobs);
+    const time = asNumber(fields.get('time'), what);
+    read.push({ ...head, vcpus, devices, time, contents, none: readMasks(fields.get('none')), same: readMasks(fields.get('same')) });
   }
-  const last = read.at(-1)?.core;
-  if (last && (last.position !== now.position || last.journal !== now.journal)) throw bad('it is damaged: its history does not end at its moment');
   return read;
 }
 
-/**
- * Holds the past against the machine that is to take it; nothing is changed. What it gives makes the checkpoints, once the
- * machine stands, with its memory, at the moment of the snapshot.
- */
-export function preparePast(machine: Machine, read: readonly ReadCheckpoint[]): () => readonly PastCheckpoint[] {
+/** Holds the past against the machine that is to take it; nothing is changed. `awaited` gets to know its pages. */
+export function preparePast(machine: Machine, read: readonly ReadCheckpoint[], chronicle: ReadChronicle, awaited: AwaitedPages): OpenedPast {
   const spaces = new Map(spacesOf(machine).map((space) => [space.name, space]));
+  /** Pages of later checkpoints. */
+  const written = new Set<number>();
   const pagesAt = <G extends { readonly index: number; readonly mask: number }>(
     name: string,
     groups: readonly G[],
@@ -189,25 +236,25 @@ export function preparePast(machine: Machine, read: readonly ReadCheckpoint[]): 
         visit(space.first + own, number, group);
       });
   };
-  const ready = read.map(({ core, vcpus, devices, time, kept, name, contents, groups, none, same }) => {
+  const found = [...read].reverse().map(({ core, vcpus, devices, time, kept, name, contents, none, same }): EarlierCheckpoint => {
     const pages: Pages = new Map();
-    const live: number[] = [];
-    for (const { name: space, groups: list } of contents)
-      pagesAt(space, list, (page, number, { hash }) => pages.set(page, groups.get(hex(hash))!.subarray(number * PAGE, (number + 1) * PAGE)));
-    for (const { name: space, groups: list } of none) pagesAt(space, list, (page) => pages.set(page, null));
-    for (const { name: space, groups: list } of same) pagesAt(space, list, (page) => live.push(page));
-    const checkpoint: PastCheckpoint = {
-      state: { ...core, vcpus, devices: chunksToDevices(devices, machine) },
-      time,
-      kept,
-      ...(name !== undefined && { name }),
-      pages,
-    };
-    return { checkpoint, pages, live };
+    const unwritten = new Set<number>();
+    for (const { name: space, groups } of contents)
+      pagesAt(space, groups, (page, number, { hash, mask }) =>
+        pages.set(page, awaited.place(hash, pagesOf(mask).length * PAGE).subarray(number * PAGE, (number + 1) * PAGE)),
+      );
+    for (const { name: space, groups } of none) pagesAt(space, groups, (page) => pages.set(page, null));
+    for (const { name: space, groups } of same)
+      pagesAt(space, groups, (page) => {
+        if (written.has(page) || pages.has(page) || unwritten.has(page))
+          throw bad(`it is damaged: its history has page ${page} as the snapshot has it, and has it otherwise later`);
+        unwritten.add(page);
+      });
+    for (const page of [...pages.keys(), ...unwritten]) written.add(page);
+    const state = { ...core, vcpus, devices: chunksToDevices(devices, machine) };
+    return { checkpoint: { state, time, kept, ...(name !== undefined && { name }), pages }, same: [...unwritten] };
   });
-  return () =>
-    ready.map(({ checkpoint, pages, live }) => {
-      for (const page of live) pages.set(page, machine.pages.kept(page));
-      return checkpoint;
-    });
+  const [last, ...before] = found;
+  const told = prepareChronicle(chronicle, read.length, awaited);
+  return { earlier: before.reverse(), written: last ? [...last.checkpoint.pages.keys(), ...last.same] : [], told };
 }

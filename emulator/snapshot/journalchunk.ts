@@ -1,5 +1,7 @@
 /** The journal: what came from outside, with the position of each event. */
 import type { Input, JournalEvent } from '../machine/journal';
+import { MOST_DATAGRAM, OUTCOMES, type News } from '../network/outside';
+import { TO_GUEST } from '../network/tables';
 import { asBool, asBytes, asInteger, asList, asMap, asNumber, asText, asWide, fieldsOf, fromWide, only, type Fields, type Value } from './cbor';
 import { bad } from './format';
 
@@ -23,6 +25,8 @@ function inputToFields(input: Input): Fields {
         ...(input.x !== undefined && { x: input.x }),
         ...(input.y !== undefined && { y: input.y }),
       });
+    case 'network':
+      return fieldsOf({ kind, news: input.news.map(newsToFields) });
     case 'reset':
       return fieldsOf({ kind });
     case 'vcpu':
@@ -33,6 +37,72 @@ function inputToFields(input: Input): Fields {
       return fieldsOf({ kind, address: input.address, bytes: Uint8Array.from(input.bytes) });
   }
 }
+
+function newsToFields(news: News): Value {
+  const { kind } = news;
+  switch (kind) {
+    case 'lost':
+      return fieldsOf({ kind });
+    case 'connected':
+    case 'aborted':
+    case 'ended':
+      return fieldsOf({ kind, flow: news.flow });
+    case 'bytes':
+      return fieldsOf({ kind, flow: news.flow, bytes: Uint8Array.from(news.bytes) });
+    case 'taken':
+      return fieldsOf({ kind, flow: news.flow, count: news.count });
+    case 'accepted':
+      return fieldsOf({ kind, flow: news.flow, port: news.port });
+    case 'datagram':
+      return fieldsOf({ kind, flow: news.flow, address: news.address, port: news.port, bytes: Uint8Array.from(news.bytes) });
+    case 'resolved':
+      return fieldsOf({ kind, flow: news.flow, outcome: news.outcome, addresses: [...news.addresses] });
+  }
+}
+
+function fieldsToNews(fields: Fields): News {
+  const what = 'network news in the journal';
+  const kind = asText(fields.get('kind'), what);
+  const has = (...names: string[]): void => only(fields, ['kind', ...names], what);
+  const number = (name: string, most = 0xffffffff): number => asInteger(fields.get(name), what, 0, most);
+  const bytes = (most: number): Uint8Array => {
+    const found = asBytes(fields.get('bytes'), what);
+    return found.length <= most ? found : damaged(what);
+  };
+  switch (kind) {
+    case 'lost':
+      has();
+      return { kind };
+    case 'connected':
+    case 'aborted':
+    case 'ended':
+      has('flow');
+      return { kind, flow: number('flow') };
+    case 'bytes':
+      has('flow', 'bytes');
+      return { kind, flow: number('flow'), bytes: bytes(TO_GUEST) };
+    case 'taken':
+      has('flow', 'count');
+      return { kind, flow: number('flow'), count: number('count') };
+    case 'accepted':
+      has('flow', 'port');
+      return { kind, flow: number('flow'), port: number('port', 0xffff) };
+    case 'datagram':
+      has('flow', 'address', 'port', 'bytes');
+      return { kind, flow: number('flow'), address: number('address'), port: number('port', 0xffff), bytes: bytes(MOST_DATAGRAM) };
+    case 'resolved': {
+      has('flow', 'outcome', 'addresses');
+      const outcome = OUTCOMES.find((word) => word === fields.get('outcome')) ?? damaged(what);
+      return { kind, flow: number('flow'), outcome, addresses: asList(fields.get('addresses'), what).map((item) => asInteger(item, what, 0, 0xffffffff)) };
+    }
+    default:
+      return damaged(what);
+  }
+}
+
+const damaged = (what: string): never => {
+  throw bad(`it is damaged: ${what}`);
+};
 
 const asPath = (value: Value | undefined): readonly string[] => asList(value, 'path of an event').map((item) => asText(item, 'path of an event'));
 
@@ -59,6 +129,9 @@ function fieldsToInput(fields: Fields, vcpus: number): Input {
         ...(get('x') !== undefined && { x: asInteger(get('x'), what, 0, 0x7fff) }),
         ...(get('y') !== undefined && { y: asInteger(get('y'), what, 0, 0x7fff) }),
       };
+    case 'network':
+      has('news');
+      return { kind, news: asList(get('news'), what).map((item) => fieldsToNews(asMap(item, what))) };
     case 'reset':
       has();
       return { kind };

@@ -104,12 +104,12 @@ export async function readGroups(
   for (const { name, groups } of regions)
     for (const group of groups) {
       const { mask, hash } = group;
-      const size = pagesOf(mask).length * PAGE;
-      if (!awaited(name, group)) now.add(hex(hash));
+      const [size, key] = [pageCount(mask) * PAGE, hex(hash)];
+      if (!awaited(name, group)) now.add(key);
       else if (findBlob(blobs, hash, 'a group of pages').size !== size) throw bad('it is damaged: a group of pages has another size');
-      const known = sizes.get(hex(hash));
+      const known = sizes.get(key);
       if (known && known.size !== size) throw bad(`it is damaged: memory.${name} uses a group in two sizes`);
-      sizes.set(hex(hash), { hash, size });
+      sizes.set(key, { hash, size });
     }
   const found = new Map<string, Uint8Array>();
   const wanted = [...sizes].filter(([key]) => now.has(key));
@@ -123,6 +123,19 @@ export async function readGroups(
   };
   await Promise.all(Array.from({ length: 8 }, worker));
   return found;
+}
+
+/** All groups are there, in the right sizes. */
+export function checkGroups(regions: readonly RegionEntry[], blobs: BlobIndex): void {
+  for (const { groups } of regions)
+    for (const { mask, hash } of groups)
+      if (findBlob(blobs, hash, 'a group of pages').size !== pageCount(mask) * PAGE) throw bad('it is damaged: a group of pages has another size');
+}
+
+function pageCount(mask: number): number {
+  let count = 0;
+  for (let rest = mask; rest !== 0; rest &= rest - 1) count++;
+  return count;
 }
 
 export const pagesOf = (mask: number): readonly number[] => Array.from({ length: GROUP }, (_, page) => page).filter((page) => mask & (1 << page));

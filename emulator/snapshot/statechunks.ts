@@ -9,7 +9,7 @@ import { upgrade, UPGRADES, type Upgrades } from './upgrades';
 import { fieldsToVcpu, vcpuSchema, vcpuToFields } from './vcpufields';
 
 /** Versions of the chunks that are not chips'. */
-export const VERSIONS = { configuration: 1, disk: 1, history: 1, image: 1, journal: 1, machine: 1, memory: 1, schema: 1, vcpu: 1 } as const;
+export const VERSIONS = { chronicle: 1, configuration: 1, disk: 1, history: 2, image: 1, journal: 1, machine: 1, memory: 1, schema: 1, vcpu: 1 } as const;
 export const DEVICE = 'device.';
 
 const chunk = (kind: keyof typeof VERSIONS, instance: string, fields: Fields): Chunk => ({ kind, instance, version: VERSIONS[kind], mandatory: true, fields });

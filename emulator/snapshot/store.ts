@@ -1,28 +1,69 @@
 import { internalError } from '../errors';
 import type { Position } from '../machine/api';
-import type { Fork } from './branch';
-import { isLive, positionOf, type Checkpoint, type Pages } from './checkpoint';
+import { AwaitedPages } from './awaitedpages';
+import { isLive, positionOf, type Checkpoint, type Fork, type Pages } from './checkpoint';
 import { Slabs } from './slabs';
 
 /** Most checkpoints that are kept only for stepping back nearby. */
 const PASSING_LIMIT = 24;
 
+/** By page of memory: whose contents are memory's own. Asked at every first write after a checkpoint. */
+class LivePages {
+  /** Numbers of owners; 0: nobody. */
+  private readonly owners = new Uint32Array(2 ** 20);
+  private readonly numbers = new Map<Pages, number>();
+  private readonly byNumber = new Map<number, Pages>();
+  private last: Pages | undefined;
+  private lastNumber = 0;
+  private next = 1;
+
+  of(page: number): Pages | undefined {
+    const number = this.owners[page];
+    if (number === 0 || number === undefined) return undefined;
+    return number === this.lastNumber ? this.last : this.byNumber.get(number);
+  }
+
+  put(page: number, owner: Pages | undefined): void {
+    this.owners[page] = owner ? this.numberOf(owner) : 0;
+  }
+
+  private numberOf(owner: Pages): number {
+    if (owner === this.last) return this.lastNumber;
+    let number = this.numbers.get(owner);
+    if (number === undefined) {
+      number = this.next++;
+      this.numbers.set(owner, number);
+      this.byNumber.set(number, owner);
+    }
+    [this.last, this.lastNumber] = [owner, number];
+    return number;
+  }
+
+  /** No page has this owner any more. */
+  forget(owner: Pages): void {
+    const number = this.numbers.get(owner);
+    if (number === undefined) return;
+    this.numbers.delete(owner);
+    this.byNumber.delete(number);
+    if (owner === this.last) [this.last, this.lastNumber] = [undefined, 0];
+  }
+}
+
 /**
- * The checkpoints in order of position. A page's contents at a checkpoint are those of the newest
- * version at or before it; where there is none, the page was all zeros.
+ * The checkpoints in order of position, those of one position in that of the inputs they have had. A page's contents at a
+ * checkpoint are those of the newest version at or before it; where there is none, the page was all zeros.
  */
 export class CheckpointStore {
   private list: Checkpoint[] = [];
   readonly slabs = new Slabs();
-  /** Contents that are kept, and by how many checkpoints: branches share what they have in common. */
-  private readonly holders = new Map<Uint8Array, number>();
-  /** Where contents are memory's own, by page: they are copied when the page is about to change. */
-  private readonly live = new Map<number, Pages>();
+  /** Where contents are memory's own: they are copied when the page is about to change. */
+  private readonly live = new LivePages();
 
   constructor(
     private readonly budget: number,
     /** Lets go of something of another branch; false: there is nothing more. */
     private readonly release: () => boolean = () => false,
+    private readonly awaited = new AwaitedPages(),
   ) {}
 
   get all(): readonly Checkpoint[] {
@@ -43,20 +84,41 @@ export class CheckpointStore {
   at(position: Position): Checkpoint | undefined {
     return this.list.find((checkpoint) => positionOf(checkpoint) === position);
   }
-  /** The last one at or before a position; the first where there is none. */
-  before(position: Position): Checkpoint {
+  /** The last one at or before a position that has had no more than so many inputs; the first where there is none. */
+  before(position: Position, journal = Infinity): Checkpoint {
     let found = this.first;
-    for (const checkpoint of this.list) if (positionOf(checkpoint) <= position) found = checkpoint;
+    for (const checkpoint of this.list) if (positionOf(checkpoint) <= position && checkpoint.state.journal <= journal) found = checkpoint;
     return found;
   }
 
   /** Adds one, and lets others go where the budget asks for it; never `current`. */
   add(checkpoint: Checkpoint, current: Checkpoint | undefined): void {
-    const index = this.list.findIndex((other) => positionOf(other) > positionOf(checkpoint));
+    const { position, journal } = checkpoint.state;
+    const index = this.list.findIndex(({ state }) => state.position > position || (state.position === position && state.journal > journal));
     if (index < 0) this.list.push(checkpoint);
     else this.list.splice(index, 0, checkpoint);
     this.hold(checkpoint.pages);
     this.thin(new Set([checkpoint, ...(current ? [current] : [])]));
+  }
+
+  /**
+   * A past that becomes known: it lies before the first one. `same`: pages of which the first one's contents are older than it is;
+   * `written`: those that it has anew.
+   */
+  precede(past: readonly { readonly checkpoint: Checkpoint; readonly same: readonly number[] }[], written: readonly number[], current: Checkpoint): void {
+    const { first } = this;
+    for (const page of written) if (!first.pages.has(page)) first.pages.set(page, null);
+    for (const { checkpoint, same } of past) {
+      const { pages } = checkpoint;
+      this.hold(pages);
+      for (const page of same) {
+        pages.set(page, first.pages.get(page) ?? null);
+        first.pages.delete(page);
+        if (this.live.of(page) === first.pages) this.live.put(page, pages);
+      }
+    }
+    this.list.unshift(...past.map(({ checkpoint }) => checkpoint));
+    this.thin(new Set([first, current]));
   }
 
   /** Takes out everything that lies beyond a fork. */
@@ -70,43 +132,34 @@ export class CheckpointStore {
 
   /** A page of memory is about to change: what is memory's own becomes a copy. */
   settle(page: number): void {
-    const pages = this.live.get(page);
+    const pages = this.live.of(page);
     const bytes = pages?.get(page);
     if (!pages || !bytes) return;
     const copy = this.slabs.copy(bytes);
     pages.set(page, copy);
-    this.live.delete(page);
-    this.keep(copy);
+    this.live.put(page, undefined);
+    this.slabs.hold(copy);
   }
 
   hold(pages: Pages): void {
     for (const [page, bytes] of pages) {
       if (!bytes) continue;
       if (isLive(bytes)) {
-        if (this.live.get(page) !== pages) this.settle(page);
-        this.live.set(page, pages);
-      } else this.keep(bytes);
+        if (this.live.of(page) !== pages) this.settle(page);
+        this.live.put(page, pages);
+      } else this.slabs.hold(bytes);
     }
-  }
-  private keep(bytes: Uint8Array): void {
-    const count = this.holders.get(bytes) ?? 0;
-    this.holders.set(bytes, count + 1);
-    if (count === 0) this.slabs.hold(bytes);
   }
   free(pages: Pages): void {
     for (const [page, bytes] of pages) {
       if (!bytes) continue;
       if (isLive(bytes)) {
-        if (this.live.get(page) === pages) this.live.delete(page);
+        if (this.live.of(page) === pages) this.live.put(page, undefined);
         continue;
       }
-      this.letGo(bytes);
+      this.slabs.free(bytes);
     }
-  }
-  private letGo(bytes: Uint8Array): void {
-    const rest = (this.holders.get(bytes) ?? 0) - 1;
-    if (rest > 0) this.holders.set(bytes, rest);
-    else if (this.holders.delete(bytes)) this.slabs.free(bytes);
+    this.live.forget(pages);
   }
 
   /** All pages at a checkpoint, whatever becomes of those before it. */
@@ -114,17 +167,17 @@ export class CheckpointStore {
     const pages: Pages = new Map();
     for (const checkpoint of this.list.slice(0, this.list.indexOf(at) + 1))
       for (const page of checkpoint.pages.keys()) {
-        if (this.live.get(page) === checkpoint.pages) this.settle(page);
+        if (this.live.of(page) === checkpoint.pages) this.settle(page);
         pages.set(page, checkpoint.pages.get(page)!);
       }
     return pages;
   }
 
-  /** Contents of a page at a checkpoint. */
+  /** Contents of a page at a checkpoint. Throws where they have not been read yet, and the file is damaged. */
   version(page: number, at: Checkpoint): Uint8Array | null {
     for (let i = this.list.indexOf(at); i >= 0; i--) {
       const found = this.list[i]!.pages.get(page);
-      if (found !== undefined) return found;
+      if (found !== undefined) return this.awaited.fetch(found);
     }
     return null;
   }
@@ -138,6 +191,14 @@ export class CheckpointStore {
   }
 
   // ── The budget ───────────────────────────────────────────────────────────────────────────
+
+  /** The past begins later. False: it can not. */
+  shorten(current: Checkpoint): boolean {
+    const [first, second] = this.list;
+    if (!first || !second || first === current || first.kept) return false;
+    this.drop(first);
+    return true;
+  }
 
   private thin(needed: ReadonlySet<Checkpoint>): void {
     const passing = this.list.filter((checkpoint) => checkpoint.passing && !needed.has(checkpoint));
@@ -180,7 +241,7 @@ export class CheckpointStore {
       if (successor.pages.has(page)) continue;
       successor.pages.set(page, bytes);
       checkpoint.pages.delete(page);
-      if (this.live.get(page) === checkpoint.pages) this.live.set(page, successor.pages);
+      if (this.live.of(page) === checkpoint.pages) this.live.put(page, successor.pages);
       moved.push(page);
     }
     this.free(checkpoint.pages);
@@ -192,11 +253,11 @@ export class CheckpointStore {
   private compact(pages: Pages, moved: Iterable<number>): void {
     for (const page of moved) {
       const bytes = pages.get(page);
-      const copy = bytes && !isLive(bytes) ? this.slabs.compacted(bytes) : bytes;
+      const copy = bytes && !isLive(bytes) && !this.awaited.awaits(bytes) ? this.slabs.compacted(bytes) : bytes;
       if (!copy || copy === bytes) continue;
       pages.set(page, copy);
-      this.keep(copy);
-      this.letGo(bytes!);
+      this.slabs.hold(copy);
+      this.slabs.free(bytes!);
     }
   }
 }

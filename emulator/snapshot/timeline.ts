@@ -4,20 +4,30 @@ import type { Halt, History, HistoryContext, Hit, PageReader } from '../machine/
 import { isMemoryPage } from '../machine/pages';
 import { capture, restore } from '../machine/state';
 import { Branches } from './branch';
-import { bytesOf, bytesOfPage, describe, isLive, positionOf, type Checkpoint, type Pages } from './checkpoint';
-import type { PastCheckpoint } from './historychunk';
+import { bytesOf, bytesOfPage, describe, positionOf, type Checkpoint, type Pages } from './checkpoint';
+import { AwaitedPages } from './awaitedpages';
+import { NO_PAST, type LaterPast, type Past } from './historychunk';
 import { CheckpointStore } from './store';
 
 /** Distances before a destination at which checkpoints are left behind, so that the next step back is near. */
 const TRAIL = [2_000_000, 100_000, 4_000];
 /** Stretches looked through for a vCPU's last instruction, nearest first. */
 const WINDOWS = [32, 1_000, 50_000, 2_000_000, 50_000_000, Infinity];
-/** A stretch of a run takes at most some 10 ms: after so many the next checkpoint comes early, so that a guest that runs slowly is replayed soon. */
-const LATE = 16;
+/** Milliseconds of the host's processor after which the next checkpoint comes early, so that a guest that runs slowly is replayed soon. */
+const LATE_MS = 100;
+/** It may come as much later as pages are many: their copies are what a checkpoint costs, and a page that is written all the time is copied less often. */
+const PAGES_OF_MS = 16;
+const LATEST_MS = 200;
+/** Stretches between two looks at the host's time; one takes some milliseconds. */
+const LOOK = 8;
 /** Instructions of a stretch that counts: those of an idle guest are shorter. */
 const BUSY = 15_000;
+/** Virtual time of a guest that does little, after which a checkpoint comes all the same: who looks at the history looks along time. */
+const IDLE_NS = 500e6;
 /** Longest stretch of a replay: code that is slow now may not have been when the stretch of a run was fitted. */
 const REPLAYED = 200_000;
+/** Bytes from the network that are kept, so that a snapshot has room for them: the past begins where they do. */
+const MOST_RECEIVED = 48 << 20;
 /** Pieces that a stretch is looked through in. */
 const PIECES = 32;
 /** A place that is no further behind a checkpoint is come back to at once. */
@@ -26,49 +36,70 @@ const NEAR = 200_000;
 /** The machine's past: checkpoints with changed pages only, and the journal between them. */
 export class Timeline implements History {
   private readonly store: CheckpointStore;
-  private readonly branches = new Branches();
+  private readonly others = new Branches();
   private readonly reader: PageReader;
+  private readonly awaited: AwaitedPages;
+  /** The first checkpoint that was made here. */
+  private readonly began: Checkpoint;
   /** Memory is what this checkpoint says, but for the pages of `changed` and of `reader`. */
   private base!: Checkpoint;
   private changed = new Set<number>();
   private last: Position;
   private nextId = 1;
-  /** Stretches of new ground since the last checkpoint. */
+  /** Stretches of new ground since the last checkpoint, and the host's time at that. */
   private stretches = 0;
+  private spentBefore = 0;
 
   constructor(
     private readonly context: HistoryContext,
     budget: number,
     private readonly every: number,
-    past: readonly PastCheckpoint[] = [],
+    private later?: LaterPast,
   ) {
     const { machine } = context;
-    this.store = new CheckpointStore(budget, () => this.branches.release(this.store));
+    this.awaited = later?.awaited ?? new AwaitedPages();
+    this.store = new CheckpointStore(budget, () => this.others.release(this.store), this.awaited);
     this.reader = machine.pages.reader();
     machine.pages.onFirstWrite((page) => this.store.settle(page));
     this.last = machine.position;
-    if (past.length > 0) this.adopt(past);
-    else this.take({});
+    this.began = this.take({ ...later?.last, told: later !== undefined });
   }
 
-  /** The past of a snapshot, whose last part is where the machine stands. */
-  private adopt(past: readonly PastCheckpoint[]): void {
-    const { machine } = this.context;
-    for (const { state, time, name, kept, pages } of past) {
-      machine.pages.mark(pages.keys());
-      const own = new Map([...pages].map(([page, bytes]) => [page, bytes && !isLive(bytes) ? this.store.slabs.copy(bytes) : bytes]));
-      const checkpoint: Checkpoint = { id: this.nextId++, state, time, ...(name !== undefined && { name }), kept, passing: false, pages: own };
-      this.store.add(checkpoint, undefined);
-      this.base = checkpoint;
+  /** The past of a snapshot, which lies before the first checkpoint. */
+  private adopt(): void {
+    const { later, began } = this;
+    this.later = undefined;
+    // With a small budget the beginning may have gone already.
+    if (!later || this.store.first !== began) return;
+    const { pages } = this.context.machine;
+    const { earlier, written, told } = later.open();
+    const past = earlier.map(({ checkpoint, same }) => ({ checkpoint: { ...checkpoint, id: this.nextId++, passing: false }, same }));
+    this.note();
+    for (const { checkpoint, same } of past) {
+      pages.mark(checkpoint.pages.keys());
+      pages.mark(same);
     }
+    pages.mark(written);
+    // They are not new.
     this.reader.take();
+    this.store.precede(past, written, this.base);
+    this.context.brought(told, [...past.map(({ checkpoint }) => checkpoint), began]);
+    this.context.changed();
   }
 
-  recorded(bytes: number): readonly PastCheckpoint[] {
+  /** Looks at the past that a snapshot has brought, and reads it, until `ended`. Throws where the file is damaged. */
+  async rest(ended: () => boolean): Promise<void> {
+    if (ended()) return;
+    this.adopt();
+    await this.awaited.rest(ended);
+  }
+
+  recorded(bytes: number): Past {
+    this.adopt();
     const { position } = this;
     this.note();
     if (this.changed.size > 0 || positionOf(this.base) !== position || this.base.state.journal !== this.context.machine.journal.cursor) this.take({});
-    const list = this.store.all.filter((each) => each === this.base || positionOf(each) < position).map((each) => ({ ...each, pages: new Map(each.pages) }));
+    const list = this.store.all.slice(0, this.store.all.indexOf(this.base) + 1).map((each) => ({ ...each, pages: new Map(each.pages) }));
     // The newest version of a page is what memory has now.
     const newest = new Set<number>();
     for (const { pages } of [...list].reverse())
@@ -77,6 +108,7 @@ export class Timeline implements History {
         newest.add(page);
         pages.set(page, this.context.machine.pages.kept(page));
       }
+    const room = bytes - Math.min(this.context.pictureBytes(), bytes / 16);
     const rest = list.map(bytesOf);
     for (let i = rest.length - 2; i >= 0; i--) rest[i]! += rest[i + 1]!;
     // The first one that is kept takes the pages of those before it along.
@@ -87,14 +119,17 @@ export class Timeline implements History {
         held += bytesOfPage(contents) - bytesOfPage(first.get(page));
         first.set(page, contents);
       }
-      if (held + (rest[index + 1] ?? 0) > bytes) continue;
-      return list.slice(index).map((each, number) => (number === 0 ? { ...each, pages: first } : each));
+      const used = held + (rest[index + 1] ?? 0);
+      if (used > room) continue;
+      const checkpoints = list.slice(index).map((each, number) => (number === 0 ? { ...each, pages: first } : each));
+      return { checkpoints, awaited: this.awaited, told: this.context.told(checkpoints, positionOf(checkpoints[0]!), position, bytes - used) };
     }
-    return [];
+    return NO_PAST;
   }
 
   get oldest(): Position {
-    return positionOf(this.store.first);
+    const { first } = this.store;
+    return this.later && first === this.began ? this.later.oldest : positionOf(first);
   }
   get newest(): Position {
     return Math.max(this.last, this.position);
@@ -114,17 +149,25 @@ export class Timeline implements History {
     if (stretch >= BUSY) this.stretches++;
     this.last = Math.max(this.last, this.position);
     const onGrid = this.position % this.every === 0;
-    if (!onGrid && (stretch < BUSY || this.stretches < LATE)) return;
+    const idled = this.position > this.newest - 1 && this.context.machine.clock.now() - this.base.time >= IDLE_NS;
+    if (!onGrid && !idled && (stretch < BUSY || !this.late())) return;
     if (this.store.at(this.position)) return;
     this.take({});
     this.context.changed();
+  }
+
+  /** The host's time takes a while to ask for. */
+  private late(): boolean {
+    if (this.stretches % LOOK !== 0) return false;
+    return this.context.spent() - this.spentBefore >= Math.min(LATEST_MS, LATE_MS + this.base.pages.size / PAGES_OF_MS);
   }
 
   branched(): void {
     const { journal } = this.context.machine;
     const before = journal.cursor - 1;
     this.fetch();
-    this.branches.leave(this.store, { position: this.position, journal: before }, [...journal.save().slice(0, before), ...journal.lost]);
+    const left = this.others.leave(this.store, { position: this.position, journal: before }, [...journal.save().slice(0, before), ...journal.lost]);
+    this.context.left(left, this.position);
     this.context.triggers.forget(this.position);
     this.last = this.position;
     this.context.changed();
@@ -138,7 +181,8 @@ export class Timeline implements History {
 
   // ── Checkpoints ──────────────────────────────────────────────────────────────────────────
 
-  private take({ name, kept = false, passing = false }: { name?: string; kept?: boolean; passing?: boolean }): Checkpoint {
+  /** `told`: it is of a past that knows how its screen looked. */
+  private take({ name, kept = false, passing = false, told = false }: { name?: string; kept?: boolean; passing?: boolean; told?: boolean }): Checkpoint {
     const { machine } = this.context;
     this.note();
     const pages: Pages = new Map();
@@ -156,7 +200,18 @@ export class Timeline implements History {
     this.base = checkpoint;
     this.changed = new Set();
     this.stretches = 0;
+    this.spentBefore = this.context.spent();
+    this.forget();
+    if (!passing && !told) this.context.made(checkpoint.id, kept);
     return checkpoint;
+  }
+
+  /** What came from the network is kept as long as the past that needs it: one that is still in its file, too. */
+  private forget(): void {
+    const { journal } = this.context.machine;
+    if (this.later) return;
+    do journal.forget(this.store.first.state.journal);
+    while (journal.received > MOST_RECEIVED && this.store.shorten(this.base));
   }
 
   private note(): void {
@@ -169,8 +224,13 @@ export class Timeline implements History {
     return describe(made);
   }
   list(): readonly CheckpointInfo[] {
-    const all = [...this.store.all, ...this.branches.checkpoints].filter(({ passing }) => !passing);
-    return all.sort((a, b) => positionOf(a) - positionOf(b)).map(describe);
+    this.adopt();
+    const own = this.store.all.filter(({ passing }) => !passing).map((each) => describe(each));
+    const others = this.others.checkpoints.map(({ checkpoint, number }) => describe(checkpoint, number));
+    return [...own, ...others].sort((a, b) => a.position - b.position);
+  }
+  branches(): ReturnType<History['branches']> {
+    return this.others.list();
   }
 
   /** Puts a checkpoint's state into the machine. */
@@ -179,7 +239,10 @@ export class Timeline implements History {
     this.note();
     const pages = this.store.between(this.base, checkpoint);
     for (const page of this.changed) pages.add(page);
-    for (const page of pages) machine.pages.put(page, this.store.version(page, checkpoint));
+    // All of it is there before anything is changed: a file that is damaged leaves the machine as it stands.
+    machine.pages.fetch(pages);
+    const versions = [...pages].map((page) => [page, this.store.version(page, checkpoint)] as const);
+    for (const [page, contents] of versions) machine.pages.put(page, contents);
     restore(machine, checkpoint.state, pages);
     machine.pages.mark(pages);
     this.reader.take();
@@ -188,6 +251,7 @@ export class Timeline implements History {
   }
 
   async restore(id: number): Promise<void> {
+    this.adopt();
     const found = this.store.find(id);
     if (found) {
       this.last = this.newest;
@@ -198,13 +262,14 @@ export class Timeline implements History {
 
   /** Goes to a checkpoint of another branch, which becomes the current one. */
   private changeTo(id: number): void {
-    const found = this.branches.take(id);
+    const found = this.others.take(id);
     if (!found) throw userError('no-checkpoint', `there is no checkpoint ${id}`);
     const { machine } = this.context;
-    const { checkpoint, events, fork } = found;
+    const { number, checkpoint, events, fork } = found;
     this.context.triggers.forget(fork.position);
     this.fetch();
-    this.branches.leave(this.store, fork, machine.journal.save());
+    this.context.left(this.others.leave(this.store, fork, machine.journal.save()), fork.position);
+    this.context.came(number);
     this.store.add(checkpoint, this.store.all.at(-1));
     // It now has two holders: itself, and the list of other branches that it has left.
     this.store.free(checkpoint.pages);
@@ -227,21 +292,22 @@ export class Timeline implements History {
 
   /** A motion that may take long. If it is interrupted the machine is left where it stood before. */
   private async orBack<T>(move: () => Promise<T>): Promise<T> {
+    this.adopt();
     this.last = this.newest;
     const here = this.position;
+    const { cursor } = this.context.machine.journal;
     if (here - positionOf(this.store.before(here)) > NEAR) this.take({ passing: true });
     const result = await move();
     if (this.context.interrupted()) {
       this.context.triggers.setMode('off');
-      this.goTo(this.store.before(here));
+      this.goTo(this.store.before(here, cursor));
       await this.run(here, { whole: true });
-      // Inputs of this very position: a checkpoint may stand before them.
-      this.context.loop.advance(here);
+      if (this.context.machine.journal.cursor < cursor) this.context.loop.advance(here);
     }
     return result;
   }
 
-  /** Restores what is nearest and replays the rest, leaving a trail of checkpoints near the end. */
+  /** Restores what is nearest and replays the rest, leaving a trail of checkpoints near the end. A checkpoint may stand before inputs of its position. */
   private async replay(position: Position): Promise<void> {
     const nearest = this.store.before(position);
     if (this.position > position || this.position < positionOf(nearest)) this.goTo(nearest);
@@ -251,6 +317,7 @@ export class Timeline implements History {
       if (this.position === mark && !this.store.at(mark)) this.take({ passing: true });
     }
     await this.run(position);
+    if (this.position === position) this.context.loop.advance(position);
   }
 
   /** Runs as far as `limit` with whatever triggers are armed; the halts are told to `seen`. `whole`: whoever interrupts. */
@@ -296,6 +363,7 @@ export class Timeline implements History {
       if (start === this.oldest) break;
     }
     this.goTo(this.store.first);
+    this.context.loop.advance(this.position);
     return false;
   }
 
@@ -357,6 +425,7 @@ export class Timeline implements History {
       this.context.progress(here - end, here - this.oldest);
     }
     this.goTo(first);
+    this.context.loop.advance(this.position);
     return undefined;
   }
 

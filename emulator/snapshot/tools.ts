@@ -22,16 +22,35 @@ export async function withFile<T>(path: string, action: (file: OpenSnapshot) => 
 }
 
 /** A value for people and JSON: numbers beyond its own as text, bytes as digits. */
-export function plain(value: Value): unknown {
+export type Plain = null | boolean | number | string | readonly Plain[] | { readonly [name: string]: Plain };
+export const isMap = (value: Plain | undefined): value is { readonly [name: string]: Plain } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export function plain(value: Value): Plain {
   if (typeof value === 'bigint') return `0x${value.toString(16)}`;
   if (value instanceof Uint8Array) return hex(value);
   if (Array.isArray(value)) return (value as readonly Value[]).map(plain);
   // Own properties, whatever they are called.
   if (value instanceof Map) return Object.fromEntries([...(value as ReadonlyMap<string, Value>)].map(([name, item]) => [name, plain(item)]));
-  return value;
+  return value as null | boolean | number | string;
 }
 
-const heading = ({ header, id, parent, blobs }: Manifest): Record<string, unknown> => ({
+export interface InspectedChunk extends Pick<Chunk, 'kind' | 'instance' | 'version' | 'mandatory'> {
+  readonly fields: { readonly [name: string]: Plain };
+}
+/** All that a file says. */
+export interface Inspected {
+  readonly id: string;
+  readonly format: number;
+  readonly producer: string;
+  readonly architecture: string;
+  readonly parent: { readonly id: string; readonly name: string } | null;
+  /** `bytes` in the file, `unpacked` without compression. */
+  readonly blobs: { readonly count: number; readonly bytes: number; readonly unpacked: number };
+  readonly chunks: readonly InspectedChunk[];
+}
+
+const heading = ({ header, id, parent, blobs }: Manifest): Omit<Inspected, 'chunks'> => ({
   id: hex(id),
   format: header.format,
   producer: header.producer,
@@ -41,10 +60,10 @@ const heading = ({ header, id, parent, blobs }: Manifest): Record<string, unknow
 });
 
 /** All that the file says, as JSON has it; chunks of unknown kinds too. */
-export const inspectSnapshot = (path: string): Promise<unknown> =>
+export const inspectSnapshot = (path: string): Promise<Inspected> =>
   withFile(path, async ({ source, manifest }) => {
     const chunks = await readChunks(source, manifest);
-    return { ...heading(manifest), chunks: chunks.map(({ fields, ...chunk }) => ({ ...chunk, fields: plain(fields) })) };
+    return { ...heading(manifest), chunks: chunks.map(({ fields, ...chunk }) => ({ ...chunk, fields: plain(fields) as InspectedChunk['fields'] })) };
   });
 
 /** The machine that the file is of. */

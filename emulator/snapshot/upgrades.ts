@@ -9,8 +9,12 @@ export type Upgrade = (fields: Fields) => Fields;
 export type Upgrades = Readonly<Record<string, Readonly<Record<number, Upgrade>>>>;
 
 export const UPGRADES: Upgrades = {
+  // Version 2 has what the HPET asserts apart from what PCI does; it was one before.
+  'device.ioapic': { 1: (fields) => new Map(fields).set('shared', 0) },
   // Version 2 has FERR#.
   'device.lpc': { 1: (fields) => new Map(fields).set('coprocessor', 0) },
+  // Version 2 may have several checkpoints of one position.
+  history: { 1: (fields) => fields },
 };
 
 /** Throws where the chunk is newer than `version`, or so old that no way leads there. */

@@ -1,6 +1,6 @@
 /** A disk: an image, and over it what the guest has written. */
 import type { BlockDevice, BlockResult, DiskIdentity } from '../bus/block';
-import { fingerprint } from './fingerprint';
+import { fingerprint as fingerprintOf } from './fingerprint';
 import { readPadded, type Image } from './image';
 import { Overlay, PAGE } from './overlay';
 
@@ -16,6 +16,8 @@ export interface DiskOptions {
   readonly serial?: string;
   readonly model?: string;
   readonly mostPages?: number;
+  /** Where it is known which image it is, as of one that is not there. */
+  readonly fingerprint?: Uint8Array;
 }
 
 export class Disk implements BlockDevice {
@@ -30,7 +32,17 @@ export class Disk implements BlockDevice {
   failed: (error: unknown) => void = () => undefined;
   private identified: Uint8Array | undefined;
 
-  constructor({ name, image, readOnly = false, sectorSize = 512, serial = name, model = 'Guest Debugger disk', mostPages = MOST_WRITTEN }: DiskOptions) {
+  constructor({
+    name,
+    image,
+    readOnly = false,
+    sectorSize = 512,
+    serial = name,
+    model = 'Guest Debugger disk',
+    mostPages = MOST_WRITTEN,
+    fingerprint,
+  }: DiskOptions) {
+    this.identified = fingerprint;
     this.name = name;
     this.image = image;
     this.readOnly = readOnly;
@@ -52,7 +64,7 @@ export class Disk implements BlockDevice {
 
   /** Which image it is: found out once, so that later changes of the file are not taken for it. */
   get fingerprint(): Uint8Array {
-    return (this.identified ??= fingerprint(this.image));
+    return (this.identified ??= fingerprintOf(this.image));
   }
 
   read(lba: number, into: Uint8Array): BlockResult {

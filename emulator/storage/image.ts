@@ -12,6 +12,9 @@ export interface Image {
 export type ImageFormat = 'raw' | 'qcow2';
 export const IMAGE_FORMATS: readonly ImageFormat[] = ['raw', 'qcow2'];
 
+/** In the place of one that is not there. */
+export const absentImage = (path: string, size: number): Image => ({ path, format: 'raw', size, read: (_, into) => void into.fill(0), close: () => undefined });
+
 /** Pages of a disk are numbered below 2^32. */
 export const MOST_BYTES = 2 ** 44;
 

@@ -1,6 +1,6 @@
 /** Files that are replaced whole: they are as they were or as they are to be, even if the host fails in the middle. */
 import { randomUUID } from 'node:crypto';
-import { open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
 const SUFFIX = '.partial';
@@ -17,7 +17,7 @@ export async function replaceFile(path: string, pieces: Iterable<Uint8Array>, mo
     const before = await stat(target).catch(() => undefined);
     const file = await open(fresh, 'wx', before ? before.mode & 0o777 : mode);
     try {
-      for (const part of parts(pieces)) await file.writeFile(part);
+      for (const part of parts(pieces)) await writeAll(file, part);
       await file.sync();
     } finally {
       await file.close();
@@ -30,17 +30,23 @@ export async function replaceFile(path: string, pieces: Iterable<Uint8Array>, mo
   }
 }
 
+/** What did not go at once goes after it, or tells why it can't: a disk that is full takes what it still can. */
+async function writeAll(file: FileHandle, part: readonly Uint8Array[]): Promise<void> {
+  const { bytesWritten } = await file.writev(part);
+  if (bytesWritten < part.reduce((sum, { length }) => sum + length, 0)) await file.writeFile(Buffer.concat(part).subarray(bytesWritten));
+}
+
 /** Few large writes instead of many small ones. */
-function* parts(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+function* parts(pieces: Iterable<Uint8Array>): Generator<readonly Uint8Array[]> {
   let waiting: Uint8Array[] = [];
   let bytes = 0;
   for (const piece of pieces) {
     waiting.push(piece);
     if ((bytes += piece.length) < WRITTEN_AT_ONCE) continue;
-    yield Buffer.concat(waiting);
+    yield waiting;
     [waiting, bytes] = [[], 0];
   }
-  if (bytes > 0) yield Buffer.concat(waiting);
+  if (bytes > 0) yield waiting;
 }
 
 const isPart = (name: string, of: string): boolean => name.startsWith(`${of}.`) && /^[0-9a-f-]{36}\.partial$/.test(name.slice(of.length + 1));

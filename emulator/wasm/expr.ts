@@ -118,6 +118,9 @@ const integer = <T extends 'i32' | 'i64'>(type: T, base: { cmp: number; arith: n
   };
 };
 
+/** Operations that integers of both widths have. */
+export type Integer<T extends 'i32' | 'i64'> = ReturnType<typeof integer<T>> & { readonly const: (value: number) => Expr<T> };
+
 export const i32 = {
   ...integer('i32', { cmp: 0x45, arith: 0x67, extend: 0xc0 }),
   const: i32c,

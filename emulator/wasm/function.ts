@@ -12,6 +12,12 @@ export interface Label {
   readonly depth: number;
 }
 
+/** Code built apart, and where in it branches are that are hardly ever taken. */
+interface Fragment {
+  readonly code: Sink;
+  readonly unlikely: readonly number[];
+}
+
 /** Something that can be called: an import or a function of the module. */
 export interface Callable {
   readonly index: number;
@@ -39,6 +45,8 @@ export type StoreKind = 'i32' | 'i64' | 'f32' | 'f64' | 'i32_8' | 'i32_16' | 'i6
  */
 export class FunctionBuilder {
   private body = new Sink();
+  /** Places in the body of branches that are hardly ever taken. */
+  private unlikelyAt: number[] = [];
   private readonly localTypes: ValueType[] = [];
   private readonly free = new Map<ValueType, Local[]>();
   private scopeLocals: Local[] | undefined;
@@ -74,16 +82,18 @@ export class FunctionBuilder {
   }
 
   /** Builds code apart, for `append`: what goes before it may depend on what is in it. */
-  fragment(build: () => void): Sink {
-    const outer = this.body;
+  fragment(build: () => void): Fragment {
+    const outer = { body: this.body, unlikelyAt: this.unlikelyAt };
     this.body = new Sink();
+    this.unlikelyAt = [];
     build();
-    const built = this.body;
-    this.body = outer;
+    const built = { code: this.body, unlikely: this.unlikelyAt };
+    Object.assign(this, outer);
     return built;
   }
-  append(fragment: Sink): void {
-    this.body.bytes(fragment.view());
+  append({ code, unlikely }: Fragment): void {
+    for (const at of unlikely) this.unlikelyAt.push(this.body.length + at);
+    this.body.bytes(code.view());
   }
 
   /** Locals made inside are free for reuse afterwards. */
@@ -147,13 +157,14 @@ export class FunctionBuilder {
     this.nested(0x03, build);
   }
 
-  if(condition: I32, then: () => void, otherwise?: () => void): void {
+  if(condition: I32, then: () => void, otherwise?: () => void, unlikely = false): void {
     if (condition.value !== undefined) {
       if (condition.value !== 0n) then();
       else otherwise?.();
       return;
     }
     condition.write(this.body);
+    if (unlikely) this.unlikelyAt.push(this.body.length);
     this.body.bytes([0x04, 0x40]);
     this.depth++;
     then();
@@ -165,13 +176,19 @@ export class FunctionBuilder {
     this.body.byte(0x0b);
   }
 
+  /** `if` that is hardly ever taken: the host's compiler may put it aside. */
+  unlikely(condition: I32, then: () => void): void {
+    this.if(condition, then, undefined, true);
+  }
+
   br(label: Label): void {
     this.body.byte(0x0c);
     this.body.u32(this.depth - label.depth);
   }
 
-  brIf(label: Label, condition: I32): void {
+  brIf(label: Label, condition: I32, unlikely = false): void {
     condition.write(this.body);
+    if (unlikely) this.unlikelyAt.push(this.body.length);
     this.body.byte(0x0d);
     this.body.u32(this.depth - label.depth);
   }
@@ -215,8 +232,8 @@ export class FunctionBuilder {
     this.body.byte(0x1a);
   }
 
-  /** The code entry: locals and body, with its final `end`. */
-  finish(): Sink {
+  /** The code entry: locals and body, with its final `end`; and where in it branches are that are hardly ever taken. */
+  finish(): Fragment {
     const content = new Sink();
     const runs: { type: ValueType; count: number }[] = [];
     for (const type of this.localTypes) {
@@ -228,9 +245,10 @@ export class FunctionBuilder {
       content.u32(count);
       content.byte(valueTypeCode[type]);
     });
+    const unlikely = this.unlikelyAt.map((at) => content.length + at);
     content.bytes(this.body.view());
     content.byte(0x0b);
-    return content;
+    return { code: content, unlikely };
   }
 
   private nested(code: number, build: (label: Label) => void): void {

@@ -126,7 +126,15 @@ export class ModuleBuilder {
         s.bytes([1, 0x00, 0x41, 0x00, 0x0b]);
         s.vector(elements, (e) => s.u32(e.index));
       });
-    section(10, (s) => s.vector(this.functions, (f) => s.sized(f.builder.finish())));
+    const bodies = this.functions.map(({ builder }) => builder.finish());
+    if (bodies.some(({ unlikely }) => unlikely.length > 0))
+      section(0, (s) =>
+        this.branchHints(
+          s,
+          bodies.map(({ unlikely }) => unlikely),
+        ),
+      );
+    section(10, (s) => s.vector(bodies, ({ code }) => s.sized(code)));
     if (this.data.length)
       section(11, (s) =>
         s.vector(this.data, ({ address, bytes }) => {
@@ -139,6 +147,19 @@ export class ModuleBuilder {
       );
     section(0, (s) => this.names(s));
     return out.view().slice();
+  }
+
+  /** Custom section "metadata.code.branch_hint" (the branch hinting proposal): hosts that don't know it go on without. */
+  private branchHints(sink: Sink, unlikely: readonly (readonly number[])[]): void {
+    sink.name('metadata.code.branch_hint');
+    const hinted = unlikely.map((places, index) => ({ places, index })).filter(({ places }) => places.length > 0);
+    sink.vector(hinted, ({ places, index }) => {
+      sink.u32(this.importedFunctions + index);
+      sink.vector(places, (at) => {
+        sink.u32(at);
+        sink.bytes([1, 0]);
+      });
+    });
   }
 
   /** Custom section "name", so that profilers show handlers by name. */

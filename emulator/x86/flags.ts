@@ -81,6 +81,12 @@ export function sumCarries({ operation, a, b, result, size }: FlagSum, hold: (va
   return carriesOf(vector, size, hold);
 }
 
+/** Flags that are clear but for CF and ZF (0 or 1), as after comparing floating-point numbers. */
+export function orderFlags(carry: I32, zero: I32, hold: (value: I64) => I64): FlagValues {
+  const [c, z] = [hold(i64.extendI32U(carry)), hold(i64.extendI32U(zero))];
+  return { result: i64.xor(z, i64c(1)), carries: i64.or(i64.or(i64.shl(c, i64c(63)), i64.shl(c, i64c(62))), i64.shl(z, i64c(8))) };
+}
+
 /** Condition codes as in the low four bits of Jcc (SDM volume 1, appendix B). */
 export const CONDITIONS = ['o', 'no', 'b', 'ae', 'z', 'nz', 'be', 'a', 's', 'ns', 'p', 'np', 'l', 'ge', 'le', 'g'] as const;
 

@@ -13,6 +13,12 @@ export const MASK32 = 0x110;
 export const MASK64 = 0x118;
 export const SCRATCH = 0x140; // 64 bytes: operands that cross a page or go to a device
 export const SEGMENT_LINEAR = 0x180; // u64: result of a checked address computation
+// Vectors of equal lanes, for looking at floating-point numbers: 48 bytes for f32, then 48 for f64.
+export const FLOAT_CONSTANTS = 0x200;
+export const FLOAT_CONSTANTS_F64 = 48;
+export const FLOAT_MAGNITUDE = 0; // all bits but the sign
+export const FLOAT_LEAST = 16; // the number after the least normal one
+export const FLOAT_GREATEST = 32; // the greatest number
 export const FLOAT_FLAGS = 0x3c0; // u32: exceptions raised by the floating-point helpers
 export const FLOAT_STATUS = 0x3c4; // u32: status word bits of an x87 store that is under way
 export const FLOAT_RESULT = 0x3d0; // 16 bytes: what it is going to store
@@ -116,7 +122,7 @@ export const SLICE_END = 0xc38; // f64: instruction count at which BUDGET is 0
 export const SINGLE = 0xc40; // u32: not 0 while one instruction is run alone, with all side effects allowed
 export const CONTEXT = 0xc44; // u32: tag of the jump cache: flush generation and decode mode
 export const TLB_SET = 0xc48; // u32: address of the TLB set for the current privilege
-export const GENERATION = 0xc4c; // u32: counts flushes
+export const GENERATION = 0xc4c; // u32: counts what makes the jump cache stale for supervisors
 export const DECODE_MODE = 0xc50; // u32: DecodeMode bits
 export const TLB_FILLS = 0xc54; // u32: entries in the fill list
 export const PT_COUNT = 0xc58; // u32: entries in the list of pages marked as page tables
@@ -130,11 +136,15 @@ export const A20_MASK = 0xc80; // u64
 export const LINK_SLOT = 0xc88; // u32: link field to fill when the next block is found
 export const EXIT_BLOCK = 0xc8c; // u32: block of EXIT_RECORD, where compiled code gives up in its middle
 export const PHYSICAL_WIDTH = 0xc90; // u32: bits of a physical address, as CPUID says
+export const CRYSTAL_CLOCK = 0xc94; // u32: hertz of the core crystal, as CPUID says
 export const REGION_INSTRUCTIONS = 0xc98; // i64: instructions that compiled code has run
 export const QUIET = 0xca0; // u32: the host has said that no interrupt is pending, and nothing has happened that could change it
 export const RECORDS_NEXT = 0xca4; // u32: where the next decoded block goes
 export const HEAT_AT_FIRST = 0xca8; // i32: BLOCK_HEAT of a new block
 export const BREAK_MARKS = 0xcac; // u32: how many addresses there are to stop at
+export const USER_GENERATION = 0xcb4; // u32: the same for programs, to which every address space is another
+export const TIME_STEP = 0xce0; // f64: virtual nanoseconds of an instruction
+export const TIME_OFFSET = 0xce8; // f64: what has passed beside
 export const FIRST_WRITES = 0xcb0; // u32: the host wants to know of pages that are about to be written first
 
 // ── Structures ─────────────────────────────────────────────────────────────────────────────
@@ -143,18 +153,20 @@ export const PARKED = 0x1c000; // parked windows of vCPUs that are not running, 
 
 // Software TLB: three sets (user; supervisor; supervisor with AC under SMAP) of direct-mapped entries, and one that
 // stays empty: user mode with alignment checks, where every access takes the slow path.
-export const TLB = 0x30000;
-export const TLB_ENTRIES = 1024;
+export const TLB = 0xc00000;
+export const TLB_ENTRIES = 4096;
 export const TLB_ENTRY = 32;
-export const TLB_SET_SIZE = 0x8000;
-export const TLB_CHECKED = 0x48000;
+export const TLB_SET_SIZE = 0x20000;
+export const TLB_CHECKED = 0xc60000;
 export const TLB_READ = 0; // i64: linear page, or -1
 export const TLB_WRITE = 8; // i64
 export const TLB_FETCH = 16; // i64
 export const TLB_ADDEND = 24; // i32: host address minus low 32 bits of the linear page
+export const TLB_LEAF = 28; // u32: host address of the page-table entry that maps a page of 4 KiB
 export const TLB_FILL_LIST = 0x50000; // u32 × 16384: addresses of filled entries
 export const PT_LIST = 0x60000; // u32 × 16384: backing pages marked PAGE_TABLE
 
+export const CODE_SLOTS = 0x70000; // u8 × 1024: entries of the top page table under which a supervisor's code was found in this GENERATION
 export const JUMP_CACHE = 0x80000; // 8192 × {linear u64, context u32, block u32}
 export const JUMP_CACHE_ENTRIES = 8192;
 export const BLOCK_HASH = 0x100000; // 65536 × u32: first block of the bucket
@@ -184,9 +196,10 @@ export const DECODE_TABLE = 0x180000; // decodetable.ts
 
 // One mechanism for all that is special about a page: flags by backing page (host address / 4096).
 export const PAGE_FLAGS = 0x200000; // u8 × 2^20
+export const UPPER_TABLES = 0x300000; // u8 × 2^20, by backing page: 1 where a page was walked through as a table that is not a lowest one
 export const CODE_MASK = 0x400000; // u32 × 2^20: bit i set where the i-th 128 bytes hold decoded code
 export const CODE_HEAD = 0x800000; // u32 × 2^20: first block of the page
-export const RECORDS = 0xc00000; // decoded blocks
+export const RECORDS = 0xc80000; // decoded blocks
 export const RECORDS_END = 0x4000000;
 export const RAM = 0x4000000; // guest physical address 0
 
@@ -202,6 +215,8 @@ export const PAGE_AWAITED = PAGE_MMIO | PAGE_ROM; // both at once: its contents 
 
 /** Bits of a physical address (CPUID 8000_0008), unless the machine has others: PHYSICAL_WIDTH. */
 export const PHYSICAL_BITS = 46;
+/** Clock of the core crystal (CPUID 15), unless the machine has another: CRYSTAL_CLOCK. */
+export const CRYSTAL_HERTZ = 100_000_000;
 
 // DECODE_MODE bits: what decoding depends on.
 export const MODE_64 = 1; // CS.L in long mode

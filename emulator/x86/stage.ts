@@ -5,7 +5,7 @@ import type { FlagSum, FlagValues } from './flags';
 /** Bits of an integer operand. */
 export type Size = 8 | 16 | 32 | 64;
 
-/** A condition that nearly always holds; of two, one of them does, nearly always the first. Nothing where it is known already. */
+/** A condition that nearly always holds; of two, the first costs less, nearly always holds, and implies the second. Nothing where it is known already. */
 export type Usual = I32 | readonly [I32, I32] | undefined;
 
 /**
@@ -17,6 +17,10 @@ export type Usual = I32 | readonly [I32, I32] | undefined;
 export type CodeKind = '64' | 'flat32' | 'segmented';
 
 export type OperandKind = 'register' | 'memory' | 'immediate' | 'vector' | 'mmx' | 'segment' | 'control' | 'relative';
+
+/** String instructions, by the numbers that the helper has for them (assembly/strings.ts). */
+export const STRING_OPERATIONS = ['movs', 'stos', 'lods', 'scas', 'cmps', 'ins', 'outs'] as const;
+export type StringOperation = (typeof STRING_OPERATIONS)[number];
 
 /** One explicit operand of an instruction form. */
 export interface Operand {
@@ -86,6 +90,8 @@ export interface Stage {
   /** Registers that the opcode implies: GPR number and size (8: the low byte; 4–7 are AH CH DH BH). */
   getRegister(register: number, size: Size): I64;
   setRegister(register: number, size: Size, value: I64): void;
+  /** A vector that never changes, by its address in the window. */
+  constant(address: number): V128;
   /** Vector register by number (implicit XMM0). */
   getVector(register: number): V128;
   setVector(register: number, value: V128): void;
@@ -95,7 +101,11 @@ export interface Stage {
   setState(kind: 'u8' | 'u16' | 'u32' | 'u64', address: number, value: I64): void;
 
   flags(): FlagValues;
+  /** CF, 0 or 1. */
+  carry(): I64;
   setFlags(values: FlagValues): void;
+  /** The flags of a comparison of floating-point numbers: CF and ZF as given (0 or 1), all others clear. */
+  setOrder(below: I32, equal: I32): void;
   /** The flags of a sum or difference. */
   setSum(sum: FlagSum): void;
   /** 1 where condition code 0–15 holds. */
@@ -113,15 +123,18 @@ export interface Stage {
   jumpRelative(o: Operand): void;
   branchRelative(taken: I32, o: Operand): void;
   jump(target: I64): void;
-  /** Runs this instruction again where the condition is not 0: a string that the slice's end has cut. */
-  repeatIf(condition: I32): void;
+  /** Time-stamp counter at the end of this block, which this instruction ends. */
+  timestamp(): I64;
+  /** A whole string instruction. */
+  string(operation: StringOperation): void;
   /** Instruction pointer after this instruction. */
   nextIp(): I64;
 
   /** Raises an exception at this instruction where the condition is not 0; nothing of it has happened yet. */
   faultIf(condition: I32, vector: number, code?: number): void;
   /** Where not all conditions hold, which is rare, `otherwise` runs before what follows; it may fault. */
-  usually(conditions: readonly Usual[], otherwise: () => void): void;
+  /** Returns whether they are sure to hold in what follows: then `otherwise` was not used. */
+  usually(conditions: readonly Usual[], otherwise: () => void): boolean;
   /** Whether a fact of an operand, or of other state by its address, is known to hold because `usually` was asked for it further up in this straight line. */
   known(fact: string, of: Operand | number): boolean;
   /** What `usually` has just made sure of, or what follows from it for an operand that was just written. */

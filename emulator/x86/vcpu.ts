@@ -83,6 +83,11 @@ export class Vcpu {
     return new DataView(this.view.buffer).getUint32(layout.PHYSICAL_WIDTH, true) || layout.PHYSICAL_BITS;
   }
 
+  /** Clock of the core crystal. */
+  get crystalHertz(): number {
+    return new DataView(this.view.buffer).getUint32(layout.CRYSTAL_CLOCK, true) || layout.CRYSTAL_HERTZ;
+  }
+
   u64(address: number): bigint {
     return this.view.getBigUint64(address, true);
   }

@@ -1,6 +1,6 @@
 /** What is in a snapshot, part by part. */
 import type { Json, SnapshotChunk, SnapshotContents } from '../../adapter/protocol/snapshot';
-import { make, section } from './dom';
+import { make, section } from '../dom';
 import { fieldsOf, isObject, type Schema } from './fields';
 
 const DEVICE = 'device.';
@@ -63,7 +63,7 @@ export function sectionsOf(
     ),
     ...of('disk').map(({ instance, fields }) => section(`Disk ${instance}`, false, table(['', ''], [['Size', sizeText(number(fields['size']))], ['Pages written', String(pagesIn(fields['groups']))]]))), // prettier-ignore
     section('Images', false, table(['Image', 'Name', 'Size'], of('image').map(({ instance, fields }) => [instance, text(fields['name']), sizeText(number(fields['size']))]))), // prettier-ignore
-    section(`History (${of('history').length} checkpoints)`, false, history(of('history'))),
+    section(`History (${of('history').length} checkpoints)`, false, history(of('history')), ...stops(list(one('chronicle')['stops']))),
     section(`Journal (${events.length} events)`, false, journal(events)),
   ];
 }
@@ -77,6 +77,12 @@ const history = (checkpoints: readonly SnapshotChunk[]): HTMLElement =>
       return [number(machine['position']).toLocaleString('en'), time, text(fields['name']), fields['kept'] === true ? 'yes' : ''];
     }),
   );
+
+const stops = (told: readonly Json[]): readonly HTMLElement[] => {
+  const rows = told.map((stop) => (isObject(stop) ? stop : {}));
+  const cells = rows.map(({ position, time, text: what }) => [number(position).toLocaleString('en'), `${(number(time) / 1e9).toFixed(6)} s`, text(what)]);
+  return cells.length > 0 ? [table(['Position', 'Virtual time', 'Stop'], cells)] : [];
+};
 
 const journal = (events: readonly { readonly [name: string]: Json }[]): HTMLElement =>
   table(

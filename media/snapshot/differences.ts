@@ -1,6 +1,6 @@
 /** What differs between two snapshots, side by side. */
 import type { SnapshotDifference } from '../../adapter/protocol/snapshot';
-import { make, section } from './dom';
+import { make, section } from '../dom';
 import { valueText } from './fields';
 
 const MOST_ROWS = 5000;

@@ -1,6 +1,6 @@
 /** Fields of a chunk as tables, by the schema that the file brings along. */
 import type { Json } from '../../adapter/protocol/snapshot';
-import { details, make } from './dom';
+import { details, make } from '../dom';
 
 /** What the schema says of a field (docs/snapshot-format.md). */
 interface Meaning {

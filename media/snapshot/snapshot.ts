@@ -2,7 +2,7 @@
 import type { FromSnapshot, ToSnapshot } from '../../adapter/protocol/snapshot';
 import { sectionsOf } from './contents';
 import { differencesOf } from './differences';
-import { button, make, pictures, section } from './dom';
+import { button, make, pictures, section } from '../dom';
 
 declare function acquireVsCodeApi(): { postMessage(message: FromSnapshot): void };
 

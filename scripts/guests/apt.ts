@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 /** Something that this host or its network can't give; the message says what to do. */
 export class Unavailable extends Error {}
 
-const RELEASE = 'bookworm';
+export const RELEASE = 'bookworm';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const SOURCES = [`debian ${RELEASE}`, `debian ${RELEASE}-updates`, `debian-security ${RELEASE}-security`]
   .map((suite) => `deb [signed-by=${KEYRING}] http://deb.debian.org/${suite} main\n`)

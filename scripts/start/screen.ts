@@ -1,6 +1,6 @@
 /** The guest's screen outside of VS Code: as a PNG file, and on a local page with the panel's own code. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { inflateSync } from 'node:zlib';
@@ -9,6 +9,9 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import type { FromDisplay, ToDisplay } from '../../adapter/protocol/display';
 import type { GuestEvents, GuestRequests } from '../../adapter/protocol/guest';
 import type { Client } from './client';
+
+/** Between two looks at whether the guest runs. */
+const STATE_MS = 200;
 
 type FrameReply = GuestRequests['guest/frame']['body'];
 
@@ -24,24 +27,38 @@ export async function writePicture(client: Client, path: string): Promise<boolea
 }
 
 const PAGE = `<!DOCTYPE html>
-<html lang="en"><head><meta charset="UTF-8"><title>Guest Display</title>
-<style>body { margin: 0; font: 13px sans-serif; background: #222; color: #ccc; } #bar { padding: 6px; } html, body { height: 100%; } body { display: flex; flex-direction: column; } #stage { flex: 1; min-height: 0; } canvas[hidden] { display: none; }</style>
+<html lang="en"><head><meta charset="UTF-8"><title>Guest Display</title><link rel="stylesheet" href="display.css">
+<style>
+  :root { --vscode-foreground: #ccc; --vscode-icon-foreground: #ccc; --vscode-descriptionForeground: #9d9d9d; --vscode-disabledForeground: #666;
+    --vscode-editor-background: #1f1f1f; --vscode-panel-border: #2b2b2b; --vscode-focusBorder: #0078d4; --vscode-toolbar-hoverBackground: #5a5d5e50;
+    --vscode-inputOption-activeForeground: #fff; --vscode-inputOption-activeBackground: #2489db82; --vscode-inputOption-activeBorder: #2488db;
+    --vscode-dropdown-background: #313131; --vscode-dropdown-foreground: #ccc; --vscode-dropdown-border: #3c3c3c; --vscode-menu-background: #1f1f1f;
+    --vscode-menu-foreground: #ccc; --vscode-menu-selectionBackground: #0078d4; --vscode-menu-selectionForeground: #fff; --vscode-errorForeground: #f85149;
+    --vscode-badge-background: #616161; --vscode-badge-foreground: #f8f8f8; --vscode-statusBarItem-errorBackground: #b91007; --vscode-widget-shadow: #0005;
+    --vscode-statusBarItem-errorForeground: #fff; --vscode-charts-green: #89d185; --vscode-charts-orange: #d18616; --vscode-editorWarning-foreground: #cca700; }
+  #toolbar #paste, #toolbar #copy { display: none; } /* the editor's clipboard is not there */
+</style>
 <script>
   // What VS Code gives the panel, done over a WebSocket to this page's own server.
   const say = (data) => dispatchEvent(new MessageEvent('message', { data }));
   const socket = new WebSocket(location.href.replace('http', 'ws'));
   socket.onmessage = ({ data }) => say(JSON.parse(data));
   socket.onclose = () => say({ kind: 'session', connected: false });
+  const files = { screenshot: 'screen.png', recording: 'recording.png' };
   function acquireVsCodeApi() {
     return { postMessage(message) {
-      if (message.kind === 'screenshot') Object.assign(document.createElement('a'), { href: 'data:image/png;base64,' + message.png, download: 'screen.png' }).click();
-      else if (socket.readyState === 1) socket.send(JSON.stringify(message));
-      else socket.onopen = () => socket.send(JSON.stringify(message));
+      if (message.kind in files) Object.assign(document.createElement('a'), { href: 'data:image/png;base64,' + message.png, download: files[message.kind] }).click();
+      else if (message.kind === 'settings') localStorage.setItem('settings', JSON.stringify(message.settings));
+      else if (message.kind === 'ready') {
+        const settings = localStorage.getItem('settings');
+        if (settings) say({ kind: 'settings', settings: JSON.parse(settings) });
+        if (socket.readyState === 1) socket.send(JSON.stringify(message));
+        else socket.onopen = () => socket.send(JSON.stringify(message));
+      } else if (socket.readyState === 1) socket.send(JSON.stringify(message));
     } };
   }
 </script></head>
-<body><div id="bar"><span id="status"></span> <button id="screenshot">Screenshot</button> <button id="ctrl-alt-del">Ctrl-Alt-Del</button></div><div id="stage"></div>
-<script type="module" src="display.js"></script></body></html>`;
+<body><script type="module" src="display.js"></script></body></html>`;
 
 /** One page: an RFB connection through the debug session. */
 function relay(client: Client, socket: WebSocket, id: number): void {
@@ -62,10 +79,18 @@ function relay(client: Client, socket: WebSocket, id: number): void {
     }
     if (message.kind === 'data') ask('guest/rfbSend', { data: message.data });
     if (message.kind === 'taken') ask('guest/rfbTaken', { bytes: message.bytes });
+    if (message.kind === 'mouse') ask('guest/pointer', { dx: message.dx, dy: message.dy, buttons: message.buttons, wheel: message.wheel });
   });
+  let running: boolean | undefined;
+  const look = async (): Promise<void> => {
+    const status = await client.request<GuestRequests['guest/status']['body']>('guest/status');
+    if (status.running !== running) say({ kind: 'state', running: (running = status.running) });
+  };
+  const looking = setInterval(() => void look().catch(() => undefined), STATE_MS);
   socket.on('error', () => undefined);
   socket.on('close', () => {
     off();
+    clearInterval(looking);
     void client.request('guest/rfbClose', { client: id }).catch(() => undefined);
   });
 }
@@ -78,19 +103,15 @@ export interface Page {
 
 /** Serves the live display to this machine's browser. */
 export function serveDisplay(client: Client, dist: string): Promise<Page> {
-  const script = readFileSync(join(dist, 'media/display.js'));
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    if (url.pathname === '/') return void response.setHeader('Content-Type', 'text/html').end(PAGE);
-    if (url.pathname === '/display.js') return void response.setHeader('Content-Type', 'text/javascript').end(script);
-    response.statusCode = 404;
-    response.end();
-  };
+  const files: ReadonlyMap<string, readonly [type: string, content: Buffer]> = new Map([
+    ['/', ['text/html', Buffer.from(PAGE)]],
+    ['/display.js', ['text/javascript', readFileSync(join(dist, 'media/display.js'))]],
+    ['/display.css', ['text/css', readFileSync(join(dist, 'media/display.css'))]],
+  ]);
   const server = createServer((request, response) => {
-    answer(request, response).catch(() => {
-      response.statusCode = 500;
-      response.end();
-    });
+    const file = files.get(new URL(request.url ?? '/', 'http://localhost').pathname);
+    if (!file) return void response.writeHead(404).end();
+    response.setHeader('Content-Type', file[0]).end(file[1]);
   });
   let next = 1;
   // Other sites' pages may not look.

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 
-export type Need = 'gcc' | 'qemu' | 'chromium' | 'viewer' | 'guests';
+export type Need = 'gcc' | 'python' | 'qemu' | 'chromium' | 'viewer' | 'debootstrap' | 'guests' | 'debian-disk';
 
 interface Tool {
   readonly packages: readonly string[];
@@ -15,12 +15,13 @@ const runs = (program: string): boolean => spawnSync(program, ['--version'], { s
 
 const installed = (program: string): boolean => spawnSync('which', [program], { stdio: 'ignore' }).status === 0;
 
-const TOOLS: Readonly<Record<Exclude<Need, 'guests'>, Tool>> = {
+const TOOLS: Readonly<Record<Exclude<Need, 'guests' | 'debian-disk'>, Tool>> = {
   gcc: {
     packages: ['gcc', 'libc6-dev', 'binutils'],
     found: () => runs('gcc') && runs('ld'),
     without: 'the comparison with the processor, and the check that samples are built from their sources',
   },
+  python: { packages: ['python3'], found: () => runs('python3'), without: 'the reader of snapshot files that knows their document only' },
   qemu: { packages: ['qemu-system-x86'], found: () => runs('qemu-system-x86_64'), without: 'the comparison with QEMU' },
   chromium: {
     packages: ['chromium', 'fonts-dejavu-core', 'fonts-liberation'],
@@ -31,6 +32,11 @@ const TOOLS: Readonly<Record<Exclude<Need, 'guests'>, Tool>> = {
     packages: ['tigervnc-viewer', 'xvfb', 'xdotool', 'x11-apps'],
     found: () => ['Xvfb', 'xwd', 'xdotool', 'xtigervncviewer'].every(installed),
     without: 'the tests with a VNC viewer',
+  },
+  debootstrap: {
+    packages: ['debootstrap', 'e2fsprogs'],
+    found: () => ['debootstrap', 'mke2fs'].every(installed),
+    without: 'Debian from a virtual disk',
   },
 };
 
@@ -54,8 +60,12 @@ export async function prerequisites(needs: ReadonlySet<Need>): Promise<void> {
       console.log(`missing: ${name} (Debian: ${TOOLS[name].packages.join(' ')}); skipped for it: ${TOOLS[name].without}`);
     }
   }
-  if (needs.has('guests')) {
-    const fetched = spawnSync('npm', ['run', '--silent', 'guests'], { stdio: 'inherit', shell: process.platform === 'win32' });
-    if (fetched.status !== 0) console.log('missing: some real guests (npm run guests); the tests that boot them are skipped');
-  }
+  if (needs.has('guests')) fetchGuests();
+  if (needs.has('debian-disk')) fetchGuests('debian-disk');
+}
+
+/** Those that tests boot, or the ones that are named. */
+function fetchGuests(...names: string[]): void {
+  const fetched = spawnSync('npm', ['run', '--silent', 'guests', '--', ...names], { stdio: 'inherit', shell: process.platform === 'win32' });
+  if (fetched.status !== 0) console.log(`missing: some real guests (npm run guests -- ${names.join(' ')}); the tests that boot them are skipped`);
 }

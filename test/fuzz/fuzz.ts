@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EmulatorError } from '../../emulator/errors';
-import type { MachineConfig } from '../../emulator/machine/api';
+import type { MachineConfig, Stop } from '../../emulator/machine/api';
 import { applyInput } from '../../emulator/machine/inputs';
 import type { LocalGuest } from '../../emulator/machine/local';
 import { openGuest } from '../../emulator/machine/open';
@@ -23,6 +23,11 @@ const CASES = Number(process.env['FUZZ_CASES'] ?? 4000);
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
 /** Instructions that an accepted machine runs. */
 const RUN = 2000;
+
+/** Snapshots whose past alone is changed: each is a file that a new guest goes on from, which takes a while. */
+const PASTS = Math.min(Math.ceil(CASES / 64), 1000);
+/** What a motion into a past ends with where that is damaged, or does not reach so far. */
+const TOLD: ReadonlySet<string> = new Set(['snapshot', 'no-position']);
 
 const isTyped = (error: unknown): boolean => error instanceof EmulatorError && error.blame === 'user';
 
@@ -50,17 +55,31 @@ export function fuzz(name: string, config: (file: (name: string, bytes: Uint8Arr
       folder = mkdtempSync(join(tmpdir(), 'fuzz-'));
       const path = join(folder, 'a.guest');
       const first = (await openGuest(config(file))) as LocalGuest;
-      await new Promise<void>((resolve, reject) => {
-        first.on(({ event }) => event === 'stopped' && resolve());
-        first.resume({ position: 20_000, unattended: true }).catch(reject);
-      });
+      const runTo = (position: number): Promise<void> =>
+        new Promise((resolve, reject) => {
+          const off = first.on(({ event }) => {
+            if (event !== 'stopped') return;
+            off();
+            resolve();
+          });
+          first.resume({ position, unattended: true }).catch(reject);
+        });
+      await runTo(20_000);
       await first.key('KeyA', true);
       await first.serialInput(0, Buffer.from('hello'));
       await first.writeMemory(0, 'physical', 0x9000n, Buffer.from('data'));
+      // A stop that is told of, and another picture of the screen.
+      const { machine } = first;
+      await first.setTriggers([{ kind: 'execute', id: 1, address: machine.vcpus.pc(machine.engine.current) }]);
+      await runTo(40_000);
+      await first.setTriggers([]);
+      await first.checkpoint('named');
       await first.save(path, { historyBytes: 16 << 20 });
       const snapshot = await openSnapshot(path);
       chunks = await readChunks(snapshot.source, snapshot.manifest);
       assert.ok(chunks.some(({ kind }) => kind === 'history'));
+      const told = chunks.find(({ kind }) => kind === 'chronicle')!.fields;
+      for (const name of ['stops', 'pictures']) assert.ok((told.get(name) as readonly unknown[]).length > 0, name);
       const unpacked = new Map<string, Uint8Array>();
       for (const key of snapshot.blobs.keys()) unpacked.set(key, await readBlob(snapshot.blobs, Buffer.from(key, 'hex'), key));
       blobs = new Map(
@@ -119,6 +138,55 @@ export function fuzz(name: string, config: (file: (name: string, bytes: Uint8Arr
       const other = (await openGuest(undefined, { snapshot: join(folder, 'a.guest') })) as LocalGuest;
       assert.equal(hash.current(), await other.stateHash());
       await other.close();
+    });
+
+    it(`${PASTS} changed pasts are told of when somebody goes there, and the guest stays where it is; or they are gone to`, async () => {
+      const random = randomOf(SEED + 2);
+      const path = join(folder, 'past.guest');
+      const ofPast = ({ kind }: Chunk): boolean => kind === 'history' || kind === 'chronicle';
+      const [past, others] = [chunks.filter(ofPast), chunks.filter((chunk) => !ofPast(chunk))];
+      const counts = { refused: 0, told: 0, gone: 0 };
+      for (let number = 0; number < PASTS; number++) {
+        const what = `seed ${SEED}, case ${number}`;
+        const changed = mutateChunks(past, random);
+        const writer = new BlobWriter();
+        for (const [key, { size, read }] of blobs) writer.keep(Buffer.from(key, 'hex'), { ...(await read()), size });
+        let other: LocalGuest;
+        try {
+          const { pieces } = await encodeContainer([...others, ...changed], writer);
+          writeFileSync(path, Buffer.concat(pieces));
+          other = (await openGuest(undefined, { snapshot: path })) as LocalGuest;
+        } catch (error) {
+          assert.ok(isTyped(error), `${what}: ${error instanceof Error ? error.stack : String(error)}`);
+          counts.refused++;
+          continue;
+        }
+        const before = await other.stateHash();
+        const { position, oldest } = await other.status();
+        try {
+          const { checkpoints } = await other.timeline();
+          for (const { rgba } of await other.thumbnails(checkpoints.map(({ id }) => id))) assert.ok(rgba.length > 0);
+        } catch (error) {
+          assert.ok(isTyped(error), `${what}: ${error instanceof Error ? error.stack : String(error)}`);
+        }
+        const stopped = new Promise<Stop>((resolve) => other.on((event) => event.event === 'stopped' && resolve(event.stop)));
+        const back = random(2) === 0 || !Number.isSafeInteger(oldest) || oldest >= position;
+        await (back ? other.stepBack(0) : other.travel(oldest + random(position - oldest)));
+        const { reason } = await stopped;
+        if (reason.kind === 'error') {
+          assert.ok(TOLD.has(reason.code), `${what}: ${JSON.stringify(reason)}`);
+          assert.equal(await other.stateHash(), before, `${what}: ${reason.description}; and yet something changed`);
+          counts.told++;
+        } else counts.gone++;
+        // Whatever its past is: from where it stands it goes on.
+        const ran = new Promise<Stop>((resolve) => other.on((event) => event.event === 'stopped' && resolve(event.stop)));
+        await other.resume({ position: other.machine.position + RUN, unattended: true });
+        const end = (await ran).reason;
+        assert.ok(end.kind !== 'error' || end.code !== 'internal', `${what}: ${JSON.stringify(end)}`);
+        await other.close();
+      }
+      console.log(`      ${PASTS} of seed ${SEED}: ${counts.refused} refused, ${counts.told} told when somebody went there, ${counts.gone} gone to`);
+      assert.ok(counts.told > PASTS / 20 && counts.gone > PASTS / 20, JSON.stringify(counts));
     });
 
     it(`${CASES >> 4} changed containers are refused, or say what they said`, async () => {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Stop } from '../../emulator/machine/api';
 import type { LocalGuest } from '../../emulator/machine/local';
 import { openGuest } from '../../emulator/machine/open';
-import { fatImage } from './fat';
+import { fatImage } from '../../scripts/guests/fat';
 import { isoImage } from './iso';
 
 const root = join(__dirname, '../..');

@@ -9,7 +9,7 @@ import { PNG } from 'pngjs';
 import type { MachineConfig, Stop } from '../../emulator/machine/api';
 import type { LocalGuest } from '../../emulator/machine/local';
 import { openGuest } from '../../emulator/machine/open';
-import { fatImage } from './fat';
+import { fatImage } from '../../scripts/guests/fat';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');

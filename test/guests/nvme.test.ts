@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fatImage } from './fat';
+import { fatImage } from '../../scripts/guests/fat';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');

@@ -32,7 +32,19 @@ interface ModRm {
   readonly rexB?: boolean;
   /** Displacement relative to the next instruction: `target` is patched in when its address is known. */
   readonly ripTarget?: bigint;
+  /** Not within one line of the cache. */
+  readonly crossesLine?: boolean;
 }
+
+export interface Assembled {
+  readonly bytes: Uint8Array;
+  /** A locked access that crosses a line of the cache. */
+  readonly splitLock: boolean;
+}
+
+const LINE = 64;
+const XCHG = 0x86;
+const BIT_STRINGS = [0xa3, 0xab, 0xb3, 0xbb];
 
 export function littleEndian(value: bigint | number, bytes: number): number[] {
   const all = BigInt.asUintN(64, BigInt(value));
@@ -46,7 +58,7 @@ export function littleEndian(value: bigint | number, bytes: number): number[] {
 const hasSizes = (encoding: Encoding): boolean => encoding.attributes.has('v') || encoding.operands.some(({ width }) => 'vzy'.includes(width) && width !== '');
 
 /** The bytes of one instruction at `offset` in the code, and what it does to the scene. */
-export function assemble(encoding: Encoding, scene: Scene, random: Random, offset: number): Uint8Array {
+export function assemble(encoding: Encoding, scene: Scene, random: Random, offset: number): Assembled {
   const { operands, attributes, prefix } = encoding;
   const sized = hasSizes(encoding);
   const long = scene.mode === 64;
@@ -112,7 +124,8 @@ export function assemble(encoding: Encoding, scene: Scene, random: Random, offse
     littleEndian(modrm.ripTarget - next, 4).forEach((byte, index) => (bytes[ripField + index] = byte));
   }
   noteWrites(encoding, scene, plus | (rexB ? 8 : 0), modrm, rexR);
-  return Uint8Array.from(bytes);
+  const locked = lock || (encoding.map === '1' && (encoding.opcode & 0xfe) === XCHG);
+  return { bytes: Uint8Array.from(bytes), splitLock: locked && modrm?.crossesLine === true };
 }
 
 /** A register number for an operand; general registers that address memory are mostly left alone. */
@@ -164,7 +177,10 @@ function modRmFor(encoding: Encoding, form: Form, scene: Scene, random: Random):
   const size = operandBytes(operand, form.operandSize);
   const target = BigInt(scene.dataTarget(size, form.addressSize));
   const address = effective(target, form, scene);
-  return form.addressSize === 16 ? address16(address, scene, random) : address32(address, form.addressSize, scene, random);
+  const modrm = form.addressSize === 16 ? address16(address, scene, random) : address32(address, form.addressSize, scene, random);
+  // The bit may be in any element of a string: where one is not aligned, others cross.
+  const string = encoding.map === '0F' && BIT_STRINGS.includes(encoding.opcode);
+  return { ...modrm, crossesLine: string ? Number(target) % size !== 0 : (Number(target) % LINE) + size > LINE };
 }
 
 /** The address before the segment's base is added. */
@@ -254,8 +270,6 @@ function immediateFor(operand: OperandSpec, encoding: Encoding, form: Form, scen
   }
   return littleEndian(integer(random), operandBytes(operand, form.operandSize));
 }
-
-const BIT_STRINGS = [0xa3, 0xab, 0xb3, 0xbb];
 
 /** Registers that count or address without being operands. */
 function steerImplicit(encoding: Encoding, form: Form, scene: Scene, random: Random): void {

@@ -7,9 +7,10 @@ import { endOf, timedOut, type MemoryPiece, type OracleResult } from './oracle';
 const NAMES = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
 /** CF PF AF ZF SF TF DF OF NT AC ID; RF and IF are the kernel's business. */
 const COMPARED_FLAGS = 0x244dd5;
+const STACK_FAULT = 12;
 const GENERAL_PROTECTION = 13;
 const PAGE_FAULT = 14;
-const MEMORY_FAULTS = [GENERAL_PROTECTION, PAGE_FAULT, 17];
+const MEMORY_FAULTS = [STACK_FAULT, GENERAL_PROTECTION, PAGE_FAULT, 17];
 /** Instructions that access memory in pieces, so that it depends on the processor which fault comes first. */
 const PIECEWISE = /^(Movs|Cmps|Stos|Lods|Scas)[bwdq]$|^Maskmov/;
 /** Whether a page fault was a fetch is told only where NX is on. */

@@ -38,6 +38,8 @@ export interface GeneratorOptions {
   /** Of 100 cases, how many have more than one instruction. */
   readonly sequences?: number;
   readonly modes?: readonly (32 | 64)[];
+  /** Locked accesses that cross a line are left out (`throttlesSplitLocks`). */
+  readonly noSplitLocks?: boolean;
 }
 
 const MAX_SEQUENCE = 6;
@@ -130,9 +132,9 @@ export class Generator {
 
   /** Bytes for an encoding that may be run after what came before, or null. */
   private instruction(encoding: Encoding, scene: Scene, offset: number, before: Undefined): { bytes: Uint8Array; verdict: Verdict } | null {
-    const bytes = assemble(encoding, scene, this.random, offset);
+    const { bytes, splitLock } = assemble(encoding, scene, this.random, offset);
     const verdict = judge(bytes, scene.mode, BigInt(CODE + scene.codeOffset + offset));
-    const reason = this.reason(encoding, bytes, verdict, scene, before);
+    const reason = splitLock && this.options.noSplitLocks ? 'a split lock' : this.reason(encoding, bytes, verdict, scene, before);
     if (reason) {
       const reasons = this.refused.get(encoding.text) ?? new Map<string, number>();
       reasons.set(reason, (reasons.get(reason) ?? 0) + 1);

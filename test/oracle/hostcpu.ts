@@ -37,6 +37,8 @@ const FEATURES: readonly (readonly [name: string, leaf: number, register: Regist
   ['adx', 7, 'ebx', 19],
   ['clflushopt', 7, 'ebx', 23],
   ['sha', 7, 'ebx', 29],
+  ['bus-lock-detect', 7, 'ecx', 24],
+  ['core-capabilities', 7, 'edx', 30],
   ['lahf', 0x80000001, 'ecx', 0],
   ['lzcnt', 0x80000001, 'ecx', 5],
   ['sse4a', 0x80000001, 'ecx', 6],
@@ -69,4 +71,14 @@ export function hostName(leaves: readonly CpuidLeaf[]): string {
 export function hostVendor(leaves: readonly CpuidLeaf[]): string {
   const first = leaves.find(({ leaf }) => leaf === 0);
   return first ? Buffer.from(new Uint32Array([first.ebx, first.edx, first.ecx]).buffer).toString('latin1') : '';
+}
+
+/**
+ * Whether systems may make locked accesses that cross a line of the cache slow or a fault: processors by Intel that
+ * tell them (SDM volume 3, "Features to Disable Bus Locks"). Under such a system one of them was seen to
+ * take ten seconds, or to end in SIGBUS.
+ */
+export function throttlesSplitLocks(leaves: readonly CpuidLeaf[]): boolean {
+  const features = hostFeatures(leaves);
+  return hostVendor(leaves) === 'GenuineIntel' && (features.has('bus-lock-detect') || features.has('core-capabilities'));
 }

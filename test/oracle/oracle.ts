@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { CODE, CODE_MAX, DATA, DATA_SIZE, PAGE, STACK, STACK_SIZE } from './layout';
-import { hostFeatures, type CpuidLeaf } from './hostcpu';
+import { hostFeatures, throttlesSplitLocks, type CpuidLeaf } from './hostcpu';
 
 /** Bytes at an address in DATA or STACK. */
 export interface MemoryPiece {
@@ -166,6 +166,11 @@ export class Oracle {
   /** Names of what this processor can do, for `Definition.feature`. */
   get features(): ReadonlySet<string> {
     return hostFeatures(this.cpuid);
+  }
+
+  /** What the generator has to know of this processor. */
+  get limits(): { readonly features: ReadonlySet<string>; readonly noSplitLocks: boolean } {
+    return { features: this.features, noSplitLocks: throttlesSplitLocks(this.cpuid) };
   }
 
   stop(): void {

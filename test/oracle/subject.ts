@@ -52,8 +52,10 @@ const host: EngineHost = {
   getTaskPriority: () => 0,
   setTaskPriority: () => undefined,
   timestampChanged: () => undefined,
-  timestamp: () => 0,
 };
+
+/** What runs cases in the processor's place. */
+export type Contender = Pick<Subject, 'setMemory' | 'run'>;
 
 export class Subject {
   private image = new Uint8Array(DATA_SIZE + STACK_SIZE);
@@ -80,7 +82,7 @@ export class Subject {
 
   /** What DATA and STACK hold before each case from now on. */
   setMemory(data: Uint8Array, stack: Uint8Array): void {
-    this.image = Uint8Array.from([...data, ...stack]);
+    this.image = new Uint8Array(Buffer.concat([data, stack]));
     this.engine.physicalWrite(BACKING + PAGE, this.image);
   }
 
@@ -125,13 +127,14 @@ export class Subject {
   /** Differences to the image; puts the image back. */
   private changes(): MemoryPiece[] {
     const { engine, image } = this;
-    const now = engine.ram.slice(BACKING + PAGE, BACKING + PAGE + image.length);
+    const now = engine.ram.subarray(BACKING + PAGE, BACKING + PAGE + image.length);
     if (Buffer.compare(now, image) === 0) return [];
-    engine.physicalWrite(BACKING + PAGE, image);
-    return [
+    const changes = [
       ...changesOf(DATA, image.subarray(0, DATA_SIZE), now.subarray(0, DATA_SIZE)),
       ...changesOf(STACK, image.subarray(DATA_SIZE), now.subarray(DATA_SIZE)),
     ];
+    engine.physicalWrite(BACKING + PAGE, image);
+    return changes;
   }
 
   private prepare(one: OracleCase): void {

@@ -129,6 +129,34 @@ describe('history of a Linux boot', function () {
     await guest.close();
   });
 
+  for (const [what, trigger, cpus] of [
+    ['a page fault', { kind: 'exception', id: 3, vector: 14 }, 1],
+    ['an interrupt', { kind: 'interrupt', id: 3, vector: 0xec }, 2],
+  ] as const)
+    it(`keys that were pressed while the guest stood at ${what} come there again, and nowhere else, ${cpus} vCPU`, async () => {
+      const guest = await openGuest(config(cpus));
+      await moved(guest, () => guest.resume({ serial: ['/ # '], unattended: true }));
+      const { position: start } = await guest.status();
+      await guest.setTriggers([trigger]);
+      await guest.serialInput(0, Buffer.from('ls -l /bin /dev\n'));
+      const positions: number[] = [];
+      for (let stops = 0; stops < 40; stops++) {
+        const { reason, position } = await moved(guest, () => guest.resume({ unattended: true }));
+        assert.equal(reason.kind, 'trigger');
+        positions.push(position);
+        await guest.serialInput(0, Buffer.from('a'));
+      }
+      if (cpus === 1) assert.equal(new Set(positions).size, positions.length, 'each has a position of its own');
+      await guest.setTriggers([]);
+      const end = positions.at(-1)! + 1_000_000;
+      await moved(guest, () => guest.resume({ position: end, unattended: true }));
+      const hash = await guest.stateHash();
+      await moved(guest, () => guest.travel(start));
+      await moved(guest, () => guest.resume({ position: end, unattended: true }));
+      assert.equal(await guest.stateHash(), hash);
+      await guest.close();
+    });
+
   it('a snapshot file is resumed as it was, and goes on the same', async () => {
     const folderOfSnapshot = mkdtempSync(join(tmpdir(), 'guest-'));
     const path = join(folderOfSnapshot, 'boot.guest');

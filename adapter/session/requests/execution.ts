@@ -56,6 +56,11 @@ export function resume(session: Session): void {
   session.live.motion.begin(running(session));
 }
 
+/** The same where the client has not asked for it. */
+export function resumeUnasked(session: Session): void {
+  session.beginUnasked('Running', running(session));
+}
+
 export async function continueRequest(session: Session): Promise<Reply> {
   return begin(session, running(session), { allThreadsContinued: true });
 }

@@ -1,16 +1,30 @@
 /** The custom requests of adapter/protocol: checkpoints, screen, keys, serial line, snapshot files. */
-import type { CheckpointInfo } from '../../../emulator/machine/api';
+import { PNG } from 'pngjs';
+import type { CheckpointInfo, Frame } from '../../../emulator/machine/api';
+import { charactersOf, press, typeAtOnce } from '../../../emulator/machine/typing';
 import type { Checkpoint, GuestRequest, GuestRequests } from '../../protocol/guest';
 import { badRequest } from '../errors';
 import { Reply } from '../reply';
 import type { Session } from '../session';
 import { save } from '../save';
 
+/** Characters that one request types: a keyboard's queue holds some more. */
+const MOST_TYPED = 16;
+/** Of the pointer, in pixels, and all buttons of a mouse. */
+const FARTHEST = 0x7fff;
+const BUTTONS = 0x1f;
+
 type Handler<Name extends GuestRequest> = (session: Session, args: GuestRequests[Name]['arguments']) => Promise<GuestRequests[Name]['body'] | Reply>;
 
-const told = ({ id, position, time, name, bytes, kept }: CheckpointInfo): Checkpoint => ({
-  id, position, time, ...(name !== undefined && { name }), bytes, kept,
+const told = ({ id, position, time, name, bytes, kept, branch, picture }: CheckpointInfo): Checkpoint => ({
+  id, position, time, ...(name !== undefined && { name }), bytes, kept, ...(branch !== undefined && { branch }), ...(picture && { picture }),
 }); // prettier-ignore
+
+function pngOf({ width, height, rgba }: Frame): string {
+  const png = new PNG({ width, height });
+  png.data = Buffer.from(rgba);
+  return PNG.sync.write(png).toString('base64');
+}
 
 /** A move through history that is answered at once; its stop follows as an event. */
 export function travelling(session: Session, title: string, action: () => Promise<void>): Reply {
@@ -34,13 +48,35 @@ export async function travelTo(session: Session, position: number): Promise<Repl
   return travelling(session, 'Travelling through history', () => guest.travel(position));
 }
 
+async function runTo(session: Session, position: number): Promise<Reply> {
+  const { guest, motion } = session.stopped;
+  const { newest } = await guest.status();
+  if (!Number.isSafeInteger(position) || position <= newest) return travelTo(session, position);
+  return new Reply({}, () => session.beginUnasked('Running to a position', () => motion.run(() => guest.resume({ position }))));
+}
+
+/** Gives back what could not be typed. */
+async function type(session: Session, text: string): Promise<string> {
+  if (text.length > MOST_TYPED) throw badRequest(`guest/type: ${text.length} characters are more than ${MOST_TYPED}`);
+  return [...new Set(await typeAtOnce(session.live.guest, charactersOf(text)))].join('');
+}
+
+async function pointer({ live: { guest } }: Session, args: GuestRequests['guest/pointer']['arguments']): Promise<Record<string, never>> {
+  const { buttons, wheel = 0 } = args;
+  const [x, y] = 'dx' in args ? [args.dx, args.dy] : [args.x, args.y];
+  if (![x, y, wheel].every((value) => Number.isInteger(value) && Math.abs(value) <= FARTHEST) || !Number.isInteger(buttons) || buttons < 0 || buttons > BUTTONS)
+    throw badRequest("guest/pointer: 'x' and 'y', or 'dx' and 'dy', and 'buttons' have to be whole numbers in bounds");
+  if ('dx' in args) await guest.move(x, y, buttons, wheel);
+  else await guest.pointer(x, y, buttons, wheel);
+  return {};
+}
+
 async function keys(session: Session, args: GuestRequests['guest/key']['arguments']): Promise<Record<string, never>> {
   const { guest } = session.live;
   if ('chord' in args) {
     if (!Array.isArray(args.chord) || !args.chord.every((code) => typeof code === 'string'))
       throw badRequest('guest/key: the chord has to be a list of strings');
-    for (const code of args.chord) await guest.key(code, true);
-    for (const code of [...args.chord].reverse()) await guest.key(code, false);
+    await press(guest, args.chord);
     return {};
   }
   if (typeof args.code !== 'string' || typeof args.down !== 'boolean') throw badRequest("guest/key: 'code' and 'down', or 'chord', are needed");
@@ -56,15 +92,28 @@ export const GUEST_REQUESTS: { readonly [Name in GuestRequest]: Handler<Name> } 
     return { checkpoints: checkpoints.map(told), position };
   },
   'guest/restore': (session, { id }) => restoreCheckpoint(session, id),
+  'guest/timeline': async (session) => {
+    const { guest, motion } = session.live;
+    const timeline = await guest.timeline();
+    return { ...timeline, running: motion.running, checkpoints: timeline.checkpoints.map(told) };
+  },
+  'guest/thumbnails': async (session, { ids }) => {
+    if (!ids.every((id) => Number.isSafeInteger(id))) throw badRequest('guest/thumbnails: the ids are numbers');
+    const thumbnails = await session.live.guest.thumbnails(ids);
+    return { thumbnails: thumbnails.map((each) => ({ id: each.id, png: pngOf(each) })) };
+  },
+  'guest/runTo': (session, { position }) => runTo(session, position),
   'guest/travel': (session, { position }) => travelTo(session, position),
   'guest/frame': async (session, { since }) => {
     const frame = await session.live.guest.frame();
     return frame ? { frame: session.live.screen.update(frame, since) } : {};
   },
   'guest/key': keys,
-  'guest/pointer': async (session, { x, y, buttons, wheel = 0 }) => {
-    await session.live.guest.pointer(x, y, buttons, wheel);
-    return {};
+  'guest/pointer': pointer,
+  'guest/type': async (session, { text }) => ({ skipped: await type(session, text) }),
+  'guest/screenText': async (session) => {
+    const text = await session.live.guest.text();
+    return text === undefined ? {} : { text };
   },
   'guest/rfbOpen': async (session, { client }) => {
     session.live.rfb.open(client);

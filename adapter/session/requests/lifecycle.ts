@@ -12,7 +12,7 @@ import type { SymbolModule } from '../../symbols/store';
 import { Reply } from '../reply';
 import type { Session } from '../session';
 import { save } from '../save';
-import { resume } from './execution';
+import { resume, resumeUnasked } from './execution';
 
 export async function initialize(session: Session, args: DebugProtocol.InitializeRequestArguments): Promise<DebugProtocol.Capabilities> {
   Object.assign(session.client, args);
@@ -107,8 +107,14 @@ export async function launch(session: Session, args: DebugProtocol.LaunchRequest
 function go(session: Session): void {
   const debuggee = session.live;
   const stop = debuggee.stop;
-  if (debuggee.plan.stopOnEntry && stop) session.tellStop(stop);
-  else resume(session);
+  if (debuggee.plan.stopOnEntry && stop) return session.tellStop(stop);
+  const awaited = debuggee.awaitedViewer;
+  if (!awaited) return resume(session);
+  session.output('console', 'The guest starts when the first VNC viewer connects; Continue starts it at once.\n');
+  if (stop) session.tellStop(stop);
+  void awaited.then(() => {
+    if (session.launched && session.live === debuggee && !debuggee.motion.running && debuggee.stop === stop) resumeUnasked(session);
+  });
 }
 
 export async function configurationDone(session: Session): Promise<Reply> {

@@ -3,8 +3,9 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { runCommand } from '../../console/run';
 import { complete } from '../../console/complete';
 import { float, numeric, type Value } from '../../inspect/expression/evaluate';
-import { hex, numberText, toBytes, type Radix } from '../../inspect/format';
-import { cannotSet, describe, expressionError } from '../errors';
+import { hex, numberText, type Radix } from '../../inspect/format';
+import { assign, NAME, parser } from '../assign';
+import { describe, expressionError } from '../errors';
 import type { Debuggee } from '../debuggee';
 import { Reply } from '../reply';
 import type { Session } from '../session';
@@ -21,16 +22,6 @@ export async function variables(session: Session, args: DebugProtocol.VariablesA
     return { variables: wanted.slice(start, args.count ? start + args.count : undefined) };
   }
   return { variables: await debuggee.variables.variables(args.variablesReference, args.start, args.count, radixOf(debuggee, args.format)) };
-}
-
-/** A number that is written into a register: a literal of any width, a truth value, or an expression. */
-function parser(debuggee: Debuggee, vcpu: number): (text: string) => Promise<bigint> {
-  return async (text) => {
-    const plain = text.trim();
-    if (/^(0x[0-9a-f_]+|\d[\d_]*)$/i.test(plain)) return BigInt(plain.replaceAll('_', ''));
-    if (/^(true|false)$/i.test(plain)) return plain.toLowerCase() === 'true' ? 1n : 0n;
-    return numeric(await debuggee.evaluate(plain, vcpu));
-  };
 }
 
 function written(session: Session): void {
@@ -69,8 +60,6 @@ export function valueText(debuggee: Debuggee, value: Value, radix: Radix): strin
 }
 
 const typeText = ({ type }: Value): string => `${type.form === 'float' ? 'f' : type.form === 'signed' ? 'i' : 'u'}${type.size * 8}`;
-
-const NAME = /^\$?([A-Za-z_][\w]*(?:\.[\w[\]]+)*)$/;
 
 /** Names that mean more than a number: registers with bits or lanes, groups, fields of devices. */
 async function structured(debuggee: Debuggee, text: string, vcpu: number, radix: Radix): Promise<DebugProtocol.EvaluateResponse['body'] | undefined> {
@@ -142,28 +131,6 @@ export async function setExpression(session: Session, args: DebugProtocol.SetExp
   written(session);
   const { result, ...rest } = await evaluateText(debuggee, args.expression, vcpu, radixOf(debuggee, args.format));
   return { value: result, ...rest };
-}
-
-/** Writes a register, a field or memory. */
-export async function assign(debuggee: Debuggee, vcpu: number, target: string, text: string): Promise<void> {
-  const parse = parser(debuggee, vcpu);
-  const name = NAME.exec(target.trim())?.[1];
-  const plain = name !== undefined && (debuggee.isPart(name) || debuggee.names.isRegister(name.toLowerCase()));
-  const found = name === undefined || plain ? undefined : await debuggee.variables.lookup(vcpu, name);
-  if (found && debuggee.symbols.index.find(name!).length === 0) return debuggee.variables.set(found.parent, found.node.name, text, parse);
-  if (name !== undefined && plain) return debuggee.setRegister(vcpu, name.toLowerCase(), await parse(text));
-  const { place, type } = await debuggee.evaluate(target, vcpu);
-  if (place?.kind !== 'memory') throw cannotSet(`'${target}' is neither a register nor memory`);
-  const bytes = type.form === 'float' ? floatBytes(Number(text), type.size) : toBytes(await parse(text), type.size);
-  const count = await debuggee.view.write(vcpu, place.space, place.address, bytes);
-  if (count < bytes.length) throw cannotSet(`there is no memory to write at ${hex(place.address)}`);
-}
-
-function floatBytes(value: number, size: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(size));
-  if (size === 4) view.setFloat32(0, value, true);
-  else view.setFloat64(0, value, true);
-  return new Uint8Array(view.buffer);
 }
 
 export async function completions(session: Session, args: DebugProtocol.CompletionsArguments): Promise<DebugProtocol.CompletionsResponse['body']> {

@@ -6,8 +6,8 @@ import { handshake, type Security } from './handshake';
 import { screenLayout } from './headers';
 import { Input, skip, take, type Reading } from './input';
 import { NATIVE, parsePixelFormat, writePixelFormat } from './pixelformat';
-import type { Rectangle, Region } from './region';
-import type { Surface } from './surface';
+import type { Rectangle } from './region';
+import type { Changes, Surface } from './surface';
 import { Updates, type Cursor } from './updates';
 import { Writer } from './writer';
 import { xtToCode } from './xtkeys';
@@ -46,7 +46,8 @@ const BUTTONS = 0x07;
 export class RfbClient {
   private readonly input: Input;
   private readonly updates: Updates;
-  private started = false;
+  /** The handshake is over. */
+  started = false;
   private closed = false;
   /** What the pointer last was. */
   private pointer = { x: 0, y: 0, mask: 0 };
@@ -103,7 +104,7 @@ export class RfbClient {
   // ── What the server says ─────────────────────────────────────────────────────────────────
 
   /** The picture is another one; what has changed comes with the next update. */
-  show(surface: Surface, changes: Region | undefined): void {
+  show(surface: Surface, changes: Changes | undefined): void {
     this.surface = surface;
     this.updates.show(surface, changes);
     this.update();
@@ -119,6 +120,10 @@ export class RfbClient {
     if (!this.started || this.channel.backlog > 0) return;
     const latin = text.slice(0, MOST_CLIPBOARD).replace(/[^\u0000-\u00ff]/g, '?');
     this.send(new Writer(8 + latin.length).u8(3).zeros(3).u32(latin.length).latin1(latin).take());
+  }
+
+  bell(): void {
+    if (this.started && this.channel.backlog === 0) this.send(Uint8Array.of(2));
   }
 
   /** Sends what is due: one update at a time, and none before the last has left. */

@@ -26,6 +26,46 @@ export class Region {
   get empty(): boolean {
     return this.count === 0;
   }
+  get tilesSet(): number {
+    return this.count;
+  }
+
+  /** The least rectangle around everything; undefined where there is nothing. */
+  bounds(): Rectangle | undefined {
+    let [left, right, top, bottom] = [this.columns, -1, this.rows, -1];
+    for (let at = 0; at < this.tiles.length; at++) {
+      if (this.tiles[at] === 0) continue;
+      const [row, column] = [Math.floor(at / this.columns), at % this.columns];
+      [left, right, top, bottom] = [Math.min(left, column), Math.max(right, column), Math.min(top, row), row];
+    }
+    if (right < 0) return undefined;
+    const [x, y] = [left * TILE, top * TILE];
+    return { x, y, width: Math.min((right + 1) * TILE, this.width) - x, height: Math.min((bottom + 1) * TILE, this.height) - y };
+  }
+
+  /** The picture's rectangle `to` is now what lay `down` rows below: what had changed there has now changed in its new place. */
+  move({ x, y, width, height }: Rectangle, down: number): void {
+    const before = this.tiles.slice();
+    const changed = (left: number, right: number, top: number, bottom: number): boolean => {
+      for (let row = Math.floor(top / TILE); row * TILE < bottom; row++) {
+        for (let column = Math.floor(left / TILE); column * TILE < right; column++) if (before[row * this.columns + column] === 1) return true;
+      }
+      return false;
+    };
+    const [right, bottom] = [x + width, y + height];
+    for (let row = Math.floor(y / TILE); row * TILE < bottom; row++) {
+      for (let column = Math.floor(x / TILE); column * TILE < right; column++) {
+        const [tileX, tileY] = [column * TILE, row * TILE];
+        const ends = [Math.min(tileX + TILE, this.width), Math.min(tileY + TILE, this.height)] as const;
+        const inside = tileX >= x && tileY >= y && ends[0] <= right && ends[1] <= bottom;
+        const at = row * this.columns + column;
+        const [top, end] = [Math.max(tileY, y) + down, Math.min(ends[1], bottom) + down];
+        const stale = changed(Math.max(tileX, x), Math.min(ends[0], right), top, end) || (!inside && before[at] === 1);
+        if (stale) this.addTile(column, row);
+        else if (this.tiles[at] === 1) this.drop(at);
+      }
+    }
+  }
 
   addTile(column: number, row: number): void {
     const at = row * this.columns + column;

@@ -4,14 +4,14 @@
  */
 import { RfbClient, type Channel, type Sink } from './client';
 import type { Security } from './handshake';
-import { Surface, type Picture } from './surface';
+import { Surface, wholeOf, type Bands, type Picture } from './surface';
 import type { Cursor } from './updates';
 
 /** What is shown before there is a picture. */
 const BLANK = { width: 640, height: 480 } as const;
 
 export class RfbServer {
-  private surface = Surface.blank(BLANK.width, BLANK.height);
+  private surface = new Surface(BLANK.width, BLANK.height);
   private readonly clients = new Set<RfbClient>();
   private cursor: Cursor | undefined;
 
@@ -21,8 +21,8 @@ export class RfbServer {
   ) {}
 
   /** Bytes from the channel go into the client's `receive`; when the channel has been emptied, call its `update`. */
-  connect(channel: Channel, security: Security = {}): RfbClient {
-    const client: RfbClient = new RfbClient(channel, this.sink, this.surface, this.name, security, this.cursor, () => this.clients.delete(client));
+  connect(channel: Channel, security: Security = {}, sink = this.sink): RfbClient {
+    const client: RfbClient = new RfbClient(channel, sink, this.surface, this.name, security, this.cursor, () => this.clients.delete(client));
     this.clients.add(client);
     return client;
   }
@@ -36,14 +36,17 @@ export class RfbServer {
     return [...this.clients].some((client) => client.waiting);
   }
 
-  /** Whether the picture differs from the one before. */
   show(picture: Picture): boolean {
-    const surface = Surface.of(picture);
-    const before = this.surface;
-    const changes = surface.sameSize(before) ? surface.changes(before) : undefined;
-    if (changes?.empty) return false;
-    this.surface = surface;
-    for (const client of this.clients) client.show(surface, changes);
+    return this.change(wholeOf(picture));
+  }
+
+  /** Some rows of the picture, all of them where its size is another. Whether it differs from the one before. */
+  change(picture: Bands): boolean {
+    const resized = !this.surface.sameSize(picture);
+    if (resized) this.surface = new Surface(picture.width, picture.height);
+    const changes = this.surface.apply(picture);
+    if (changes.region.empty && !resized) return false;
+    for (const client of this.clients) client.show(this.surface, resized ? undefined : changes);
     return true;
   }
 

@@ -6,7 +6,8 @@ import { header, screenLayout } from './headers';
 import { NATIVE, Translator, colourMap, type PixelFormat } from './pixelformat';
 import { around, meet, pieces } from './rectangles';
 import { Region, type Rectangle } from './region';
-import type { Surface } from './surface';
+import type { Scroll } from './scroll';
+import type { Changes, Surface } from './surface';
 import { Writer } from './writer';
 
 export interface Size {
@@ -21,6 +22,9 @@ export interface Cursor extends Size {
   readonly pixels: Uint32Array;
 }
 
+/** Moves that wait for being told. */
+const MOST_SCROLLS = 16;
+
 export class Updates {
   private translator = new Translator(NATIVE);
   private encoder: Encoder = new RawEncoder();
@@ -28,7 +32,9 @@ export class Updates {
   private readonly encoders = new Map<number, Encoder>();
   private readonly known = new Set<number>();
   private readonly notes = new Set<number>();
+  /** What differs once the client has made these moves, in their order. */
   private region: Region;
+  private scrolls: Scroll[] = [];
   private asked: Rectangle | undefined;
   private continuous: Rectangle | undefined;
   /** Size as the client knows it, and whether it has to be told another. */
@@ -60,15 +66,28 @@ export class Updates {
     this.told = { width, height };
     this.resized = false;
     this.region = new Region(width, height);
+    this.everything();
+  }
+
+  private everything(): void {
+    this.scrolls = [];
     this.region.add(this.surface.whole);
   }
 
-  show(surface: Surface, changes: Region | undefined): void {
+  show(surface: Surface, changes: Changes | undefined): void {
     this.surface = surface;
-    if (changes) return this.region.union(changes);
+    if (changes) return this.change(changes);
     this.region = new Region(surface.width, surface.height);
-    this.region.add(surface.whole);
+    this.everything();
     this.resized = surface.width !== this.told.width || surface.height !== this.told.height;
+  }
+
+  private change({ region, scroll }: Changes): void {
+    const copies = this.known.has(ENCODING.COPY_RECT) && this.surface.sameSize(this.told) && this.scrolls.length < MOST_SCROLLS;
+    if (!scroll || !copies) return this.region.union(region);
+    this.region.move(scroll.to, scroll.down);
+    this.region.union(scroll.rest);
+    this.scrolls.push(scroll);
   }
 
   showCursor(cursor: Cursor | undefined): void {
@@ -80,7 +99,7 @@ export class Updates {
     this.translator = new Translator(format);
     this.mapWanted = !format.trueColour;
     this.cursorWanted = this.cursor !== undefined;
-    this.region.add(this.surface.whole);
+    this.everything();
   }
 
   knows(encoding: number): boolean {
@@ -97,6 +116,7 @@ export class Updates {
       chosen ??= this.encoderFor(encoding);
     }
     this.encoder = chosen ?? new RawEncoder();
+    if (this.scrolls.length > 0 && !this.known.has(ENCODING.COPY_RECT)) this.everything();
     if (added.has(ENCODING.CURSOR)) this.cursorWanted = this.cursor !== undefined;
     for (const encoding of [ENCODING.QEMU_EXTENDED_KEY, ENCODING.EXTENDED_DESKTOP_SIZE]) if (added.has(encoding)) this.notes.add(encoding);
     return added;
@@ -126,7 +146,7 @@ export class Updates {
     const bounds = this.asked ?? this.continuous;
     if (!bounds) return undefined;
     const message = new Writer(4096).u8(0).zeros(1).u16(0);
-    let count = this.noteRectangles(message) + this.sizeRectangle(message) + this.cursorRectangle(message);
+    let count = this.noteRectangles(message) + this.sizeRectangle(message) + this.cursorRectangle(message) + this.copyRectangles(message);
     const own = { x: 0, y: 0, width: Math.min(this.told.width, this.surface.width), height: Math.min(this.told.height, this.surface.height) };
     const parts = this.region.empty ? [] : this.region.take(meet(count > 0 ? own : bounds, own));
     for (const rectangle of parts.flatMap((whole) => [...pieces(whole, this.encoder.widest, own)])) {
@@ -164,6 +184,17 @@ export class Updates {
     if (extended) screenLayout(message, this.told, 0, 0);
     else header(message, { x: 0, y: 0, width, height }, ENCODING.DESKTOP_SIZE);
     return 1;
+  }
+
+  /** Section 7.7.2. They come before all pixels, which are of the picture after them. */
+  private copyRectangles(message: Writer): number {
+    const { scrolls } = this;
+    this.scrolls = [];
+    for (const { to, down } of scrolls) {
+      header(message, to, ENCODING.COPY_RECT);
+      message.u16(to.x).u16(to.y + down);
+    }
+    return scrolls.length;
   }
 
   /** Section 7.8.1: pixels in the client's format, and a mask. */

@@ -4,7 +4,8 @@ import {
   JUMP_CACHE, JUMP_CACHE_ENTRIES, LEAVE_INTERNAL, MODE_64, MODE_FLAT, PAGE_CACHED, PAGE_CODE, PAGE_FLAGS, SEG_BASE, SEG_LIMIT, SEGMENT_SIZE, SEGMENTS, SINGLE,
 } from '../../x86/layout';
 import { decodeBlock } from './decodeblock';
-import { canonical, DEVICE, dropWriteEntries, FAULTED, FETCH, nonCanonical, raise, translate, USER } from './paging';
+import { canonical, DEVICE, FAULTED, FETCH, nonCanonical, raise, translate, USER } from './paging';
+import { dropWriteEntries, noteCode } from './tlb';
 
 @inline
 function bucketOf(host: u32, mode: u32): u32 {
@@ -63,6 +64,7 @@ export function find(linear: u64): u32 {
     store<u64>(slot, linear);
     store<u32>(slot + 8, load<u32>(CONTEXT));
     store<u32>(slot + 12, block);
+    noteCode(linear);
   }
   return block;
 }

@@ -1,6 +1,6 @@
 // Exceptions and system calls of 64-bit mode, the usual case (x86/system/deliver.ts and return.ts have the others).
 import {
-  CODE_PAGE, CPL, CR0, CR2, CS, DECODE_MODE, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR, GPR, IDTR_BASE, IDTR_LIMIT,
+  BUDGET, CODE_PAGE, CPL, CR0, CR2, CS, DECODE_MODE, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR, GPR, IDTR_BASE, IDTR_LIMIT,
   LEAVE_FAULT,  MODE_64, MSR_LSTAR, MSR_SFMASK, MSR_STAR, PAGE_CODE, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PENDING_DEBUG, REC_OFFSET, RIP, SEG_BASE,
   SEG_LIMIT, SEG_SELECTOR, SS, TR, WATCHES,
 } from '../../x86/layout';
@@ -26,6 +26,8 @@ export function quickDeliver(): u32 {
   const address = load<u64>(FAULT_ADDRESS);
   if (deliverPlain(vector, code, hasCode, address)) {
     store<u32>(EXIT_REASON, 0);
+    // A delivery takes a position, as an instruction does.
+    store<i32>(BUDGET, load<i32>(BUDGET) - 1);
     hostException(vector, hasCode, code);
     return 1;
   }

@@ -1,4 +1,6 @@
 export * from './paging';
+export * from './physical';
+export * from './tlb';
 export * from './memory';
 export * from './blocks';
 export { decode } from './decode';

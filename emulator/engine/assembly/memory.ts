@@ -5,7 +5,9 @@ import {
   RECORD_SIZE, SIZE_LINKS, CPL, CR4, EXIT_REASON, LEAVE_RETRY, MODE_64, MODE_FLAT,
   DECODE_MODE, PAGE_CODE, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, SCRATCH, SINGLE, WATCHES,
 } from '../../x86/layout';
-import { alignmentChecked, canonical, DEVICE, devicePhysical, FAULTED, flush, markDirty, nextGeneration, nonCanonical, physicalOf, raise, translate, USER, WRITE } from './paging';
+import { alignmentChecked, canonical, DEVICE, devicePhysical, FAULTED, nonCanonical, raise, translate, USER, WRITE } from './paging';
+import { markDirty, physicalOf } from './physical';
+import { forget, mapsCode, nextGeneration } from './tlb';
 import { unhash } from './blocks';
 import { watched } from './watch';
 
@@ -145,7 +147,8 @@ function writeNeeds(linear: u64, host: u32, size: i32, from: u32): i32 {
   const flags = load<u8>(PAGE_FLAGS + (host >> 12));
   if (flags & PAGE_ROM) return 2;
   if (flags & PAGE_CODE && touchesCode(host, size)) return 1;
-  if (flags & PAGE_TABLE && touchesTable(host, size, from)) return 1;
+  // What maps code may map the rest of this block.
+  if (flags & PAGE_TABLE && touchesTable(host, size, from) && mapsCode(host, size)) return 1;
   if (!load<u32>(SINGLE) && load<u32>(WATCHES) && watched(linear, physicalOf(host), size, true)) return 1;
   return 0;
 }
@@ -175,7 +178,7 @@ export function prepareWrite(host: u32, size: i32, from: u32): void {
   const at = PAGE_FLAGS + (host >> 12);
   const flags = load<u8>(at);
   if (flags & PAGE_CODE && touchesCode(host, size)) dropRange(host, size);
-  if (flags & PAGE_TABLE && touchesTable(host, size, from)) flush();
+  if (flags & PAGE_TABLE && touchesTable(host, size, from)) forget(host, size);
   markDirty(host >> 12);
 }
 

@@ -1,14 +1,14 @@
-// The page walk and the software TLB (SDM volume 3, chapter 4).
+// The page walk (SDM volume 3, chapter 4), which fills the software TLB (tlb.ts).
 //
 // The TLB never shows in the guest's history: pages that a cached translation was made from are marked
-// PAGE_TABLE, and a write that changes a used entry drops all translations (see memory.ts).
+// PAGE_TABLE, and a write that changes a used entry forgets the translations that depend on it (see memory.ts).
 import {
-  A20_MASK, CPL, CR0, CR3, CR4, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR,
-  CODE_MASK, CONTEXT, DECODE_MODE, FIRST_WRITES, GENERATION, LEAVE_FAULT, PAGE_AWAITED, PAGE_CACHED, PAGE_CODE, PAGE_DIRTY, PAGE_FLAGS, PAGE_MMIO,
-  PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PHYSICAL_WIDTH, PT_COUNT, PT_LIST, RAM, RAM_SIZE, REGIONS, REGION_COUNT,
-  REGION_SIZE, STAT_FLUSHES, STAT_TLB_MISSES, TLB, TLB_ADDEND, TLB_CHECKED, TLB_ENTRIES, TLB_ENTRY, TLB_FETCH, TLB_FILLS,
-  TLB_FILL_LIST, TLB_READ, TLB_SET, TLB_SET_SIZE, TLB_WRITE, WATCHES,
+  A20_MASK, CPL, CR0, CR3, CR4, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR, LEAVE_FAULT, PAGE_CACHED, PAGE_CODE,
+  PAGE_DIRTY, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PHYSICAL_WIDTH, STAT_TLB_MISSES, TLB, TLB_ADDEND, TLB_CHECKED, TLB_FETCH, TLB_LEAF, TLB_READ,
+  TLB_SET, TLB_SET_SIZE, TLB_WRITE, WATCHES,
 } from '../../x86/layout';
+import { hostOf, markDirty } from './physical';
+import { clear, entryOf, filled, isClear, markTable, noteCode } from './tlb';
 import { linearPageWatched } from './watch';
 
 // Kinds of access; the low bits are those of the page-fault error code.
@@ -64,71 +64,6 @@ function pageFault(linear: u64, access: i32, bits: i32): bool {
   return false;
 }
 
-@external("host", "awaited")
-declare function hostAwaited(page: u32): void;
-
-/** Host address of a physical byte that is backed by memory, else 0. */
-export function hostOf(physical: u64): u32 {
-  if (physical < (load<u32>(RAM_SIZE) as u64)) {
-    const host = RAM + (physical as u32);
-    const flags = load<u8>(PAGE_FLAGS + (host >> 12));
-    if (!(flags & PAGE_MMIO)) return host;
-    if ((flags & PAGE_AWAITED) == PAGE_AWAITED) {
-      hostAwaited(host >> 12);
-      return host;
-    }
-  }
-  const count = load<u32>(REGION_COUNT);
-  for (let i: u32 = 0; i < count; i++) {
-    const region = REGIONS + i * REGION_SIZE;
-    const first = load<u64>(region);
-    if (physical >= first && physical <= load<u64>(region + 8)) return load<u32>(region + 16) + ((physical - first) as u32);
-  }
-  return 0;
-}
-
-/** Marks a page-table page, so that writes to it are seen. */
-function markTable(host: u32): void {
-  const flags = PAGE_FLAGS + (host >> 12);
-  const old = load<u8>(flags);
-  if (old & PAGE_TABLE) return;
-  const count = load<u32>(PT_COUNT);
-  if (count == 16384) {
-    flush();
-    markTable(host);
-    return;
-  }
-  store<u8>(flags, old | PAGE_TABLE);
-  store<u32>(PT_LIST + count * 4, host >> 12);
-  store<u32>(PT_COUNT, count + 1);
-  if (old & PAGE_CACHED) dropWriteEntries(host >> 12);
-}
-
-/** Takes the write permission of a page out of the TLB: from now on its writes are looked at. */
-export function dropWriteEntries(page: u32): void {
-  const fills = load<u32>(TLB_FILLS);
-  for (let i: u32 = 0; i < fills; i++) {
-    const entry = load<u32>(TLB_FILL_LIST + i * 4);
-    const tag = load<i64>(entry + TLB_WRITE);
-    if (tag != -1 && ((tag as u32) + load<u32>(entry + TLB_ADDEND)) >> 12 == page) store<i64>(entry + TLB_WRITE, -1);
-  }
-  const flags = PAGE_FLAGS + page;
-  store<u8>(flags, load<u8>(flags) & ~PAGE_CACHED);
-}
-
-@external("host", "firstWrite")
-declare function hostFirstWrite(page: u32): void;
-
-/** Call before a byte of the page changes. */
-@inline
-export function markDirty(page: u32): void {
-  const at = PAGE_FLAGS + page;
-  const flags = load<u8>(at);
-  if (flags & PAGE_DIRTY) return;
-  if (load<u32>(FIRST_WRITES)) hostFirstWrite(page);
-  store<u8>(at, flags | PAGE_DIRTY);
-}
-
 /** Sets bits of a page-table entry as the processor does (accessed, dirty). */
 function touch(host: u32, bits: u64): void {
   markDirty(host >> 12);
@@ -172,7 +107,7 @@ function walk(linear: u64, access: i32): bool {
       const host = hostOf(table + index * 8);
       // A table outside of memory reads as all zeros: not present.
       entry = host ? load<u64>(host) : 0;
-      if (host) markTable(host);
+      if (host) markTable(host, shift != 12);
       if (!(entry & PRESENT)) return pageFault(linear, access, 0);
       const pdpte32 = shift == 30 && !long;
       let bad = reserved;
@@ -201,7 +136,7 @@ function walk(linear: u64, access: i32): bool {
   } else {
     let host = hostOf((load<u64>(CR3) & 0xfffff000) + ((linear >> 22) & 1023) * 4);
     entry = host ? (load<u32>(host) as u64) : 0;
-    if (host) markTable(host);
+    if (host) markTable(host, true);
     if (!(entry & PRESENT)) return pageFault(linear, access, 0);
     rights &= entry;
     path2 = host;
@@ -213,7 +148,7 @@ function walk(linear: u64, access: i32): bool {
     } else {
       host = hostOf((entry & 0xfffff000) + ((linear >> 12) & 1023) * 4);
       entry = host ? (load<u32>(host) as u64) : 0;
-      if (host) markTable(host);
+      if (host) markTable(host, false);
       if (!(entry & PRESENT)) return pageFault(linear, access, 0);
       rights &= entry;
       path3 = host;
@@ -274,31 +209,12 @@ function setFor(access: i32): u32 {
   return alignmentChecked() ? TLB : load<u32>(TLB_SET);
 }
 
-@inline
-export function entryOf(set: u32, linear: u64): u32 {
-  return set + (((linear >> 12) as u32) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
-}
-
 export function canonical(linear: u64): bool {
   return (((linear as i64) << 16) >> 16) == (linear as i64);
 }
 
 /** Physical address of the last access that was walked for: one without memory behind it, or a write to ROM. */
 export let devicePhysical: u64 = 0;
-
-/** Physical address of a byte of memory at a host address. */
-export function physicalOf(host: u32): u64 {
-  if (host - RAM < load<u32>(RAM_SIZE)) return (host - RAM) as u64;
-  const count = load<u32>(REGION_COUNT);
-  for (let i: u32 = 0; i < count; i++) {
-    const region = REGIONS + i * REGION_SIZE;
-    const first = load<u64>(region);
-    const length = load<u64>(region + 8) - first;
-    const base = load<u32>(region + 16);
-    if (host >= base && ((host - base) as u64) <= length) return first + ((host - base) as u64);
-  }
-  return 0xffffffffffffffff;
-}
 
 export const FAULTED: u32 = 0;
 export const DEVICE: u32 = 1;
@@ -320,17 +236,14 @@ export function translate(linear: u64, access: i32): u32 {
   devicePhysical = physical;
   if (!host) return DEVICE;
   const addend = (host & ~0xfff) - (page as u32);
-  const empty = load<i64>(entry + TLB_READ) == -1 && load<i64>(entry + TLB_WRITE) == -1 && load<i64>(entry + TLB_FETCH) == -1;
+  const empty = isClear(entry);
   // Keep what the entry already holds for the same page.
   const same =
     (load<i64>(entry + TLB_READ) == page || load<i64>(entry + TLB_WRITE) == page || load<i64>(entry + TLB_FETCH) == page) &&
     load<u32>(entry + TLB_ADDEND) == addend;
-  if (!same) {
-    store<i64>(entry + TLB_READ, -1);
-    store<i64>(entry + TLB_WRITE, -1);
-    store<i64>(entry + TLB_FETCH, -1);
-  }
+  if (!same) clear(entry);
   store<u32>(entry + TLB_ADDEND, addend);
+  store<u32>(entry + TLB_LEAF, load<u64>(CR0) & CR0_PG ? path3 : 0);
   const flagsAt = PAGE_FLAGS + (host >> 12);
   const flags = load<u8>(flagsAt);
   const watched = (flags & PAGE_WATCHED) != 0 || (load<u32>(WATCHES) && linearPageWatched(linear));
@@ -344,18 +257,14 @@ export function translate(linear: u64, access: i32): u32 {
       store<u8>(flagsAt, flags | PAGE_CACHED | PAGE_DIRTY);
     }
   }
-  if (empty) {
-    const fills = load<u32>(TLB_FILLS);
-    if (fills < 12288) {
-      store<u32>(TLB_FILL_LIST + fills * 4, entry);
-      store<u32>(TLB_FILLS, fills + 1);
-    }
-  }
+  // What is watched leaves it clear.
+  if (empty && !isClear(entry)) filled(entry);
   return (linear as u32) + addend;
 }
 
 /** Host address of code at a linear address if fetching it now would leave no trace, else 0. */
 export function probeFetch(linear: u64): u32 {
+  noteCode(linear);
   const access = FETCH | (load<u32>(CPL) == 3 ? USER : 0);
   const entry = entryOf(setFor(access), linear);
   const page = (linear & ~0xfff) as i64;
@@ -364,49 +273,6 @@ export function probeFetch(linear: u64): u32 {
   const found = walk(linear, access);
   probing = false;
   return found ? hostOf(walkedPhysical & load<u64>(A20_MASK)) : 0;
-}
-
-/** Forgets all translations. The guest can't tell. */
-export function flush(): void {
-  const fills = load<u32>(TLB_FILLS);
-  for (let i: u32 = 0; i < fills; i++) {
-    const entry = load<u32>(TLB_FILL_LIST + i * 4);
-    const tag = load<i64>(entry + TLB_WRITE);
-    if (tag != -1) {
-      const flags = PAGE_FLAGS + (((tag as u32) + load<u32>(entry + TLB_ADDEND)) >> 12);
-      store<u8>(flags, load<u8>(flags) & ~PAGE_CACHED);
-    }
-    store<i64>(entry + TLB_READ, -1);
-    store<i64>(entry + TLB_WRITE, -1);
-    store<i64>(entry + TLB_FETCH, -1);
-  }
-  store<u32>(TLB_FILLS, 0);
-  const tables = load<u32>(PT_COUNT);
-  for (let i: u32 = 0; i < tables; i++) {
-    const flags = PAGE_FLAGS + load<u32>(PT_LIST + i * 4);
-    store<u8>(flags, load<u8>(flags) & ~PAGE_TABLE);
-  }
-  store<u32>(PT_COUNT, 0);
-  store<u32>(STAT_FLUSHES, load<u32>(STAT_FLUSHES) + 1);
-  nextGeneration();
-}
-
-/** Makes every jump-cache entry stale. */
-export function nextGeneration(): void {
-  const generation = load<u32>(GENERATION) + 1;
-  store<u32>(GENERATION, generation);
-  store<u32>(CONTEXT, (generation << 8) | load<u32>(DECODE_MODE));
-}
-
-/** Puts every TLB entry into the empty state: once, when the machine is made. */
-export function initialise(): void {
-  const end: u32 = TLB + 4 * TLB_SET_SIZE;
-  for (let entry: u32 = TLB; entry < end; entry += TLB_ENTRY) {
-    store<i64>(entry + TLB_READ, -1);
-    store<i64>(entry + TLB_WRITE, -1);
-    store<i64>(entry + TLB_FETCH, -1);
-  }
-  nextGeneration();
 }
 
 export function nonCanonical(stack: bool): void {

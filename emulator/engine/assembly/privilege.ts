@@ -1,10 +1,11 @@
 // What changes of privilege in 64-bit mode have in common, where nothing is out of the ordinary: flat segments, and
 // no flags that the run loop has to know of. Anything else is the work of x86/system, which says what is checked and why.
 import {
-  CONTEXT, CPL, DECODE_MODE, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GDTR_BASE, GDTR_LIMIT, GENERATION, MODE_USER, SEG_ATTR, SEG_BASE, SEG_LIMIT,
+  CPL, DECODE_MODE, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GDTR_BASE, GDTR_LIMIT, MODE_USER, SEG_ATTR, SEG_BASE, SEG_LIMIT,
   SEG_SELECTOR, SEGMENT_SIZE, SEGMENTS, TLB, TLB_SET, TLB_SET_SIZE,
 } from '../../x86/layout';
 import { canonical, DEVICE, IMPLICIT, translate } from './paging';
+import { deriveContext } from './tlb';
 
 export const UNUSABLE: u32 = 0x10000;
 export const FLAG_IF: u64 = 1 << 9;
@@ -79,6 +80,6 @@ export function setPrivilege(cpl: u32): void {
   const mode = (load<u32>(DECODE_MODE) & ~MODE_USER) | (cpl == 3 ? MODE_USER : 0);
   store<u32>(CPL, cpl);
   store<u32>(DECODE_MODE, mode);
-  store<u32>(CONTEXT, (load<u32>(GENERATION) << 8) | mode);
+  deriveContext();
   store<u32>(TLB_SET, cpl == 3 ? TLB : TLB + TLB_SET_SIZE);
 }

@@ -6,12 +6,14 @@ import { emitMeaning } from '../meaning';
 import type { Handlers } from '../handlers';
 import type { Helpers } from '../helpers';
 import { REGION_LEFT, REGION_LOOKUP, REGION_RECORD, REGION_REFUSED, REGION_UNPREPARED } from '../interpreter';
-import { formOf, type RegionBlock } from './graph';
+import { endsBlock, formOf, type RegionBlock } from './graph';
 import { RegionFlags } from './flags';
+import { loopSumOf, setsFlags, type LoopSum } from './loopsum';
 import type { Plan } from './plan';
 import { RegionStage, type RegionContext } from './stage';
 import { RegionState } from './state';
 import { Structure, type Way } from './structure';
+import { Translations } from './translations';
 
 const PAGE = 0x1000;
 const window32 = (address: number): I32 => i32.load(i32.const(address));
@@ -32,6 +34,8 @@ export function compileRegion(context: CompileContext, plan: Plan, slot: number)
 class RegionCompiler {
   private readonly state: RegionState;
   private readonly flags: RegionFlags;
+  /** The sums that loops end with, by their headers. */
+  private readonly sums: ReadonlyMap<number, LoopSum>;
   private readonly entry: Local<'i32'>;
   private readonly base: Local<'i64'>;
   private readonly budget: Local<'i32'>;
@@ -41,6 +45,7 @@ class RegionCompiler {
   private readonly page: Local<'i32'>;
   private readonly next: Local<'i64'>;
   private readonly region: RegionContext;
+  private readonly translations: Translations;
   private exit!: Label;
 
   constructor(
@@ -49,7 +54,8 @@ class RegionCompiler {
     private readonly plan: Plan,
     private readonly slot: number,
   ) {
-    this.state = new RegionState(f);
+    this.flags = new RegionFlags(f);
+    this.state = new RegionState(f, (address) => this.flags.registerChanges(address));
     this.entry = f.param(0, 'i32');
     this.base = f.lasting('i64');
     this.budget = f.lasting('i32');
@@ -57,9 +63,10 @@ class RegionCompiler {
     this.record = f.lasting('i32');
     this.page = f.lasting('i32');
     this.next = f.lasting('i64');
-    this.flags = new RegionFlags(f, this.state);
+    this.sums = this.loopSums();
+    this.translations = new Translations(f, context, plan);
     const { helpers, memory } = context;
-    this.region = { f, helpers, memory, state: this.state, base: f.get(this.base), tlbSet: plan.tlbSet, flags: this.flags };
+    this.region = { f, helpers, memory, state: this.state, base: f.get(this.base), budget: f.get(this.budget), tlbSet: plan.tlbSet, flags: this.flags };
   }
 
   build(): void {
@@ -72,6 +79,8 @@ class RegionCompiler {
       }),
     );
     this.state.enter();
+    this.flags.enter();
+    this.translations.enter();
     f.append(body);
     this.leave();
   }
@@ -92,6 +101,21 @@ class RegionCompiler {
     f.set(this.entry, i32.and(f.get(this.entry), i32.const(0xff)));
   }
 
+  /** Loops whose headers pass nothing on, and that end with a sum. */
+  private loopSums(): ReadonlyMap<number, LoopSum> {
+    const { plan, context, state } = this;
+    const sums = new Map<number, LoopSum>();
+    for (const header of new Set(plan.loops.flat())) {
+      if (header === 0 || plan.dispatch(header).size) continue;
+      for (let node = 1; node <= plan.blocks.length && !sums.has(header); node++) {
+        if (!plan.edges[node]!.includes(header) || !plan.loops[node]!.includes(header)) continue;
+        const sum = loopSumOf(context, state, plan.blockOf(node), sums.size + 1);
+        if (sum) sums.set(header, sum);
+      }
+    }
+    return sums;
+  }
+
   /** Place of the page that `entry` lies in. */
   private entryPage(): I64 {
     const [first, ...others] = this.plan.entryPages;
@@ -102,7 +126,7 @@ class RegionCompiler {
   /** The common way out. */
   private leave(): void {
     const { f } = this;
-    this.flags.settle();
+    this.flags.spill();
     this.state.spill();
     const before = window32(layout.BUDGET);
     const ran = f.let(i64.extendI32S(i32.sub(before, f.get(this.budget))));
@@ -173,11 +197,11 @@ class RegionCompiler {
         this.dispatch(through, way, () => f.set(this.entry, i32.const(0)));
       });
     else if (plan.passed.has(node)) f.set(this.entry, i32.const(0));
-    const cost = plan.cost(node);
-    if (cost !== undefined) f.if(i32.ltS(f.get(this.budget), i32.const(cost)), () => this.leaveFor(this.linear(block.place)));
     if (block.count) f.set(this.budget, i32.sub(f.get(this.budget), i32.const(block.count)));
-    this.flags.forget();
-    this.state.facts.forget();
+    const sum = this.sums.get(node);
+    if (sum) this.flags.header(sum);
+    else if (!way.straight) this.flags.forget();
+    if (!way.straight) this.state.facts.forget();
     if (plan.pages.length > 1 && this.usesFloatingPoint(block)) f.store('i64', i32.const(layout.CODE_PAGE), 0, this.linear(page));
 
     const go = (place: number): void => {
@@ -202,7 +226,7 @@ class RegionCompiler {
           leave: () => this.leaveAt(record, page, REGION_LEFT),
           branch: (taken) => {
             if (t.kind !== 'branch') throw new TypeError('a branch in the middle of a block');
-            f.if(taken, () => go(t.taken));
+            this.aside(taken, () => go(t.taken));
             go(t.next);
           },
           jumpDirect: () => {
@@ -210,10 +234,11 @@ class RegionCompiler {
             go(t.target);
           },
           jumpTo: (linear) => this.jumpTo(node, linear, way),
+          translation: (tag) => this.translations.of(node, record, form, tag),
         },
         this.record,
       );
-      this.flags.begin();
+      this.flags.begin(record, setsFlags(form.definition.name));
       emitMeaning(stage, form);
     }
     if (t.kind === 'leave') {
@@ -224,7 +249,7 @@ class RegionCompiler {
   /** Whether the last compiled instruction is the jump itself, not the end mark after it. */
   private endsItself(block: RegionBlock): boolean {
     if (!block.compiled) return false;
-    return formOf(this.context, block.header + layout.RECORD_SIZE * block.compiled)!.attributes.has('ends');
+    return endsBlock(formOf(this.context, block.header + layout.RECORD_SIZE * block.compiled)!);
   }
   private usesFloatingPoint(block: RegionBlock): boolean {
     for (let i = 1; i <= block.compiled; i++) {
@@ -234,8 +259,24 @@ class RegionCompiler {
     return false;
   }
 
+  /** Code for one way of two: what is known is as it was for the other. */
+  private aside(condition: I32, build: () => void): void {
+    const { flags } = this;
+    const { facts } = this.state;
+    const [flagsHere, factsHere] = [flags.known, facts.known];
+    this.f.if(condition, build);
+    flags.recall(flagsHere);
+    facts.recall(factsHere);
+  }
+
   private follow(from: number, to: number, way: Way): void {
-    const edge = this.plan.route(from, to);
+    const { f, plan, flags } = this;
+    const edge = plan.route(from, to);
+    const cost = plan.cost(to);
+    if (cost !== undefined) f.unlikely(i32.ltS(f.get(this.budget), i32.const(cost)), () => this.leaveFor(this.linear(plan.blockOf(to).place)));
+    if (!way.goesStraight(edge.to)) flags.leaveLoop();
+    const sum = this.sums.get(edge.to);
+    if (sum && plan.loops[from]!.includes(edge.to)) flags.repeat(sum);
     if (edge.entry !== undefined) this.f.set(this.entry, i32.const(edge.entry));
     way.go(edge.to);
   }
@@ -245,9 +286,12 @@ class RegionCompiler {
     const { f, plan } = this;
     const linear = f.let(target);
     for (const site of plan.returnSites(node)) {
-      f.if(i64.eq(linear, this.linear(plan.blockOf(site).place)), () => this.follow(node, site, way));
+      this.aside(i64.eq(linear, this.linear(plan.blockOf(site).place)), () => this.follow(node, site, way));
     }
-    if (plan.dispatches(node)) this.dispatchTo(linear, way);
+    if (plan.dispatches(node)) {
+      this.flags.leaveLoop();
+      this.dispatchTo(linear, way);
+    }
     this.leaveFor(linear);
   }
 
@@ -256,18 +300,17 @@ class RegionCompiler {
     const { f, plan } = this;
     const hash = i32.xor(i32.wrap(linear), i32.wrap(i64.shrU(linear, i64c(13))));
     const slot = f.let(i32.shl(i32.and(hash, i32.const(layout.JUMP_CACHE_ENTRIES - 1)), i32.const(4)));
-    const found = i32.and(i64.eq(i64.load(slot, layout.JUMP_CACHE), linear), i32.eq(i32.load(slot, layout.JUMP_CACHE + 8), window32(layout.CONTEXT)));
-    f.if(i32.and(found, i32.geS(f.get(this.budget), i32.const(plan.longest))), () => {
+    f.block((elsewhere) => {
+      const unless = (condition: I32): void => f.brIf(elsewhere, condition, true);
+      unless(i64.ne(i64.load(slot, layout.JUMP_CACHE), linear));
+      unless(i32.ne(i32.load(slot, layout.JUMP_CACHE + 8), window32(layout.CONTEXT)));
+      unless(i32.ltS(f.get(this.budget), i32.const(plan.longest)));
       const heat = f.let(i32.load(i32.load(slot, layout.JUMP_CACHE + 12), layout.BLOCK_HEAT));
-      const own = i32.eq(i32.and(heat, i32.const(layout.HEAT_COMPILED | (layout.REGION_STATES - 1))), i32.const(layout.HEAT_COMPILED | this.slot));
-      f.if(own, () => {
-        f.set(this.entry, i32.and(i32.shrU(heat, i32.const(14)), i32.const(0xffff)));
-        const base = i64.sub(i64.and(linear, i64c(~0xfffn)), this.entryPage());
-        f.if(i64.eq(base, f.get(this.base)), () => {
-          f.set(this.entry, i32.and(f.get(this.entry), i32.const(0xff)));
-          way.go(0);
-        });
-      });
+      unless(i32.ne(i32.and(heat, i32.const(layout.HEAT_COMPILED | (layout.REGION_STATES - 1))), i32.const(layout.HEAT_COMPILED | this.slot)));
+      f.set(this.entry, i32.and(i32.shrU(heat, i32.const(14)), i32.const(0xffff)));
+      unless(i64.ne(i64.sub(i64.and(linear, i64c(~0xfffn)), this.entryPage()), f.get(this.base)));
+      f.set(this.entry, i32.and(f.get(this.entry), i32.const(0xff)));
+      way.go(0);
     });
   }
 }

@@ -3,7 +3,7 @@
  * address in the window.
  */
 export class Facts {
-  private readonly facts = new Map<number, Set<string>>();
+  private facts = new Map<number, Set<string>>();
 
   has(fact: string, register: number): boolean {
     return this.facts.get(register)?.has(fact) ?? false;
@@ -23,4 +23,14 @@ export class Facts {
   forget(): void {
     this.facts.clear();
   }
+  /** What is known here, for `recall` where control goes on from here. */
+  get known(): ReadonlyMap<number, ReadonlySet<string>> {
+    return copy(this.facts);
+  }
+  recall(known: ReadonlyMap<number, ReadonlySet<string>>): void {
+    this.facts = copy(known);
+  }
 }
+
+const copy = (facts: ReadonlyMap<number, ReadonlySet<string>>): Map<number, Set<string>> =>
+  new Map([...facts].map(([register, known]) => [register, new Set(known)]));

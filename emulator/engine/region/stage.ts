@@ -1,13 +1,14 @@
 import { Expr, i32, i64, i64c, type I32, type I64, type V128 } from '../../wasm/expr';
 import type { FunctionBuilder, Local } from '../../wasm/function';
-import type { FlagSum, FlagValues } from '../../x86/flags';
+import { DF, type FlagSize, type FlagSum, type FlagValues } from '../../x86/flags';
 import type { Form } from '../../x86/forms';
 import * as layout from '../../x86/layout';
-import type { Operand, Usual } from '../../x86/stage';
+import { RAX, RDI, RSI, type Operand, type Size, type StringOperation, type Usual } from '../../x86/stage';
 import { GenericStage, type DisplacedOperand } from '../generic-stage';
 import type { Helpers } from '../helpers';
 import type { RegionFlags } from './flags';
 import type { RegionState } from './state';
+import { translateBy, type Translation } from './translations';
 
 /** What a stage needs to know of the region that it emits for. */
 export interface RegionContext {
@@ -17,6 +18,8 @@ export interface RegionContext {
   readonly state: RegionState;
   /** Linear address of the region's first page. */
   readonly base: I64;
+  /** Instructions left after the block that runs. */
+  readonly budget: I32;
   /** Address of the TLB set that the region is compiled for. */
   readonly tlbSet: number;
   readonly flags: RegionFlags;
@@ -34,6 +37,8 @@ export interface RegionInstruction {
   branch(taken: I32): void;
   jumpDirect(): void;
   jumpTo(linear: I64): void;
+  /** Where the translation of its access is kept, if it is. */
+  translation(tag: number): Translation | undefined;
 }
 
 /**
@@ -74,6 +79,9 @@ export class RegionStage extends GenericStage {
   protected override field16(offset: number): I32 {
     return i32.const(this.region.memory.getUint16(this.instruction.record + offset, true));
   }
+  override addressMask(): I64 {
+    return i64c([0xffffn, 0xffffffffn, -1n][Number(this.addressSize().value)]!);
+  }
   protected override displacement(): I64 {
     return i64c(this.region.memory.getInt32(this.instruction.record + layout.REC_DISP, true));
   }
@@ -97,6 +105,9 @@ export class RegionStage extends GenericStage {
     if (o.kind === 'vector') this.region.state.setVector(Number(this.place(o).value), value);
     else super.writeVector(o, value);
   }
+  override constant(address: number): V128 {
+    return this.region.state.constant(address);
+  }
   override getVector(register: number): V128 {
     return this.region.state.getVector(layout.XMM + register * 16);
   }
@@ -109,12 +120,18 @@ export class RegionStage extends GenericStage {
   protected override tlbSet(): { readonly base: I32; readonly offset: number } {
     return { base: i32.const(0), offset: this.region.tlbSet };
   }
-  protected override translated(known: I32, hit: () => void, _: () => void, restore?: DisplacedOperand['restore']): void {
-    this.f.if(i32.eqz(known), () => {
-      this.restore(restore);
-      this.instruction.retreat();
-    });
-    hit();
+  protected override access(linear: I64, bytes: number, tag: number, hit: (pointer: I32) => void, _: () => void, restore?: DisplacedOperand['restore']): void {
+    const { f } = this;
+    const lookUp = (): I32 => {
+      const { page, found, addend } = this.translate(linear, bytes, tag);
+      f.unlikely(i64.ne(page, found), () => {
+        this.restore(restore);
+        this.instruction.retreat();
+      });
+      return addend;
+    };
+    const kept = this.instruction.translation(tag);
+    hit(kept ? translateBy(f, kept, linear, lookUp) : i32.add(i32.wrap(linear), lookUp()));
   }
   protected override update(_: Local<'i32'>, __: () => void, quick: () => void): void {
     quick();
@@ -123,22 +140,47 @@ export class RegionStage extends GenericStage {
   // ── Faults, flags and control ────────────────────────────────────────────────────────────
 
   override faultIf(cond: I32): void {
-    this.f.if(cond, () => this.instruction.retreat());
+    this.f.unlikely(cond, () => this.instruction.retreat());
   }
-  override usually(conditions: readonly Usual[]): void {
+  override usually(conditions: readonly Usual[]): boolean {
     const retreat = (): void => this.instruction.retreat();
     // A branch each: a comparison and its branch are one operation of the host.
     for (const each of conditions) {
       if (each === undefined) continue;
-      if (each instanceof Expr) this.f.if(i32.eqz(each), retreat);
-      else this.f.if(i32.eqz(each[0]), () => this.f.if(i32.eqz(each[1]), retreat));
+      if (each instanceof Expr) this.f.unlikely(i32.eqz(each), retreat);
+      else this.f.unlikely(i32.eqz(each[0]), () => this.f.if(i32.eqz(each[1]), retreat));
     }
+    return true;
   }
   override branchRelative(taken: I32): void {
     this.instruction.branch(taken);
   }
   override jumpRelative(): void {
     this.instruction.jumpDirect();
+  }
+
+  override timestamp(): I64 {
+    this.f.store('i32', i32.const(layout.BUDGET), 0, this.region.budget);
+    return super.timestamp();
+  }
+
+  /** One element, forwards (graph.ts leaves others to the interpreter). */
+  override string(operation: StringOperation): void {
+    const { f } = this;
+    const log = Number(this.field8(layout.REC_SIZE).value) & 3;
+    const size = (8 << log) as Size;
+    const addressSize: Size = Number(this.field8(layout.REC_MEM).value) & 0x20 ? 64 : 32;
+    this.faultIf(i32.and(i32.load(i32.const(layout.EFLAGS)), i32.const(Number(DF))));
+    const source = (): I64 => this.load(size, f.let(this.getRegister(RSI, addressSize)));
+    const destination = f.let(this.getRegister(RDI, addressSize));
+    const a = f.let(operation === 'stos' || operation === 'scas' ? this.getRegister(RAX, size) : source());
+    if (operation === 'movs' || operation === 'stos') this.store(size, destination, a);
+    const b = operation === 'scas' || operation === 'cmps' ? this.load(size, destination) : undefined;
+    const step = (register: number): void => this.setRegister(register, addressSize, i64.add(this.getRegister(register, addressSize), i64c(1 << log)));
+    if (operation === 'lods') this.setRegister(RAX, size, a);
+    if (operation === 'movs' || operation === 'lods' || operation === 'cmps') step(RSI);
+    if (operation !== 'lods') step(RDI);
+    if (b) this.setSum({ operation: 'sub', a, b, result: f.let(i64.sub(a, b)), size: size as FlagSize, whole: true });
   }
 
   override known(fact: string, of: Operand | number): boolean {
@@ -157,8 +199,14 @@ export class RegionStage extends GenericStage {
   override flags(): FlagValues {
     return this.region.flags.values();
   }
+  override carry(): I64 {
+    return this.region.flags.carry();
+  }
   override setFlags(values: FlagValues): void {
     this.region.flags.set(values);
+  }
+  override setOrder(below: I32, equal: I32): void {
+    this.region.flags.setOrder(below, equal);
   }
   override setSum(sum: FlagSum): void {
     this.region.flags.setSum(sum);

@@ -15,12 +15,11 @@ interface Place {
 /** The window address that a local stands for, if one does; `shift` is 8 for AH, CH, DH and BH. */
 function placeOf(address: number): Place | undefined {
   if (address >= layout.GPR && address < GENERAL_END) return { base: address & ~7, shift: (address & 7) * 8 };
-  if (address === layout.FLAG_RESULT || address === layout.FLAG_CARRIES) return { base: address, shift: 0 };
   return undefined;
 }
 
 /**
- * Guest registers and lazy flags in WebAssembly locals: loaded where a region is entered, stored where it is left.
+ * Guest registers in WebAssembly locals: loaded where a region is entered, stored where it is left.
  * Only those that the region uses are.
  */
 export class RegionState {
@@ -28,15 +27,25 @@ export class RegionState {
   private readonly vectors = new Map<number, Local<'v128'>>();
   private readonly written = new Set<number>();
   readonly facts = new Facts();
+  /** MXCSR, of which the window has a copy at all times. */
+  private readonly mxcsr: Local<'i32'>;
+  private usesMxcsr = false;
   /** The registers that expressions are the values of. */
   private readonly origins = new WeakMap<V128, number>();
 
-  constructor(private readonly f: FunctionBuilder) {}
+  /** @param changes told of each register before it is written */
+  constructor(
+    private readonly f: FunctionBuilder,
+    private readonly changes: (address: number) => void,
+  ) {
+    this.mxcsr = f.lasting('i32');
+  }
 
   /** Loads everything that the code built so far uses: to be emitted before it. */
   enter(): void {
     for (const [address, local] of this.integers) this.f.set(local, i64.load(i32.const(address)));
     for (const [address, local] of this.vectors) this.f.set(local, v128.load(i32.const(address)));
+    if (this.usesMxcsr) this.f.set(this.mxcsr, i32.load(i32.const(layout.MXCSR)));
   }
   /** Everything back into the window, as helpers and the interpreter expect it. */
   spill(): void {
@@ -51,6 +60,10 @@ export class RegionState {
 
   /** A value of `bits`, zero-extended; undefined where it is not in a local. */
   load(bits: number, address: number): I64 | undefined {
+    if (address === layout.MXCSR) {
+      this.usesMxcsr = true;
+      return i64.extendI32U(this.f.get(this.mxcsr));
+    }
     const vector = this.vectorAt(address);
     if (vector) return extractLane(this.f.get(vector.local), bits, vector.offset);
     const place = placeOf(address);
@@ -68,8 +81,10 @@ export class RegionState {
     const place = placeOf(address);
     if (!place) {
       this.facts.written(address);
+      if (address === layout.MXCSR) this.f.set(this.mxcsr, i32.wrap(value));
       return false;
     }
+    this.changes(place.base);
     const local = this.integer(place.base);
     if (bits === 64) this.f.set(local, value);
     else {
@@ -81,6 +96,10 @@ export class RegionState {
     return true;
   }
 
+  /** Loaded where the region is entered, so that loops have it in a register. */
+  constant(address: number): V128 {
+    return this.f.get(take(this.vectors, address, () => this.f.lasting('v128')));
+  }
   getVector(address: number): V128 {
     const value = this.f.get(this.vectorAt(address)!.local);
     this.origins.set(value, address);

@@ -6,6 +6,10 @@ export interface Way {
   go(to: number): void;
   /** The label of a successor that a `br_table` leads to. */
   label(to: number): Label;
+  /** Control comes from one place only, where it has just been: what was known there is known here. */
+  readonly straight: boolean;
+  /** Whether `to` will be emitted there, as a node that control comes straight to. */
+  goesStraight(to: number): boolean;
 }
 
 /**
@@ -106,10 +110,13 @@ export class Structure {
       if (!found) throw new RangeError(`no label for node ${to} at node ${n}`);
       return found;
     };
+    const nested = (to: number): boolean => !this.backward(n, to) && !this.labelled.has(to);
     node(n, {
       label,
+      straight: n !== 0 && !this.labelled.has(n) && !this.headers.has(n),
+      goesStraight: (to) => nested(to) && !this.headers.has(to),
       go: (to) => {
-        if (!this.backward(n, to) && !this.labelled.has(to)) this.tree(f, to, node);
+        if (nested(to)) this.tree(f, to, node);
         else f.br(label(to));
       },
     });

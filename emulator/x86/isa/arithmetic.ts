@@ -11,7 +11,7 @@ export function unsigned(value: I64, size: Size): I64 {
 const not = (a: I64) => i64.xor(a, i64c(-1));
 
 export function flagsOfLogic(s: Stage, r: I64, size: Size): void {
-  s.setFlags({ result: signed(r, size), carries: i64c(0) });
+  s.setSum({ operation: 'sub', a: r, b: i64c(0), result: r, size, whole: true });
 }
 
 /** CF becomes `carry` (0 or 1); all else stays. OF = CF ^ bit 62, so both bits flip together. */
@@ -20,9 +20,6 @@ export function setCarry(s: Stage, carry: I64): void {
   const flip = i64.xor(i64.shrU(carries, i64c(63)), carry);
   s.setFlags({ result, carries: i64.xor(carries, i64.mul(flip, i64c(3n << 62n))) });
 }
-
-/** CF as i64 0 or 1. */
-export const carryFlag = (s: Stage): I64 => i64.shrU(s.flags().carries, i64c(63));
 
 /** A result and the flags that go with it, which are emitted after the result is written. */
 interface Outcome {
@@ -46,14 +43,14 @@ const adding =
   (carry: boolean): Operation =>
   (s, a, b, size) => {
     const sum = i64.add(a, b);
-    const value = s.f.let(carry ? i64.add(sum, carryFlag(s)) : sum);
+    const value = s.f.let(carry ? i64.add(sum, s.carry()) : sum);
     return { value, flags: () => s.setSum({ operation: 'add', a, b, result: value, size, whole: !carry }) };
   };
 const subtracting =
   (borrow: boolean): Operation =>
   (s, a, b, size) => {
     const difference = i64.sub(a, b);
-    const value = s.f.let(borrow ? i64.sub(difference, carryFlag(s)) : difference);
+    const value = s.f.let(borrow ? i64.sub(difference, s.carry()) : difference);
     return {
       value,
       flags: () => s.setSum({ operation: 'sub', a, b, result: value, size, whole: !borrow }),

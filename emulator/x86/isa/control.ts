@@ -1,7 +1,7 @@
 import { i32, i64, i64c, type I32 } from '../../wasm/expr';
 import { CONDITIONS } from '../flags';
 import { define, type Definition, type Meaning } from '../definition';
-import { RBP, RCX, RSP, type Stage } from '../stage';
+import { RBP, RCX, RSP, type Stage, type StringOperation } from '../stage';
 
 const hex = (value: number) => value.toString(16).toUpperCase().padStart(2, '0');
 
@@ -66,16 +66,8 @@ const counting =
     s.branchRelative(also ? i32.and(more, also(s)) : more, to!);
   };
 
-/** String instructions: the helper runs them whole; 0 done, 1 left, 2 the slice is over in the middle. */
-const string =
-  (operation: number): Meaning =>
-  (s) => {
-    const status = s.f.let(s.helper('string', s.record(), i32.const(operation)));
-    s.leaveIf(i32.eq(status, i32.const(1)));
-    s.repeatIf(i32.eq(status, i32.const(2)));
-  };
-const strings = (name: string, byte: number, operation: number): Definition =>
-  define(name, [`${hex(byte)} : b string rep ends`, `${hex(byte + 1)} : v string rep ends`], string(operation));
+const strings = (name: StringOperation, byte: number): Definition =>
+  define(name, [`${hex(byte)} : b string rep ends`, `${hex(byte + 1)} : v string rep ends`], (s) => s.string(name));
 
 export const control: readonly Definition[] = [
   define('push', ['50+r Zv : o64 kind', 'FF /6 Ev : o64 kind', '68 Iz : o64 kind', '6A Ibs : v o64 kind'], push),
@@ -104,11 +96,11 @@ export const control: readonly Definition[] = [
   ),
   define('loop', ['E2 Jb : v near ends kind'], counting(true)),
   define('jcxz', ['E3 Jb : v near ends kind'], counting(false)),
-  strings('movs', 0xa4, 0),
-  strings('stos', 0xaa, 1),
-  strings('lods', 0xac, 2),
-  strings('scas', 0xae, 3),
-  strings('cmps', 0xa6, 4),
-  strings('ins', 0x6c, 5),
-  strings('outs', 0x6e, 6),
+  strings('movs', 0xa4),
+  strings('stos', 0xaa),
+  strings('lods', 0xac),
+  strings('scas', 0xae),
+  strings('cmps', 0xa6),
+  strings('ins', 0x6c),
+  strings('outs', 0x6e),
 ];

@@ -3,7 +3,7 @@ import { EFLAGS } from '../layout';
 import { CONDITIONS, DF, OF, packFlags, signed, unpackFlags, ZF } from '../flags';
 import { define, type Definition, type Meaning } from '../definition';
 import { RAX, RBX, RCX, RDX, type Size, type Stage } from '../stage';
-import { carryFlag, setCarry } from './arithmetic';
+import { setCarry } from './arithmetic';
 
 /** Register number 4 of byte size. */
 const AH = 4;
@@ -137,7 +137,7 @@ export const moves: readonly Definition[] = [
   }),
   define('clc', ['F8'], (s) => setCarry(s, i64c(0))),
   define('stc', ['F9'], (s) => setCarry(s, i64c(1))),
-  define('cmc', ['F5'], (s) => setCarry(s, i64.xor(carryFlag(s), i64c(1)))),
+  define('cmc', ['F5'], (s) => setCarry(s, i64.xor(s.carry(), i64c(1)))),
   define('cld', ['FC'], (s) => s.setState('u64', EFLAGS, i64.and(s.getState('u64', EFLAGS), i64c(~DF)))),
   define('std', ['FD'], (s) => s.setState('u64', EFLAGS, i64.or(s.getState('u64', EFLAGS), i64c(DF)))),
 ];

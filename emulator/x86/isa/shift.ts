@@ -2,7 +2,7 @@ import { i32, i64, i64c, select, type I64 } from '../../wasm/expr';
 import { signed } from '../flags';
 import { define, type Definition, type Meaning } from '../definition';
 import { RCX, type Operand, type Size, type Stage } from '../stage';
-import { carryFlag, unsigned } from './arithmetic';
+import { unsigned } from './arithmetic';
 
 /**
  * Shifts and rotates. A count of 0 (after masking) leaves everything as it was, flags included.
@@ -95,7 +95,7 @@ function countThroughCarry(s: Stage, n: I64, size: Size): I64 {
 }
 const rcl: ShiftRule = ({ s, size, a, n }) => {
   const m = countThroughCarry(s, n, size);
-  const carry = s.f.let(carryFlag(s));
+  const carry = s.f.let(s.carry());
   const low = i64.or(i64.shl(carry, i64.sub(m, one)), shiftRight(a, i64.sub(i64c(size + 1), m)));
   const r = s.f.let(select(i64.eqz(m), a, unsigned(i64.or(i64.shl(a, m), low), size)));
   const cf = s.f.let(select(i64.eqz(m), carry, bitAt(a, i64.sub(i64c(size), m))));
@@ -103,7 +103,7 @@ const rcl: ShiftRule = ({ s, size, a, n }) => {
 };
 const rcr: ShiftRule = ({ s, size, a, n }) => {
   const m = countThroughCarry(s, n, size);
-  const carry = s.f.let(carryFlag(s));
+  const carry = s.f.let(s.carry());
   const high = i64.or(i64.shl(carry, i64.sub(i64c(size), m)), shiftLeft(a, i64.sub(i64c(size + 1), m)));
   const r = s.f.let(select(i64.eqz(m), a, unsigned(i64.or(i64.shrU(a, m), high), size)));
   const cf = s.f.let(select(i64.eqz(m), carry, bitAt(a, i64.sub(m, one))));

@@ -72,12 +72,16 @@ const order =
     const { usual, below, equal } = quickOrder(s, p, [to!, x], [from!, y]);
     const known = s.f.local('i32');
     s.f.set(known, i32.or(below, i32.shl(equal, i32.const(6))));
-    s.usually(usual, () =>
+    const certain = s.usually(usual, () =>
       s.f.set(
         known,
         withExceptions(s, (mxcsr) => s.f.let(s.helper(`${p}_${name}`, x, y, mxcsr))),
       ),
     );
+    if (certain) {
+      s.setOrder(below, equal);
+      return;
+    }
     const flags = s.f.get(known);
     const bit = (n: number) => i64.extendI32U(i32.and(i32.shrU(flags, i32.const(n)), i32.const(1)));
     setCarryParityZero(s, bit(0), bit(2), bit(6));

@@ -10,7 +10,7 @@ const TSD = 4n;
 function readTimestamp(s: Stage): void {
   const forbidden = i64.ne(i64.and(s.getState('u64', CR4), i64c(TSD)), i64c(0));
   s.faultIf(i32.and(forbidden, i64.ne(s.getState('u32', CPL), i64c(0))), GP, 0);
-  const value = s.f.let(s.helper64('timestamp'));
+  const value = s.f.let(s.timestamp());
   s.setRegister(RAX, 32, value);
   s.setRegister(RDX, 32, i64.shrU(value, i64c(32)));
 }

@@ -30,8 +30,10 @@ export interface SystemContext {
   /** Retired instructions, this one included. */
   count(): bigint;
 
-  /** CR0, CR3, CR4, EFER or page tables changed: forgets translations. */
+  /** CR0, CR4 or EFER changed: forgets translations. */
   flushTlb(): void;
+  /** CR3 changed: forgets those that the two address spaces do not share. */
+  addressSpaceChanged(old: bigint): void;
   /** Mode, privilege or code segment changed: decode mode and TLB set follow. */
   modeChanged(): void;
   /** DR0–DR3 or DR7 changed. */
@@ -40,5 +42,3 @@ export interface SystemContext {
   /** Something that is not implemented; the machine stops there and stays inspectable. */
   unimplemented(what: string): never;
 }
-
-export type SystemFunction = (ctx: SystemContext, insn: import('./instruction').HostInstruction) => void;

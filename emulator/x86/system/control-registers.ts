@@ -3,9 +3,9 @@ import {
   ATTR, CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_FSGSBASE, CR4_OSFXSR, CR4_PAE, CR4_SMAP,
   EFER_LMA, EFER_LME, UNUSABLE,
 } from '../vcpu'; // prettier-ignore
-import type { SystemContext, SystemFunction } from './context';
+import type { SystemContext } from './context';
 import { DB, generalProtection, GuestException, undefinedOpcode } from './exceptions';
-import type { HostInstruction } from './instruction';
+import type { HostInstruction, SystemFunction } from './instruction';
 
 const CR0_DEFINED = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 
@@ -88,9 +88,10 @@ export function writeCr3(ctx: SystemContext, value: bigint): void {
   const { vcpu } = ctx;
   if (vcpu.longMode && value >> BigInt(vcpu.physicalBits)) throw generalProtection();
   checkPdptes(ctx, vcpu.cr0, value, vcpu.cr4);
-  if (value === vcpu.u64(layout.CR3)) return;
+  const old = vcpu.u64(layout.CR3);
+  if (value === old) return;
   vcpu.setU64(layout.CR3, value);
-  if (vcpu.cr0 & CR0_PG) ctx.flushTlb();
+  if (vcpu.cr0 & CR0_PG) ctx.addressSpaceChanged(old);
 }
 
 export function writeCr4(ctx: SystemContext, value: bigint): void {

@@ -1,6 +1,7 @@
 import * as layout from '../layout';
 import { MISC_ENABLE } from '../vcpu';
-import type { SystemContext, SystemFunction } from './context';
+import type { SystemContext } from './context';
+import type { SystemFunction } from './instruction';
 import { XCR0_SUPPORTED } from './xsave';
 
 type Registers = readonly [eax: number, ebx: number, ecx: number, edx: number];
@@ -14,9 +15,8 @@ const MAX_BASIC = 0x16;
 /** Where IA32_MISC_ENABLE limits it, for systems that trip over more. */
 const MAX_LIMITED = 2;
 const MAX_EXTENDED = 0x80000008;
-/** The time-stamp counter ticks at 1 GHz; the local APIC's timer at the crystal's 100 MHz. */
-export const CRYSTAL_HZ = 100_000_000;
-export const TSC_PER_CRYSTAL = 10;
+/** The time-stamp counter's clock; the local APIC's timer has the crystal's. */
+const TSC_HERTZ = 1_000_000_000;
 
 const bits = (...numbers: number[]): number => numbers.reduce((sum, bit) => sum | (1 << bit), 0) >>> 0;
 
@@ -99,7 +99,7 @@ export function cpuidLeaf(ctx: SystemContext, leaf: number, subleaf: number): Re
       if (subleaf === 0) return [Number(XCR0_SUPPORTED), xsaveSize, xsaveSize, 0];
       return subleaf === 1 ? [1, 0, 0, 0] : NONE; // XSAVEOPT
     case 0x15:
-      return [1, TSC_PER_CRYSTAL, CRYSTAL_HZ, 0];
+      return [1, TSC_HERTZ / vcpu.crystalHertz, vcpu.crystalHertz, 0];
     case 0x16:
       return [1000, 1000, 100, 0];
     case 0x80000000:

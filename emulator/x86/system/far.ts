@@ -1,10 +1,10 @@
 import * as layout from '../layout';
 import { ATTR, type Segment } from '../vcpu';
-import type { AccessSize, SystemContext, SystemFunction } from './context';
+import type { AccessSize, SystemContext } from './context';
 import { innerStack, withTaskFaults } from './deliver';
 import { codeSegment, dplOf, isPresent, isSystem, nullSegment, readDescriptor, readHighHalf, realSegment, typeOf, type Descriptor } from './descriptor';
 import { generalProtection, GP, GuestException, NP, SS, TS } from './exceptions';
-import type { HostInstruction } from './instruction';
+import type { HostInstruction, SystemFunction } from './instruction';
 import { returnTo, StackReader } from './return';
 import { transferToTask } from './task';
 

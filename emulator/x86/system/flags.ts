@@ -1,7 +1,8 @@
 import { AC, ARITHMETIC, DF, ID, IF, IOPL, NT, RF, TF } from '../flags';
 import * as layout from '../layout';
-import type { AccessSize, SystemContext, SystemFunction } from './context';
+import type { AccessSize, SystemContext } from './context';
 import { generalProtection } from './exceptions';
+import type { SystemFunction } from './instruction';
 import { StackReader } from './return';
 
 const ioplOf = (ctx: SystemContext): number => Number((ctx.vcpu.systemFlags & IOPL) >> 12n);

@@ -1,8 +1,8 @@
 import * as layout from '../layout';
-import type { AccessSize, SystemContext, SystemFunction } from './context';
+import type { AccessSize, SystemContext } from './context';
 import { GuestException, MF } from './exceptions';
 import { summarised } from './fxsave';
-import type { HostInstruction } from './instruction';
+import type { HostInstruction, SystemFunction } from './instruction';
 
 const REGISTERS = 8;
 const REGISTER_SIZE = 10;

@@ -1,7 +1,7 @@
 import * as layout from '../layout';
-import type { SystemContext, SystemFunction } from './context';
+import type { SystemContext } from './context';
 import { generalProtection, GuestException, NM } from './exceptions';
-import type { HostInstruction } from './instruction';
+import type { HostInstruction, SystemFunction } from './instruction';
 import { CR0_EM, CR0_TS, CR4_OSFXSR } from '../vcpu';
 
 /** Bits of MXCSR that exist, denormals-are-zeros among them. */

@@ -1,4 +1,4 @@
-import type { SystemFunction } from './context';
+import type { SystemFunction } from './instruction';
 import { controlInstructions } from './control-registers';
 import { cpuidInstructions } from './cpuid';
 import { farInstructions } from './far';

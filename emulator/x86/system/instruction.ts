@@ -115,3 +115,5 @@ export function segmentLinear(vcpu: Vcpu, segment: number, offset: bigint, size:
   if (down ? offset <= BigInt(s.limit) || last > top : last > BigInt(s.limit)) throw fault();
   return (s.base + offset) & 0xffffffffn;
 }
+
+export type SystemFunction = (ctx: SystemContext, insn: HostInstruction) => void;

@@ -1,7 +1,8 @@
 import { IOPL, OF as OVERFLOW } from '../flags';
-import type { SystemContext, SystemFunction } from './context';
+import type { SystemContext } from './context';
 import { deliver, withTaskFaults } from './deliver';
 import { BP, DB, generalProtection, OF, undefinedOpcode } from './exceptions';
+import type { SystemFunction } from './instruction';
 
 /** A software interrupt: delivered with the address after the instruction. */
 function software(ctx: SystemContext, vector: number): void {

@@ -1,8 +1,8 @@
 import * as layout from '../layout';
 import { CR4_DE, type Vcpu } from '../vcpu';
-import type { SystemContext, SystemFunction } from './context';
+import type { SystemContext } from './context';
 import { generalProtection } from './exceptions';
-import type { HostInstruction } from './instruction';
+import type { HostInstruction, SystemFunction } from './instruction';
 
 /** Whether a port access is denied: IOPL, then the I/O permission bitmap (SDM vol. 1, 19.5). */
 export function portDenied(ctx: SystemContext, port: number, size: number): boolean {

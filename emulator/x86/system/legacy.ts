@@ -1,10 +1,10 @@
 import { AF, CF, OF, PF, SF, ZF } from '../flags';
 import * as layout from '../layout';
 import { ATTR } from '../vcpu';
-import type { AccessSize, SystemContext, SystemFunction } from './context';
+import type { AccessSize, SystemContext } from './context';
 import { BR, DE, GuestException } from './exceptions';
 import { pushAll } from './far';
-import { segmentLinear, type HostInstruction } from './instruction';
+import { segmentLinear, type HostInstruction, type SystemFunction } from './instruction';
 import { StackReader } from './return';
 
 const AX = 0;

@@ -1,7 +1,8 @@
 import * as layout from '../layout';
 import { CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, MISC_ENABLE } from '../vcpu';
-import type { SystemContext, SystemFunction } from './context';
+import type { SystemContext } from './context';
 import { generalProtection } from './exceptions';
+import type { SystemFunction } from './instruction';
 
 /** A model-specific register: how it is read and written. No `write`: writing is #GP. */
 interface Msr {

@@ -1,12 +1,12 @@
 import { AC, ID, IF, IOPL, NT, RF, VIF, VIP, VM } from '../flags';
 import * as layout from '../layout';
 import { ATTR, EFER_SCE } from '../vcpu';
-import type { AccessSize, SystemContext, SystemFunction } from './context';
+import type { AccessSize, SystemContext } from './context';
 import { withTaskFaults } from './deliver';
 import { codeSegment, dplOf, isPresent, isSystem, nullSegment, readDescriptor, realSegment, segmentOf, typeOf } from './descriptor';
 import { generalProtection, GP, GuestException, NP, SS, undefinedOpcode } from './exceptions';
 import { returnToTask } from './task';
-import { segmentLinear } from './instruction';
+import { segmentLinear, type SystemFunction } from './instruction';
 
 const ARITHMETIC_AND_CONTROL = 0x4dd5n; // CF PF AF ZF SF TF DF OF NT
 

@@ -1,9 +1,10 @@
 import { ZF } from '../flags';
 import * as layout from '../layout';
 import type { Segment } from '../vcpu';
-import type { AccessSize, SystemContext, SystemFunction } from './context';
+import type { AccessSize, SystemContext } from './context';
 import { dplOf, isPresent, isSystem, loadDataSegment, nullSegment, readDescriptor, readHighHalf, segmentOf, typeOf, type Descriptor } from './descriptor';
 import { generalProtection, GP, GuestException, NP, undefinedOpcode } from './exceptions';
+import type { SystemFunction } from './instruction';
 import { StackReader } from './return';
 
 const privileged = (ctx: SystemContext): void => {

@@ -151,8 +151,9 @@ export function switchTask(ctx: SystemContext, selector: number, how: TaskSwitch
 function enterTask(ctx: SystemContext, state: TaskState, t: TaskLayout, nested: boolean, external: number): void {
   const { vcpu } = ctx;
   if (state.pageTable !== undefined && vcpu.cr0 & CR0_PG) {
+    const old = vcpu.u64(layout.CR3);
     vcpu.setU64(layout.CR3, state.pageTable);
-    ctx.flushTlb();
+    ctx.addressSpaceChanged(old);
   }
   vcpu.rip = state.ip;
   vcpu.rflags = (state.flags & (t.size === 4 ? 0x3f7fd5n : 0x7fd5n)) | (nested ? NT : 0n);

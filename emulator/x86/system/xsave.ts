@@ -1,9 +1,9 @@
 import * as layout from '../layout';
 import { CR0_TS } from '../vcpu';
-import type { SystemContext, SystemFunction } from './context';
+import type { SystemContext } from './context';
 import { generalProtection, GuestException, NM, undefinedOpcode } from './exceptions';
 import { alignedOperand, LEGACY_SIZE, MXCSR_MASK, readImage, restoreX87, restoreXmm, saveX87, saveXmm, writeImage, xmmCount } from './fxsave';
-import type { HostInstruction } from './instruction';
+import type { HostInstruction, SystemFunction } from './instruction';
 
 /** State components that exist: x87 and SSE (SDM vol. 1, 13.1). */
 export const XCR0_SUPPORTED = 3n;

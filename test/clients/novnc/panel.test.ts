@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { PNG } from 'pngjs';
 import { chromium, type Browser, type Page } from 'playwright-core';
+import type { GuestRequests } from '../../../adapter/protocol/guest';
 import { Client } from '../../../scripts/start/client';
 import { serveDisplay, type Page as Served } from '../../../scripts/start/screen';
 
@@ -28,12 +29,43 @@ const background = (y: number): number[] => {
   return [step, 0x18, 0x60 + Math.floor(step / 2)];
 };
 
+interface Decoded {
+  readonly width: number;
+  readonly height: number;
+  readonly pixel: readonly number[];
+  /** Microseconds. */
+  readonly duration: number;
+}
+
+/** The pictures of an animation, as Chromium's own decoder has them. */
+const decode = (page: Page, base64: string, at: readonly [x: number, y: number]): Promise<Decoded[]> =>
+  page.evaluate(
+    async ({ data, x, y }) => {
+      const decoder = new ImageDecoder({ type: 'image/png', data: Uint8Array.from(atob(data), (character) => character.charCodeAt(0)) });
+      await decoder.tracks.ready;
+      await decoder.completed;
+      const frames: Decoded[] = [];
+      for (let frameIndex = 0; frameIndex < decoder.tracks.selectedTrack!.frameCount; frameIndex++) {
+        const { image } = await decoder.decode({ frameIndex });
+        const canvas = new OffscreenCanvas(image.displayWidth, image.displayHeight).getContext('2d')!;
+        canvas.drawImage(image, 0, 0);
+        const pixel = [...canvas.getImageData(x, y, 1, 1).data.slice(0, 3)];
+        frames.push({ width: image.displayWidth, height: image.displayHeight, pixel, duration: image.duration ?? 0 });
+        image.close();
+      }
+      return frames;
+    },
+    { data: base64, x: at[0], y: at[1] },
+  );
+
 describe('noVNC in Chromium', function () {
   this.timeout(90_000);
   let client: Client | undefined;
   let browser: Browser | undefined;
   let page: Page;
   let served: Served | undefined;
+  /** Requests that the page has led to. */
+  const asked: { readonly command: string; readonly args: object }[] = [];
 
   before(async function () {
     if (!existsSync(CHROMIUM)) {
@@ -41,6 +73,11 @@ describe('noVNC in Chromium', function () {
       this.skip();
     }
     client = new Client(join(DIST, 'adapter.js'));
+    const request = client.request.bind(client);
+    client.request = (command, args = {}) => {
+      asked.push({ command, args });
+      return request(command, args);
+    };
     await client.request('initialize', { adapterID: 'guest' });
     const ready = client.next('initialized');
     await client.request('launch', { program: join(ROOT, 'samples/hello/hello.elf'), memory: '64M', stopOnEntry: true });
@@ -114,6 +151,103 @@ describe('noVNC in Chromium', function () {
     await client!.request('guest/travel', { position: 1 });
     await travelled;
     await shows(1000, 767, [0, 0, 0]);
+  });
+
+  it('takes a pointer that only passes over a screen that stands still for no input: the future stays', async () => {
+    await page.locator('#status', { hasText: 'stopped' }).waitFor();
+    const { newest } = await client!.request<GuestRequests['guest/timeline']['body']>('guest/timeline');
+    assert.ok(newest > 1);
+    await page.mouse.move(300, 300);
+    await page.mouse.move(600, 400, { steps: 10 });
+    await page.waitForTimeout(500);
+    const { newest: still, branches } = await client!.request<GuestRequests['guest/timeline']['body']>('guest/timeline');
+    assert.deepEqual([still, branches.length], [newest, 0]);
+  });
+
+  it('shows it in other sizes, and keeps the size when it is loaded again', async () => {
+    const shown = (): Promise<number> => page.locator('#screen').evaluate((canvas) => Math.round(canvas.getBoundingClientRect().width));
+    assert.ok((await shown()) <= 1200);
+    for (const [scale, width] of [
+      ['2', 2048],
+      ['0.5', 512],
+      ['1', 1024],
+    ] as const) {
+      await page.locator('#scale').selectOption(scale);
+      for (let turn = 0; (await shown()) !== width && turn < 50; turn++) await page.waitForTimeout(50);
+      assert.equal(await shown(), width, `scale ${scale}`);
+      assert.equal(await page.locator('#stage').evaluate((stage) => stage.classList.contains('sharp')), scale !== '0.5');
+    }
+    await page.reload();
+    await page.locator('#screen:not([hidden])').waitFor();
+    assert.equal(await page.locator('#scale').inputValue(), '1');
+    assert.equal(await shown(), 1024);
+    await page.locator('#scale').selectOption('fit');
+  });
+
+  it('holds the mouse, whose movements are distances then', async () => {
+    await client!.request('continue', THREAD);
+    await shows(1000, 767, background(767));
+    await page.locator('#mouse').click();
+    assert.equal(await page.locator('#mouse').getAttribute('aria-pressed'), 'true');
+    const box = (await page.locator('#screen').boundingBox())!;
+    const scale = box.width / 1024;
+    const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+    const moves = (): Record<string, number>[] => asked.filter(({ command }) => command === 'guest/pointer').map(({ args }) => args as Record<string, number>);
+    await page.mouse.click(middle.x, middle.y);
+    await page.locator('#captured', { hasText: 'mouse' }).waitFor();
+    assert.deepEqual(moves(), [], 'the click that holds it is not for the guest');
+    await page.mouse.move(middle.x + 40, middle.y - 24, { steps: 4 });
+    await page.mouse.down({ button: 'right' });
+    await page.mouse.up({ button: 'right' });
+    await page.mouse.wheel(0, 100);
+    const sum = (name: string): number => moves().reduce((total, move) => total + move[name]!, 0);
+    for (let turn = 0; sum('wheel') < 2 && turn < 50; turn++) await page.waitForTimeout(50);
+    // What the page's movement is in pixels of the guest, but for a rest that waits.
+    assert.ok(Math.abs(sum('dx') - 40 / scale) <= 1 && Math.abs(sum('dy') + 24 / scale) <= 1, `${sum('dx')}, ${sum('dy')} at ${scale}`);
+    assert.deepEqual([sum('wheel'), Math.max(...moves().map(({ buttons }) => buttons!)), moves().at(-1)!['buttons']], [2, 2, 0]);
+    await page.keyboard.press('Control+Alt+g');
+    await page.locator('#captured').waitFor({ state: 'hidden' });
+    assert.equal(await page.evaluate(() => document.pointerLockElement), null);
+    await page.locator('#mouse').click();
+  });
+
+  it('sends keys from its menu', async () => {
+    await page.locator('#keys').click();
+    await page.screenshot({ path: join(OUTPUT, 'keys.png') });
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Ctrl-Alt-Backspace');
+    await page.keyboard.press('Escape');
+    await page.locator('#menu').waitFor({ state: 'hidden' });
+    await page.locator('#keys').click();
+    await page.locator('#menu button', { hasText: 'Ctrl-Alt-F2' }).click();
+    await page.waitForTimeout(500);
+    await pause();
+    const { result } = await client!.request<{ result: string }>('evaluate', { expression: 'u8[last_key]', context: 'repl' });
+    assert.match(result, /0x9d|157/, `Control comes up last, not ${result}`);
+  });
+
+  it('records an animation of what changes, which the browser plays', async () => {
+    const travelled = client!.next('stopped');
+    await client!.request('guest/travel', { position: 1 });
+    await travelled;
+    await shows(1000, 767, [0, 0, 0]);
+    await page.locator('#record').click();
+    await page.waitForTimeout(500);
+    await client!.request('continue', THREAD);
+    await shows(1000, 767, background(767));
+    await page.locator('#recording', { hasText: /Recording 0:0[1-9] · \d+ pictures/ }).waitFor();
+    await page.screenshot({ path: join(OUTPUT, 'recording.png') });
+    await pause();
+    await page.locator('#status', { hasText: 'stopped' }).waitFor();
+    const [download] = await Promise.all([page.waitForEvent('download'), page.locator('#record').click()]);
+    const path = join(OUTPUT, 'animation.png');
+    await download.saveAs(path);
+    const frames = await decode(page, readFileSync(path).toString('base64'), [1000, 767]);
+    assert.ok(frames.length > 1, `${frames.length} pictures`);
+    assert.deepEqual([frames[0]!.width, frames[0]!.height, frames[0]!.pixel], [1024, 768, [0, 0, 0]]);
+    assert.deepEqual(frames.at(-1)!.pixel, background(767));
+    const seconds = frames.reduce((sum, { duration }) => sum + duration, 0) / 1e6;
+    assert.ok(seconds > 1 && seconds < 60, `${seconds} s`);
   });
 
   it('begins anew after the page is loaded again', async () => {

@@ -1,7 +1,7 @@
 /** TigerVNC's viewer on an X server, against the real debug adapter. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PNG } from 'pngjs';
@@ -100,6 +100,61 @@ describe("TigerVNC's viewer", function () {
       await sleep(300);
     });
   }
+
+  it('follows rows that are written, and copies those that scroll', async () => {
+    // What the server sends is counted on the way.
+    let sent = 0;
+    const between = createServer((socket) => {
+      const server = connect(port, '127.0.0.1');
+      socket.pipe(server).on('error', () => socket.destroy());
+      server.pipe(socket).on('error', () => server.destroy());
+      server.on('data', (bytes: Buffer) => (sent += bytes.length));
+    });
+    await new Promise<void>((listening) => between.listen(0, '127.0.0.1', listening));
+    const { port: front } = between.address() as AddressInfo;
+    const options = ['-Shared', '-RemoteResize=0', '-PreferredEncoding=Tight', '-AutoSelect=0', '-NoJPEG=1'];
+    const viewer = desktop!.run('xtigervncviewer', [...options, `127.0.0.1::${front}`], { VNC_PASSWORD: PASSWORD });
+    const { at } = await shown();
+    const stopped = client!.next('stopped');
+    await client!.request('pause', THREAD);
+    await stopped;
+    const { result } = await client!.request<{ result: string }>('evaluate', { expression: 'u64[screen]', context: 'repl' });
+    const pixels = BigInt(/0x[0-9a-f]+|\d+/.exec(result)![0]);
+    // Something like text, of which no two rows are the same; above and below it the picture stays.
+    const [TOP, ROWS, WIDTH, BY] = [200, 320, 1024, 24];
+    const text = Array.from({ length: ROWS + 3 * BY }, (_, row) =>
+      Uint32Array.from({ length: WIDTH }, (__, x) => (Math.imul((x + 1) * (x + row + 7), 0x9e3779b1) & 0x80000000 ? 0xe0e0e0 : 0x102030)),
+    );
+    const draw = async (from: number): Promise<void> => {
+      const bytes = Buffer.concat(text.slice(from, from + ROWS).map((row) => Buffer.from(row.buffer)));
+      const memoryReference = `phys:0x${(pixels + BigInt(TOP * WIDTH * 4)).toString(16)}`;
+      await client!.request('writeMemory', { memoryReference, data: bytes.toString('base64') });
+    };
+    const points = Array.from({ length: 200 }, (_, i) => [(i * 97) % 1000, (i * 31) % ROWS] as const);
+    const follows = async (from: number): Promise<void> => {
+      const wrong = (): number => {
+        const png = desktop!.picture();
+        return points.filter(([x, y]) => pixelOf(png, at.x + x, at.y + TOP + y)[0] !== text[from + y]![x]! >> 16).length;
+      };
+      let left = wrong();
+      for (const end = Date.now() + 10_000; left > 0 && Date.now() < end; await sleep(100)) left = wrong();
+      assert.equal(left, 0, `${left} of ${points.length} pixels are wrong after ${from} rows`);
+      assert.deepEqual(pixelOf(desktop!.picture(), at.x + 1000, at.y + LAST.y), background(LAST.y));
+    };
+    const counts: number[] = [];
+    for (const from of [0, BY, 2 * BY, 3 * BY]) {
+      const before = sent;
+      await draw(from);
+      await follows(from);
+      counts.push(sent - before);
+    }
+    console.log(`      bytes sent for ${ROWS} rows, and then for each ${BY} that they scroll: ${counts.join(' ')}`);
+    for (const scrolled of counts.slice(1)) assert.ok(scrolled > 0 && scrolled < counts[0]! / 4, `${counts.join(' ')} bytes`);
+    await client!.request('continue', THREAD);
+    viewer.kill();
+    between.close();
+    await sleep(300);
+  });
 
   it('brings keys to the guest', async () => {
     const viewer = view(PASSWORD);

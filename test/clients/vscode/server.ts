@@ -20,6 +20,7 @@ const SETTINGS = {
   'debug.toolBarLocation': 'floating',
   'debug.inlineValues': 'off',
   'window.commandCenter': false,
+  'files.autoSave': 'off',
 };
 const HEALTHY_MS = 30_000;
 

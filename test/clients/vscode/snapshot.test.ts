@@ -1,20 +1,16 @@
 /** Snapshot files as documents in a real VS Code: what is in one, and what differs between two. Screenshots: test-output/vscode/. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { FrameLocator } from 'playwright-core';
 import type { MachineConfig } from '../../../emulator/machine/api';
 import type { LocalGuest } from '../../../emulator/machine/local';
 import { openGuest } from '../../../emulator/machine/open';
-import { unavailable } from './install';
-import { packageExtension } from './package';
-import { Server } from './server';
-import { Workbench } from './workbench';
+import { KERNEL } from './hello';
+import { vsCode } from './suite';
 
-const SAMPLE = resolve(__dirname, '../../../samples/hello/hello.elf');
 const CONFIG: MachineConfig = {
-  kernel: SAMPLE,
+  kernel: KERNEL,
   memory: 16 << 20,
   cpus: 1,
   startTime: Date.UTC(2025, 0, 1),
@@ -25,54 +21,37 @@ const CONFIG: MachineConfig = {
 };
 
 describe('VS Code: snapshot files', function () {
-  this.timeout(180_000);
-  let server: Server | undefined;
-  let code: Workbench;
-  let folder = '';
+  this.timeout(300_000);
   const rips: string[] = [];
-
-  before(async function () {
-    const why = unavailable();
-    if (why) {
-      console.log(`      skipped: ${why}`);
-      this.skip();
-    }
-    folder = mkdtempSync(join(tmpdir(), 'guest-snapshots-'));
-    const guest = (await openGuest(CONFIG)) as LocalGuest;
-    for (const [name, position] of [
-      ['first', 5_000_000],
-      ['second', 9_000_000],
-    ] as const) {
-      const stopped = new Promise<void>((done) => guest.on(({ event }) => event === 'stopped' && done()));
-      await guest.resume({ position, unattended: true });
-      await stopped;
-      await guest.save(join(folder, `${name}.guest`), { historyBytes: 1 << 26 });
-      rips.push(`0x${(await guest.registers(0))['rip']!.toString(16).padStart(16, '0')}`);
-    }
-    await guest.close();
-    writeFileSync(join(folder, 'damaged.guest'), 'this is no snapshot');
-    server = await Server.start(packageExtension());
-    code = await Workbench.open(server.url(folder));
-  });
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed') await code.picture(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
-  });
-  after(async () => {
-    await code?.close();
-    server?.stop();
-    if (folder !== '') rmSync(folder, { recursive: true });
+  const { code, path } = vsCode({
+    async prepare(folder) {
+      const guest = (await openGuest(CONFIG)) as LocalGuest;
+      for (const [name, position] of [
+        ['first', 5_000_000],
+        ['second', 9_000_000],
+      ] as const) {
+        const stopped = new Promise<void>((done) => guest.on(({ event }) => event === 'stopped' && done()));
+        await guest.resume({ position, unattended: true });
+        await stopped;
+        await guest.save(join(folder, `${name}.guest`), { historyBytes: 1 << 26 });
+        rips.push(`0x${(await guest.registers(0))['rip']!.toString(16).padStart(16, '0')}`);
+      }
+      await guest.close();
+      writeFileSync(join(folder, 'damaged.guest'), 'this is no snapshot');
+    },
   });
 
-  /** The page of the document that is to be seen. */
-  const shown = (): FrameLocator =>
-    code.page.locator('iframe.webview.ready').filter({ visible: true }).contentFrame().locator('iframe#active-frame').contentFrame();
+  /** The page of a document, once it is the one that is to be seen. */
+  async function open(name: string): Promise<FrameLocator> {
+    await code.openFile(name);
+    await code.webview().locator('h1', { hasText: name }).waitFor();
+    return code.webview();
+  }
   const cell = (page: FrameLocator, part: string, name: string) =>
     page.locator('section', { has: page.locator('> details > summary', { hasText: new RegExp(`^${part}`) }) }).locator('tr', { has: page.locator('th', { hasText: new RegExp(`^${name}$`) }) }); // prettier-ignore
 
   it('one shows registers, chips with their bits, memory and the screen', async () => {
-    await code.openFile('first.guest');
-    const page = shown();
-    await page.locator('h1', { hasText: 'first.guest' }).waitFor();
+    const page = await open('first.guest');
     assert.equal(await cell(page, 'vCPU 0', 'rip').locator('.value').innerText(), rips[0]);
     await page.locator('.pictures img').waitFor();
     assert.deepEqual(await page.locator('.pictures img').evaluate((image: HTMLImageElement) => [image.naturalWidth, image.naturalHeight]), [640, 480]);
@@ -92,28 +71,25 @@ describe('VS Code: snapshot files', function () {
 
   it('that is none is refused in words', async () => {
     await code.openFile('damaged.guest');
-    await shown()
+    await code
+      .webview()
       .locator('[role=alert]', { hasText: /damaged\.guest.*this is no snapshot/ })
       .waitFor();
   });
 
   it('one is resumed from its document', async () => {
-    await code.openFile('second.guest');
-    await shown().getByRole('button', { name: 'Resume' }).click();
-    await code.page.locator('.debug-toolbar').waitFor();
-    await code.page.keyboard.press('Control+Shift+D');
+    await (await open('second.guest')).getByRole('button', { name: 'Resume' }).click();
+    await code.runAndDebug();
     await code.stopped();
-    await code.expand('General');
-    assert.equal(await code.valueOnce('rip', (value) => value === rips[1]), rips[1]);
-    await code.toolbar('debug-stop');
-    await code.page.locator('.debug-toolbar').waitFor({ state: 'hidden' });
+    await code.variables.expand('General');
+    assert.equal(await code.variables.valueOnce('rip', (value) => value === rips[1]), rips[1]);
+    await code.stop();
   });
 
   it('two are compared, side by side', async () => {
-    await code.openFile('first.guest');
-    await shown().getByRole('button', { name: 'Compare with…' }).click();
-    await code.answer(join(folder, 'second.guest'));
-    const page = shown();
+    await (await open('first.guest')).getByRole('button', { name: 'Compare with…' }).click();
+    await code.quickInput.answerFile(path('second.guest'));
+    const page = code.webview();
     await page.locator('h1', { hasText: /first\.guest ↔ second\.guest: \d+ differences/ }).waitFor();
     const row = cell(page, 'vcpu 0', 'general.rip');
     assert.equal(BigInt(await row.locator('.before').innerText()), BigInt(rips[0]!));

@@ -2,6 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
 import type { MachineConfig } from '../../../emulator/machine/api';
+import { ROUTES } from '../../../adapter/session/routes';
 import { Session } from '../../../adapter/session/session';
 import { FakeGuest } from './fakeguest';
 import { ProtocolSchema } from './protocolschema';
@@ -143,7 +144,7 @@ export function connect(guest = new FakeGuest()): Started {
   const toClient = new PassThrough();
   const configs: MachineConfig[] = [];
   let over = false;
-  new Session(toAdapter, toClient, {
+  new Session(toAdapter, toClient, ROUTES, {
     createGuest: async (config) => {
       configs.push(config);
       return guest;

@@ -3,7 +3,7 @@
  * What stops it is scripted by position, beside its execute triggers.
  */
 import type {
-  CheckpointInfo, Frame, Guest, GuestEvent, MachineConfig, RunLimits, SaveOptions, StateNode, Status, StepKind, Stop, StopReason, Trigger,
+  CheckpointInfo, Frame, FrameChanges, Guest, GuestEvent, MachineConfig, RunLimits, SaveOptions, StateNode, Status, StepKind, Stop, StopReason, Trigger, Thumbnail, TimelineInfo,
 } from '../../../emulator/machine/api'; // prettier-ignore
 import { userError } from '../../../emulator/errors';
 
@@ -23,6 +23,7 @@ export class FakeGuest implements Guest {
   position = 0;
   lcr = 3n;
   picture: Frame | undefined;
+  characters: string | undefined;
   closed = false;
   private readonly listeners = new Set<(event: GuestEvent) => void>();
   private readonly marks: CheckpointInfo[] = [];
@@ -144,6 +145,14 @@ export class FakeGuest implements Guest {
   async checkpoints(): Promise<readonly CheckpointInfo[]> {
     return this.marks;
   }
+  async timeline(): Promise<TimelineInfo> {
+    const { position } = this;
+    const checkpoints = this.marks.map((mark) => ({ ...mark, picture: true }));
+    return { position, time: position, oldest: 0, newest: Math.max(position, 5), newestTime: 5, checkpoints, events: [], branches: [] };
+  }
+  async thumbnails(ids: readonly number[]): Promise<readonly Thumbnail[]> {
+    return ids.filter((id) => id <= this.marks.length).map((id) => ({ id, width: 2, height: 1, rgba: Uint8Array.of(1, 2, 3, 255, 4, 5, 6, 255) }));
+  }
   async restore(id: number): Promise<void> {
     this.position = this.marks.find((mark) => mark.id === id)!.position;
     this.stop({ kind: 'step' });
@@ -225,8 +234,18 @@ export class FakeGuest implements Guest {
   async key(code: string, down: boolean): Promise<void> {
     this.calls.push(`key ${code} ${down ? 'down' : 'up'}`);
   }
+  async move(dx: number, dy: number, buttons: number, wheel: number): Promise<void> {
+    this.calls.push(`move ${dx} ${dy} ${buttons} ${wheel}`);
+  }
+  async text(): Promise<string | undefined> {
+    return this.characters;
+  }
   async pointer(x: number, y: number, buttons: number, wheel: number): Promise<void> {
     this.calls.push(`pointer ${x} ${y} ${buttons} ${wheel}`);
+  }
+  async frameChanges(since: number): Promise<FrameChanges | undefined> {
+    const { picture } = this;
+    return picture && { ...picture, serial: since + 1, bands: [{ y: 0, height: picture.height }] };
   }
   async frame(): Promise<Frame | undefined> {
     return this.picture;

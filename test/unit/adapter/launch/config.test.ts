@@ -87,6 +87,37 @@ describe('launch attributes', () => {
     refused({ firmware: '/f', fwCfg: { 'opt/a': 1 } }, "'fwCfg");
   });
 
+  it('name a network, as text or with what goes with it', () => {
+    const network = (value: unknown): unknown => planLaunch({ program: '/k', network: value }).machine.network;
+    assert.equal(network(undefined), undefined);
+    assert.equal(network(false), undefined);
+    assert.deepEqual(network('user'), { mode: 'user' });
+    const full = {
+      mode: 'user',
+      device: 'e1000',
+      mac: '52:54:00:00:00:01',
+      forwards: [
+        { host: 8080, guest: 80 },
+        { host: 2222, guest: 22 },
+      ],
+    };
+    assert.deepEqual(network('user,device=e1000,mac=52:54:00:00:00:01,forward=8080:80,forward=2222:22'), full);
+    assert.deepEqual(network({ ...full, forwards: ['8080:80', '2222:22'] }), full);
+    for (const [value, problem] of [
+      ['bridged', '"bridged" is none of user, isolated'],
+      ['user,device=rtl8139', 'none of virtio, e1000'],
+      ['user,mac=53:54:00:00:00:01', 'no address of an adapter'],
+      ['user,forward=80', 'no pair of ports'],
+      ['user,forward=80:70000', 'no pair of ports'],
+      ['user,forward=80:1,forward=80:2', 'port 80 of the host is forwarded twice'],
+      ['isolated,forward=80:80', 'no guest that is isolated'],
+      ['user,ipv6=on', 'ipv6: the network is for IPv4 alone'],
+      ['user,fast', "'fast' is no NAME=VALUE"],
+      [{ mode: 'user', speed: 10 }, "'speed' is unknown"],
+      [7, 'neither text nor an object'],
+    ] as const) refused({ program: '/k', network: value }, "'network'", problem); // prettier-ignore
+  });
+
   it('name disks, as paths or with what goes with them', () => {
     const cdrom = { path: '/b.iso', kind: 'cdrom', bus: 'ahci' };
     const full = { path: '/c', overlay: '/o', bus: 'virtio', readOnly: false, format: 'qcow2', serial: 'S' };
@@ -131,11 +162,14 @@ describe('launch attributes', () => {
       debugExitPort: false,
       loadMode: 'long',
       disks: ['/a', { path: '/b', kind: 'cdrom', bus: 'ahci' }],
+      network: { mode: 'user', device: 'e1000', forwards: ['8080:80'] },
     };
     assert.ok(validate(good), JSON.stringify(validate.errors));
     assert.equal(validate({ ...good, loadMode: 'reel' }), false);
     assert.equal(validate({ ...good, memory: 'lots' }), false);
     assert.equal(validate({ ...good, disks: [{ path: '/b', bus: 'scsi' }] }), false);
+    for (const network of ['user', 'isolated,device=e1000', 'user,forward=1:2,forward=3:4', false]) assert.ok(validate({ ...good, network }), String(network));
+    for (const network of ['bridged', 'user,speed=10', { device: 'e1000' }, true]) assert.equal(validate({ ...good, network }), false);
     for (const [name, attribute] of Object.entries(ATTRIBUTES as Record<string, Attribute>)) {
       if (attribute.default !== undefined) assert.ok(validate({ [name]: attribute.default }), name);
       assert.ok(launchTable().includes(`\`${name}\``));

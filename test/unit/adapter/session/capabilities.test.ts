@@ -6,7 +6,7 @@ import { ProtocolSchema } from '../protocolschema';
 /** Capabilities that change what other requests take or send, without a request of their own. */
 const WITHOUT_REQUEST = [
   'supportsConditionalBreakpoints', 'supportsHitConditionalBreakpoints', 'supportsLogPoints', 'supportsDataBreakpointBytes', 'exceptionBreakpointFilters',
-  'supportsSteppingGranularity', 'supportTerminateDebuggee', 'supportSuspendDebuggee', 'supportsDelayedStackTraceLoading', 'supportsClipboardContext',
+  'supportsSteppingGranularity', 'supportTerminateDebuggee', 'supportSuspendDebuggee', 'supportsClipboardContext',
   'completionTriggerCharacters', 'supportsValueFormattingOptions', 'supportsANSIStyling',
 ]; // prettier-ignore
 
@@ -36,6 +36,11 @@ describe('capabilities', () => {
     for (const request of Object.keys(ROUTES)) {
       assert.ok(request.startsWith('guest/') || ALWAYS.includes(request) || promised.includes(request), `nobody is told of ${request}`);
     }
+  });
+
+  it('do not ask for a stack in two parts', () => {
+    // It is found as a whole; VS Code would show the callers of the stop before until it asks for the second part.
+    assert.ok(!('supportsDelayedStackTraceLoading' in CAPABILITIES));
   });
 
   it('do not claim what there is none of', () => {

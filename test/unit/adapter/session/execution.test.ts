@@ -72,6 +72,19 @@ describe('running and stepping', () => {
     assert.equal((await client.request('stackTrace', { threadId: 1 })).stackFrames[0].instructionPointerReference, '0x1006');
   });
 
+  it('says who has to act on an error', async () => {
+    for (const [blame, description] of [
+      ['guest', 'Guest error'],
+      ['user', 'Unusable input'],
+      ['internal', 'Internal error'],
+    ] as const) {
+      // prettier-ignore
+      const { client, guest } = await launched();
+      guest.script.set(6, { kind: 'error', code: 'x', blame, description: 'it does not go on' });
+      assert.equal((await client.moved('continue')).description, `${description} at 0x1006`);
+    }
+  });
+
   it('stops at a triple fault, or resets the machine where the filter is off', async () => {
     const { client, guest } = await launched();
     guest.script.set(6, { kind: 'shutdown', description: 'triple fault' });

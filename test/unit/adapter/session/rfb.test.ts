@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { connect } from 'node:net';
 import { launched } from '../client';
 
 describe('RFB in the debug session', () => {
@@ -30,6 +31,18 @@ describe('RFB in the debug session', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     assert.deepEqual(guest.calls, ['key KeyA down', 'key KeyA up']);
     assert.match(await client.refused('guest/rfbSend', { client: 5, data: '' }), /no RFB client 5/);
+  });
+
+  it('holds the guest until the first viewer comes, where the launch says so', async () => {
+    const { client, guest } = await launched({ vnc: '127.0.0.1:0,wait', stopOnEntry: false });
+    assert.deepEqual(guest.calls, []);
+    const port = Number(/connect to 127\.0\.0\.1:(\d+)/.exec(client.printed())![1]);
+    const viewer = connect(port, '127.0.0.1').resume();
+    viewer.write('RFB 003.003\n\x01');
+    await client.event('continued');
+    viewer.destroy();
+    assert.deepEqual(guest.calls, ['resume']);
+    await client.request('disconnect');
   });
 
   it('tells why a connection has ended', async () => {

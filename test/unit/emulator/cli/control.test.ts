@@ -3,14 +3,14 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { requestOf } from '../../../../emulator/cli/control';
+import { askControl, requestOf } from '../../../../emulator/cli/control';
 import type { Report } from '../../../../emulator/cli/report';
 
 const root = join(__dirname, '../../../..');
 const main = join(root, 'emulator/cli/main.ts');
 
 describe('guest ctl', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const folder = mkdtempSync(join(tmpdir(), 'guest-ctl-'));
   after(() => rmSync(folder, { recursive: true }));
   const path = (name: string): string => join(folder, name);
@@ -38,7 +38,11 @@ describe('guest ctl', function () {
     assert.match(String(refused.reply['error']), /there is no such folder/);
     const screen = ctl('screenshot', path('x.png'));
     assert.deepEqual([screen.status, screen.reply['ok']], [0, undefined]);
+    const paste = (text: string): Promise<unknown> => askControl(path('socket'), { command: 'paste', text });
+    assert.deepEqual(await paste('ls'), { ok: false, code: 'control-held', error: 'the guest is held: it takes keys once it is resumed' });
     assert.equal(ctl('resume').reply['running'], true);
+    assert.deepEqual(await paste('echo Grüße\n'), { ok: true, typed: 9, skipped: 'üß' });
+    assert.deepEqual(await askControl(path('socket'), { command: 'copy' }), { ok: false, code: 'control-text', error: 'no text can be read on the screen' });
     const { status, reply } = ctl(`--suspend=${path('end.guest')}`);
     assert.equal(status, 0);
     assert.equal(await ended, 0);
@@ -56,19 +60,23 @@ describe('guest ctl', function () {
   it("takes bhyvectl's words, and refuses what makes no sense", () => {
     assert.deepEqual(requestOf([], { vm: 'a', suspend: '/x' }), { name: 'a', request: { command: 'suspend', file: '/x' } });
     assert.deepEqual(requestOf(['a', 'pause'], {}), { name: 'a', request: { command: 'pause' } });
+    assert.deepEqual(requestOf(['a', 'paste', '-'], {}), { name: 'a', request: { command: 'paste', text: '-' } });
     const history = (withHistory: string | true): unknown => requestOf(['a', 'checkpoint', '/x'], { withHistory }).request.historyBytes;
     assert.deepEqual([history(true), history('2M')], [256 << 20, 2 << 20]);
     for (const [words, given] of [
       [['a', 'pause'], { withHistory: true }],
+      [['a', 'pause'], { parent: 'x' }],
       [['a', 'suspend', 'x'], { withHistory: 'much' }],
       [[], {}],
       [['a'], {}],
       [['a', 'fly'], {}],
       [['a', 'pause', 'x'], {}],
       [['a', 'suspend'], {}],
+      [['a', 'paste'], {}],
+      [['a', 'copy', 'x'], {}],
       [['a', 'pause'], { suspend: 'x' }],
       [['a', 'screenshot', 'x', 'y'], {}],
     ] as const)
-      assert.throws(() => requestOf(words, given), /usage|no command|takes no|needs a file|is no size/, words.join(' '));
+      assert.throws(() => requestOf(words, given), /usage|no command|takes no|needs a file|needs a text|is no size/, words.join(' '));
   });
 });

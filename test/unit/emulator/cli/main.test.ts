@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import type { Report } from '../../../../emulator/cli/report';
+import { MODES, VgaRom } from '../../../guests/vgarom';
 import { ECHO, EXIT, OFF, PROMPT, TICKS, TRIPLE } from '../machine/guests';
 
 const root = join(__dirname, '../../../..');
@@ -44,6 +46,33 @@ describe('guest command', function () {
     assert.deepEqual([found.hashes, found.checkpoints, found.historyBytes], [[], 0, 0]);
   });
 
+  it("starts when the first viewer connects, in bhyve's words for it", async () => {
+    const file = path('waits.json');
+    const display = ['--display', 'fbuf,rfb=127.0.0.1:0,w=800,h=600,vga=io,wait'];
+    const child = spawn(process.execPath, ['--require', 'tsx/cjs', main, 'run', ...FLAT, '--kernel', image(EXIT), '--report', file, ...display], { cwd: root });
+    const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+    const port = await new Promise<number>((resolve) => {
+      let text = '';
+      child.stderr.on('data', (chunk: Buffer) => {
+        const found = /connect to 127\.0\.0\.1:(\d+); the guest starts when/.exec((text += chunk.toString()));
+        if (found) resolve(Number(found[1]));
+      });
+    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.equal(child.exitCode, null, 'this guest ends at once when it starts');
+    const viewer = connect(port, '127.0.0.1');
+    viewer.on('error', () => undefined).resume();
+    viewer.write('RFB 003.003\n\x01');
+    assert.equal(await ended, 0);
+    viewer.destroy();
+    assert.equal((JSON.parse(readFileSync(file, 'utf8')) as Report).stopReason, 'exit');
+  });
+
+  it('does not start where no viewer comes', () => {
+    const { status, report: found } = report('--kernel', image(EXIT), '--vnc', '127.0.0.1:0,wait', '--timeout', '1');
+    assert.deepEqual([status, found.stopReason, found.instructions], [1, 'timeout', 0]);
+  });
+
   it('exits with 0 for power-off and 1 for a triple fault', () => {
     assert.equal(report('--kernel', image(OFF)).status, 0);
     const { status, report: found } = report('--kernel', image(TRIPLE));
@@ -60,6 +89,32 @@ describe('guest command', function () {
     for (const { status, report: found } of runs) assert.deepEqual([status, found.stopReason], [0, 'serial']);
     assert.equal(readFileSync(path('serial'), 'latin1'), '>HELLO');
     assert.equal(runs[0]!.report.stateHash, runs[1]!.report.stateHash);
+  });
+
+  it('waits for what is on the screen, presses keys and clicks, the same in every run', () => {
+    const rom = new VgaRom().mode(MODES.text).dac().ramp(0xb800, 0, 2000, 0x20, 0);
+    [...'Hello'].forEach((character, i) => rom.poke(0xb800, 160 * 3 + 8 + 2 * i, character.charCodeAt(0)));
+    writeFileSync(path('rom.bin'), rom.bytes());
+    const bios = ['run', '--bios', path('rom.bin'), '--display', 'vga', '--memory', '16M', '--no-history', '--serial', 'none', '--report', path('screen.json')];
+    const see = (...args: string[]): { status: number | null; stopReason: string; stateHash: string } => {
+      const { status, err } = run(...bios, ...args);
+      assert.ok(existsSync(path('screen.json')), err);
+      return { status, ...(JSON.parse(readFileSync(path('screen.json'), 'utf8')) as Report) };
+    };
+    const found = see('--until-screen', 'Hello', '--screen-text', path('screen.txt'), '--screenshot', path('hello.png'));
+    assert.deepEqual([found.status, found.stopReason], [0, 'screen']);
+    assert.match(readFileSync(path('screen.txt'), 'latin1'), /^\n\n\n {4}Hello\n/);
+    assert.deepEqual(
+      [see('--until-screen', path('hello.png'))].map(({ status, stopReason }) => [status, stopReason]),
+      [[0, 'screen']],
+    );
+    const missing = see('--until-screen', 'Goodbye', '--send-keys', 'x');
+    assert.deepEqual([missing.status, missing.stopReason], [1, 'idle']);
+    const typed = ['--until-screen', 'Hello', '--send-keys', 'y<1s><ctrl-alt-del>', '--click', '10,10', '--until-screen', 'Hello'];
+    const runs = [see(...typed), see(...typed)];
+    assert.deepEqual(runs.map(({ status }) => status), [0, 0]); // prettier-ignore
+    assert.equal(runs[0]!.stateHash, runs[1]!.stateHash);
+    assert.notEqual(runs[0]!.stateHash, found.stateHash, 'the keyboard has the keys');
   });
 
   it('exits with 1 when the awaited text does not come', () => {
@@ -119,6 +174,9 @@ describe('guest command', function () {
       [['run', ...FLAT, '--kernel', image(EXIT), '--report', path('no/report.json')], /report '.*no.report.json'/],
       [['run', ...FLAT, '--kernel', image(EXIT), '--report', folder], /report '.*folder/],
       [['run', ...FLAT, '--kernel', image(EXIT), '--screenshot', path('no/x.png')], /screenshot '.*no.x.png'/],
+      [['run', ...FLAT, '--kernel', image(EXIT), '--screen-text', path('no/x')], /screen text '.*no.x'/],
+      [['run', ...FLAT, '--kernel', image(EXIT), '--send-keys', '<bogus>'], /--send-keys '<bogus>': there is no key <bogus>/],
+      [['run', ...FLAT, '--kernel', image(EXIT), '--display', 'none', '--until-screen', 'x'], /--until-screen: the machine has no screen/],
       [['bogus'], /unknown command/],
     ] as const) {
       const { status, err } = run(...args);

@@ -1,11 +1,12 @@
 /** What of a snapshot's machine is the host's to say. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { overridden } from '../../../../emulator/cli/override';
 import type { MachineConfig } from '../../../../emulator/machine/api';
 import { openGuest } from '../../../../emulator/machine/open';
+import { readConfiguration } from '../../../../emulator/snapshot/tools';
 import { CONFIG, DEAD } from '../machine/guests';
 
 describe('guest resume --override', () => {
@@ -25,16 +26,15 @@ describe('guest resume --override', () => {
   after(() => rmSync(folder, { recursive: true }));
 
   it('moves images and overlays, and says how much is kept and how code is run', async () => {
-    const overrides = ['disk1.path=/x/two.img', 'disk1.overlay=two.qcow2', 'historyMegabytes=3', 'checkpointEvery=77', 'tier=generic', 'vars=/v'];
-    const { disks, historyBytes, checkpointEvery, tier, vars } = await overridden(file, overrides);
+    const overrides = ['disk1.path=/x/two.img', 'disk1.overlay=two.qcow2', 'historyMegabytes=3', 'checkpointEvery=77', 'tier=generic'];
+    const { disks, historyBytes, checkpointEvery, tier } = await overridden(file, overrides);
     const expected: Partial<MachineConfig> = {
       disks: [{ path: at('one.img') }, { path: '/x/two.img', overlay: resolve('two.qcow2') }],
       historyBytes: 3 << 20,
       checkpointEvery: 77,
       tier: 'generic',
-      vars: '/v',
     };
-    assert.deepEqual({ disks, historyBytes, checkpointEvery, tier, vars }, expected);
+    assert.deepEqual({ disks, historyBytes, checkpointEvery, tier }, expected);
   });
 
   it('a machine so made runs, with what was said', async () => {
@@ -45,6 +45,19 @@ describe('guest resume --override', () => {
       [[at('one.img'), at('one.qcow2')], [at('moved.img'), undefined]], 2 << 20, 'region', CONFIG.memory,
     ]); // prettier-ignore
     await guest.close();
+  });
+
+  it('says what can be done where an image is not where it was; to look at the file none is needed', async () => {
+    const moved = at('gone.img');
+    renameSync(at('two.img'), moved);
+    try {
+      await assert.rejects(openGuest(undefined, { snapshot: file }), /two\.img': there is no such file.*--override disk0\.path=FILE/);
+      const guest = await openGuest({ ...(await readConfiguration(file)), historyBytes: 0 }, { snapshot: file, view: true });
+      assert.ok((await guest.readMemory(0, 'physical', 0n, 16)).length === 16);
+      await guest.close();
+    } finally {
+      renameSync(moved, at('two.img'));
+    }
   });
 
   it("refuses what is the snapshot's own, and what is not there", async () => {
@@ -59,6 +72,8 @@ describe('guest resume --override', () => {
       ['=x', /no NAME=VALUE/],
       ['tier=fast', /none of generic/],
       ['historyMegabytes=-1', /historyMegabytes/],
+      ['vars=/v', /machine has no variable store/],
+      ['network=user', /machine has no network adapter/],
     ] as const)
       await assert.rejects(overridden(file, [override]), { blame: 'user', message }, override);
     await assert.rejects(overridden(at('none'), []), /no such file/);

@@ -52,6 +52,31 @@ describe('AHCI adapter', () => {
     assert.deepEqual(driver.fis(0x40, 8), [0x34, 0x40, 0x50, 0, 3, 0, 0, 0x40]);
   });
 
+  it('writes what belongs to a command and nothing else, however much went through it before', () => {
+    const { driver, second, disk, disc, context } = started();
+    for (const { bytes } of [disk, disc]) bytes.fill(0x3d);
+    const length = 4096;
+    const data = [[AT.DATA, length]] as const;
+    const written = (run: () => unknown): readonly number[] => {
+      context.bytes.fill(0xee, AT.DATA, AT.DATA + length);
+      run();
+      const bytes = context.bytes.subarray(AT.DATA, AT.DATA + length);
+      assert.ok(!bytes.includes(0x3d), 'nothing of the disk');
+      return [...bytes.entries()].filter(([, byte]) => byte !== 0xee).map(([at]) => at);
+    };
+    assert.equal(driver.run({ ...READ, count: 8 }, { data }).moved, length);
+    assert.equal(written(() => driver.run({ command: 0xec }, { data })).at(-1), 511);
+    assert.deepEqual(written(() => driver.run({ ...READ, lba: 1 << 20, count: 1 }, { data })), []); // prettier-ignore
+    driver.recover();
+
+    second.start();
+    assert.equal(second.packet([0x28, 0, 0, 0, 0, 3, 0, 0, 2], length).moved, length);
+    const inquiry = (allocated: number): readonly number[] => written(() => second.packet([0x12, 0, 0, 0, allocated], length));
+    assert.equal(inquiry(255).at(-1), 35, 'all that there is');
+    assert.equal(inquiry(5).at(-1), 4, 'all that was asked for');
+    assert.deepEqual(written(() => second.packet([0x28, 0, 0, 0, 0, 200, 0, 0, 1], length)), []); // prettier-ignore
+  });
+
   it('interrupts by pin until the port and the adapter have been dealt with', () => {
     const { driver, line } = started();
     driver.run({ command: 0xe7 });

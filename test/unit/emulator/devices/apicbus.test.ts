@@ -13,6 +13,7 @@ function make(ids: readonly number[], x2apic = false) {
     const lapic = new Lapic(context, {
       id,
       bsp: n === 0,
+      frequency: 100e6,
       send: (ipi) => bus.send(ipi),
       eoi: (vector) => bus.endOfInterrupt(vector),
       nsAtTsc: (tsc) => tsc,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { BochsVga } from '../../../../emulator/devices/bochsvga';
 import { DISPI } from '../../../../emulator/devices/dispi';
+import { pictureOf } from '../../../../emulator/devices/scanout';
 import { laws, SIZES, TestContext } from './context';
 import { backing, TestBus } from './testbus';
 
@@ -79,7 +80,7 @@ describe('Bochs VGA', () => {
     assert.deepEqual([memory.bytes[0x10000], bus.read(0xa0001, 1), bus.read(0xb0000, 1)], [1, 2, 0xff]);
     bus.out(0x3c8, 1);
     for (const value of [0xff, 0x20, 0x10]) bus.out(0x3c9, value);
-    const pixel = (at: number): number[] => [...vga.picture().rgba.subarray(4 * at, 4 * at + 4)];
+    const pixel = (at: number): number[] => [...pictureOf(vga.scanout()).rgba.subarray(4 * at, 4 * at + 4)];
     assert.deepEqual(pixel(0x10000), [255, 130, 65, 255], 'six bits');
     setMode(320, 240, 8, 0xe1);
     bus.out(0x3c8, 1);
@@ -98,7 +99,7 @@ describe('Bochs VGA', () => {
     setMode(320, 200, 8, 0x41);
     memory.bytes.fill(0xff);
     bus.out(0x3c0, 0);
-    const { width, height, rgba } = vga.picture();
+    const { width, height, rgba } = pictureOf(vga.scanout());
     assert.deepEqual([width, height, rgba[0], rgba[3]], [320, 200, 0, 255]);
     setMode(320, 200, 32, 0x41);
     assert.equal(vga.mode()?.width, 320);

@@ -90,6 +90,8 @@ function checkField(field: Field, value: unknown, path: string): void {
       return assert.ok(field.words.includes(value as string), `${path}: ${String(value)}`);
     case 'bytes':
       return assert.ok(value instanceof Uint8Array && value.length === field.length, path);
+    case 'buffer':
+      return assert.ok(value instanceof Uint8Array && value.length <= field.capacity, path);
     case 'queue':
       assert.ok(Array.isArray(value) && value.length <= field.capacity, path);
       return value.forEach((byte, i) => checkField({ kind: 'u8', about: '', initial: 0 }, byte, `${path}[${i}]`));
@@ -121,6 +123,8 @@ function arbitrary(field: Field, next: (below: number) => number): unknown {
       return field.words[next(field.words.length)];
     case 'bytes':
       return Uint8Array.from({ length: field.length }, () => next(256));
+    case 'buffer':
+      return Uint8Array.from({ length: next(Math.min(field.capacity, 5000) + 1) }, () => next(256));
     case 'queue':
       return Array.from({ length: next(field.capacity + 1) }, () => next(256));
     case 'list':

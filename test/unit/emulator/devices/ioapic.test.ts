@@ -50,6 +50,21 @@ describe('IoApic', () => {
     assert.equal(sent.length, 2);
   });
 
+  it('asserts an input that two devices share while either holds it', () => {
+    const { ioapic, sent, write, lines } = make();
+    const other = ioapic.line(20, 'shared');
+    write(0x10 + 40, 0x8061);
+    lines[20]!.set(true);
+    assert.equal(sent.length, 1);
+    other.set(true);
+    lines[20]!.set(false);
+    ioapic.endOfInterrupt(0x61);
+    assert.equal(sent.length, 2, 'the other one still holds it');
+    other.set(false);
+    ioapic.endOfInterrupt(0x61);
+    assert.equal(sent.length, 2);
+  });
+
   it('holds a level until EOI, then sends it again', () => {
     const { ioapic, sent, read, write, lines } = make();
     lines[10]!.set(true);

@@ -13,6 +13,7 @@ function make(context = new TestContext(), options: Partial<LapicOptions> = {}) 
   const lapic: Lapic = new Lapic(context, {
     id: 0,
     bsp: true,
+    frequency: 100e6,
     send: (ipi) => void sent.push({ ...ipi }),
     eoi: (vector) => void log.push(['eoi', vector]),
     nsAtTsc: (value) => Math.max(Math.ceil((value - tsc.offset) / 2), 0), // 2 GHz
@@ -112,7 +113,7 @@ describe('Lapic', () => {
   });
 
   it('runs the timer one-shot and periodic, exactly', () => {
-    const { context, lapic, read, write, enable } = make(); // 100 MHz
+    const { context, lapic, read, write, enable } = make();
     enable();
     context.time = 1000;
     write(0x3e0, 0x3); // by 16

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Nvme } from '../../../../emulator/devices/nvme';
 import { laws, TestContext } from './context';
 import { MemoryDisk } from './memorydisk';
-import { AT, ENTRIES, NvmeDriver, REG } from './nvmedriver';
+import { AT, ENTRIES, NvmeDriver, REG, type Order } from './nvmedriver';
 
 const IO = 1;
 const ADMIN = 0;
@@ -75,6 +75,34 @@ describe('NVMe controller', () => {
       assert.deepEqual(disk.bytes.slice(5 * 512, (5 + sectors) * 512), before.slice(5 * 512, (5 + sectors) * 512));
       disk.bytes.set(before);
     }
+  });
+
+  it('writes what belongs to a command and nothing else, however much went through it before', () => {
+    const { driver, context, disk } = started();
+    disk.bytes.fill(0x3d);
+    assert.equal(driver.run(IO, OP.READ, { prp2: AT.DATA + 0x1000, words: [0, 0, 15] }).status, 0);
+    const [from, to] = [AT.DATA, AT.DATA + 0x3000];
+    const after = (queue: number, opcode: number, order: Order): { status: number | 'none'; written: readonly number[] } => {
+      context.bytes.fill(0xee, from, to);
+      const { status } = driver.run(queue, opcode, order);
+      const bytes = context.bytes.subarray(from, to);
+      assert.ok(!bytes.includes(0x3d), 'nothing of the disk');
+      return { status, written: [...bytes.entries()].filter(([, byte]) => byte !== 0xee).map(([at]) => at) };
+    };
+    for (const [namespace, cns] of [
+      [0, 1],
+      [1, 0],
+      [0, 2],
+      [1, 3],
+    ] as const) {
+      // prettier-ignore
+      const { status, written } = after(ADMIN, 0x06, { namespace, words: [cns] });
+      assert.deepEqual([cns, status, written.at(-1)], [cns, 0, 4095]);
+    }
+    assert.deepEqual(after(ADMIN, 0x02, { words: [0x00000002] }), { status: 0, written: [0, 1, 2, 3] }, 'one doubleword of a log');
+    assert.deepEqual(after(IO, OP.READ, { words: [64, 0, 0] }).written, [], 'beyond the end of the disk');
+    assert.deepEqual(after(IO, OP.READ, { words: [63, 0, 1] }).written, [], 'in part');
+    assert.deepEqual(after(ADMIN, 0x06, { words: [0x55] }).written, []);
   });
 
   it('flushes, deallocates and zeroes', () => {
@@ -182,6 +210,18 @@ describe('NVMe controller: hostile guests', () => {
     assert.equal(read(AT.DATA, AT.LIST + 0xff8, 64), 0x13, 'a list that is only a link to itself');
     assert.equal(driver.context.bytes[AT.DATA], 0, 'nothing is moved');
     assert.equal(driver.run(IO, OP.READ, { words: [0, 0, 0xffff] }).status, 0x02, 'more than there may be at once');
+  });
+
+  it('a read over its own queue and list is carried out as it was', () => {
+    const { driver, disk, device } = started();
+    disk.bytes.fill(0xff);
+    const { base } = device.state.submissions[1]!;
+    assert.equal(driver.run(IO, OP.READ, { prp1: Number(base), prp2: 0, words: [0, 0, 0] }).status, 0);
+    assert.equal(driver.context.bytes[Number(base)], 0xff);
+    driver.view.setBigUint64(AT.LIST, BigInt(AT.LIST), true);
+    driver.view.setBigUint64(AT.LIST + 8, BigInt(AT.DATA), true);
+    assert.equal(driver.run(IO, OP.READ, { prp1: AT.DATA, prp2: AT.LIST, words: [0, 0, 23] }).status, 0, 'its list is gone while it is read');
+    assert.equal(driver.context.bytes[AT.DATA + 4095], 0xff);
   });
 
   it('queues beyond memory, and doorbells beyond queues', () => {

@@ -158,7 +158,7 @@ describe('PciFunction', () => {
     write(5, 0x14, 0xd0000000);
     write(5, 0x18, 0x00010000);
     write(5, 0x1c, 0x00000e00);
-    assert.deepEqual(bus.at('sample BAR1'), [], 'decoding is off');
+    assert.deepEqual(bus.at('sample BAR1'), [null], 'decoding is off');
     write(5, 0x04, 0x0003, 2);
     assert.equal(read(5, 0x04), 0x00100003);
     assert.deepEqual(bus.at('sample BAR0'), [0xc000]);

@@ -12,13 +12,13 @@ export class TestBus implements Bus {
   readonly ports: Window[] = [];
   readonly memory: Window[] = [];
 
-  addPorts(first: number, count: number, handler: PortHandler, owner: string): Mapping {
+  addPorts(first: number | null, count: number, handler: PortHandler, owner: string): Mapping {
     return this.add(this.ports, { at: first, length: count, owner, target: handler });
   }
-  addMmio(address: number, length: number, handler: MmioHandler, owner: string): Mapping {
+  addMmio(address: number | null, length: number, handler: MmioHandler, owner: string): Mapping {
     return this.add(this.memory, { at: address, length, owner, target: handler });
   }
-  addBacking(address: number, backing: Backing, owner: string): Mapping {
+  addBacking(address: number | null, backing: Backing, owner: string): Mapping {
     return this.add(this.memory, { at: address, length: backing.length, owner, target: backing });
   }
 

@@ -2,7 +2,8 @@
 import { initial } from '../../../../emulator/bus/fields';
 import { VgaPorts } from '../../../../emulator/devices/vga';
 import { VgaMemory } from '../../../../emulator/devices/vgamemory';
-import { vgaPicture, type Picture } from '../../../../emulator/devices/vgapicture';
+import type { Picture } from '../../../../emulator/devices/scanout';
+import { vgaPicture } from '../../../../emulator/devices/vgapicture';
 import { vgaFields } from '../../../../emulator/devices/vgaregisters';
 import { backing } from './testbus';
 

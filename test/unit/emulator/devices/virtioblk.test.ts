@@ -210,6 +210,21 @@ describe('virtio block device', () => {
     assert.deepEqual(times, [20_000, 40_256, 68_448]);
   });
 
+  it('a request whose data overwrites its own descriptors and header is carried out as it was', () => {
+    const { driver, context, disk, run, header } = started();
+    disk.bytes.fill(0xff);
+    driver.offer([header(TYPE.IN, 1), { address: driver.place(0, 'desc'), length: 512, write: true }, { address: STATUS, length: 1, write: true }]);
+    driver.kick();
+    run();
+    assert.deepEqual([context.bytes[STATUS], driver.used()[0]?.length, driver.status & 0x40], [RESULT.OK, 513, 0]);
+    assert.equal(context.bytes[driver.place(0, 'desc')], 0xff);
+    // What is left there is a descriptor to nowhere.
+    driver.available(0, 0);
+    driver.kick();
+    run();
+    assert.equal(driver.status & 0x40, 0x40);
+  });
+
   it('asks for a reset where a request is none', () => {
     for (const parts of [
       [

@@ -333,6 +333,21 @@ describe('xHCI: transfers', () => {
     assert.deepEqual([long.code, long.bytes.length], [CODE.SUCCESS, 18]);
   });
 
+  it('writes what belongs to a transfer and nothing else, however much went through it before', () => {
+    const { driver, context, slot } = ready();
+    assert.ok(driver.controlIn(slot, [0x80, 6, 0, 2, 0, 0, 255, 0], 255).bytes.length > 30, 'the configuration, which is long');
+    const written = (setup: readonly number[], length: number): readonly number[] => {
+      context.bytes.fill(0xee, AT.DATA, AT.DATA + 0x1000);
+      driver.controlIn(slot, setup, length);
+      return [...context.bytes.subarray(AT.DATA, AT.DATA + 0x1000).entries()].filter(([, byte]) => byte !== 0xee).map(([at]) => at);
+    };
+    const first = (count: number): readonly number[] => Array.from({ length: count }, (_, at) => at);
+    assert.deepEqual(written([0x80, 6, 0, 1, 0, 0, 255, 0], 255), first(18), 'a device descriptor in a large buffer');
+    assert.deepEqual(written([0x80, 6, 0, 1, 0, 0, 4, 0], 255), first(4), 'as much as was asked for');
+    assert.deepEqual(written([0x80, 0, 0, 0, 0, 0, 255, 0], 255), first(2), 'status');
+    assert.deepEqual(written([0x80, 6, 9, 9, 0, 0, 255, 0], 255), [], 'a request that the device does not know');
+  });
+
   it('a request that the device does not know halts the pipe until it is reset and moved on', () => {
     const { driver, slot } = ready();
     assert.equal(driver.controlIn(slot, [0x80, 6, 9, 9, 0, 0, 18, 0], 18).code, CODE.STALL);

@@ -27,7 +27,6 @@ export async function bareEngine(hexCode: string, host: Partial<EngineHost> = {}
     getTaskPriority: () => 0,
     setTaskPriority: () => undefined,
     timestampChanged: () => undefined,
-    timestamp: () => 0,
   };
   const engine = await WasmEngine.create(
     { ramBytes: RAM, vcpus: 1, backings: [], host: { ...nothing, ...host }, tier },

@@ -1,9 +1,11 @@
 /*
  * The host's own floating point unit as an oracle: `float-oracle OP SEED COUNT` executes the real instruction on
  * edge cases and random operands and writes one 80-byte record each to standard output (struct record).
+ * `float-oracle vendor` writes CPUID's vendor.
  * x87 runs with any masks, since its exceptions stay pending; unmasked SSE exceptions arrive as SIGFPE.
  */
 #define _GNU_SOURCE
+#include <cpuid.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -349,7 +351,15 @@ static const struct operation {
   OP(f80_cos, FPU, ANGLE, NONE) OP(f80_sincos, FPU, ANGLE, NONE)
 };
 
+/* GenuineIntel, AuthenticAMD, … */
+static void print_vendor(void) {
+  uint32_t eax, name[3];
+  __get_cpuid(0, &eax, &name[0], &name[2], &name[1]);
+  fwrite(name, sizeof name, 1, stdout);
+}
+
 int main(int argc, char **argv) {
+  if (argc == 2 && !strcmp(argv[1], "vendor")) return print_vendor(), 0;
   if (argc < 4) return 2;
   const struct operation *op = NULL;
   for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)

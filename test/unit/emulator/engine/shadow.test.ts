@@ -35,7 +35,6 @@ async function romEngine(code: string, at: number) {
         getTaskPriority: () => 0,
         setTaskPriority: () => undefined,
         timestampChanged: () => undefined,
-        timestamp: () => 0,
       },
     },
     await compileBinaries(file('helpers.wasm'), file('engine.wasm')),

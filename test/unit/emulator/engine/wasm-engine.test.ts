@@ -162,6 +162,21 @@ describe('WasmEngine', () => {
     assert.equal(engine.run(1000), Exit.Budget);
   });
 
+  it('still forgets translations after many accesses beside a watched range', async () => {
+    const engine = await bareEngine(loop);
+    const place = 0x400000;
+    engine.vcpu.setGpr(7, BigInt(DATA));
+    engine.setWatches([watch('read', DATA + 0x800, 1, 'physical')]);
+    assert.equal(engine.run(4 * 10_000), Exit.Budget);
+    engine.vcpu.setGpr(7, BigInt(place));
+    assert.equal(engine.run(4), Exit.Budget);
+    // The page directory's entry: 2 MiB further.
+    engine.physicalWrite(0x3000 + (place >> 21) * 8, new Uint8Array(BigUint64Array.of(BigInt(place + 0x200000) | 0xe7n).buffer));
+    assert.equal(engine.run(4), Exit.Budget);
+    const written = new DataView(engine.ram.buffer, engine.ram.byteOffset);
+    assert.deepEqual([written.getUint32(place, true), written.getUint32(place + 0x200000, true)], [10_001, 10_002]);
+  });
+
   it('sees a watched write inside a repeated string, at its iteration', async () => {
     const engine = await bareEngine('f3 48 ab  eb fe'); // rep stosq
     engine.vcpu.setGpr(7, BigInt(DATA));

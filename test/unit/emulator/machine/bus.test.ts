@@ -101,6 +101,17 @@ describe('machine bus', () => {
     assert.equal(b.mmioRead(0x51ff, 1), 2);
   });
 
+  it('keeps the order of windows that are moved to an address later', () => {
+    const b = bus();
+    const first = b.addMmio(null, 0x1000, new Recorder(1), 'first');
+    const second = b.addMmio(null, 0x1000, new Recorder(2), 'second');
+    second.move(0xd0000000);
+    first.move(0xd0000000);
+    assert.equal(b.mmioRead(0xd0000000, 1), 1);
+    first.move(null);
+    assert.equal(b.mmioRead(0xd0000000, 1), 2);
+  });
+
   it('moves ports and uncovers what they hid', () => {
     const b = bus();
     const mapping = b.addPorts(0x100, 8, new Recorder(1), 'a');

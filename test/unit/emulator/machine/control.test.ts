@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -72,7 +72,6 @@ describe('control socket', () => {
     // A socket whose owner was killed stays.
     const dead = createServer().listen(at('old'));
     await new Promise((listening) => dead.once('listening', listening));
-    const { renameSync } = await import('node:fs');
     renameSync(at('old'), at('stale'));
     await new Promise((closed) => dead.close(closed));
     assert.ok(statSync(at('stale')).isSocket());
@@ -87,6 +86,29 @@ describe('control socket', () => {
     assert.ok(existsSync(at('file')));
   });
 
+  it('goes to one of several guests that start at once where a stale one is', async () => {
+    for (let round = 0; round < 10; round++) {
+      const path = at(`s${round}`);
+      const dead = createServer().listen(at('old'));
+      await new Promise((listening) => dead.once('listening', listening));
+      renameSync(at('old'), path);
+      await new Promise((closed) => dead.close(closed));
+      // Not all at the same moment.
+      const starts = Array.from({ length: 8 }, async (_, number) => {
+        await new Promise((later) => setTimeout(later, number * round));
+        return listenControl(path, () => Promise.resolve({ number }));
+      });
+      const started = await Promise.allSettled(starts);
+      const won = started.flatMap(({ status }, number) => (status === 'fulfilled' ? [number] : []));
+      assert.equal(won.length, 1, `${won.join(', ')} have it`);
+      for (const each of started) if (each.status === 'rejected') assert.match(String(each.reason), /a guest listens there already|other guests are about to/);
+      assert.deepEqual(await talk(path, '{"command":"status"}\n', 1), [{ ok: true, number: won[0] }]);
+      assert.equal(statSync(path).mode & 0o777, 0o600);
+      for (const each of started) if (each.status === 'fulfilled') await each.value.close();
+    }
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
   it('names lie in a folder of the user', async () => {
     assert.equal(controlPath('vm0', { XDG_RUNTIME_DIR: '/run/user/7' }), '/run/user/7/guest/vm0.sock');
     assert.equal(controlPath('/a/b'), '/a/b');
@@ -97,9 +119,20 @@ describe('control socket', () => {
   it('requests are read strictly', () => {
     assert.deepEqual(parseRequest('{"command":"checkpoint","file":"/a"}'), { command: 'checkpoint', file: '/a' });
     assert.deepEqual(parseRequest('{"command":"suspend","file":"/a","historyBytes":4096}'), { command: 'suspend', file: '/a', historyBytes: 4096 });
+    assert.deepEqual(parseRequest('{"command":"paste","text":"a\\n"}'), { command: 'paste', text: 'a\n' });
+    for (const [line, problem] of [
+      ['{"command":"paste"}', /needs a text/],
+      ['{"command":"paste","text":7}', /needs a text/],
+      ['{"command":"copy","text":"a"}', /takes no text/],
+      ['{"command":"screenshot","file":"/a","text":"a"}', /takes no text/],
+    ] as const)
+      assert.throws(() => parseRequest(line), problem);
     for (const bytes of ['-1', '0.5', '"1"', 'null'])
       assert.throws(() => parseRequest(`{"command":"suspend","file":"/a","historyBytes":${bytes}}`), /no number of bytes/);
     assert.throws(() => parseRequest('{"command":"screenshot","file":"/a","historyBytes":1}'), /screenshot takes no historyBytes/);
+    assert.deepEqual(parseRequest('{"command":"suspend","file":"/a","parent":"/b"}'), { command: 'suspend', file: '/a', parent: '/b' });
+    assert.throws(() => parseRequest('{"command":"checkpoint","file":"/a","parent":"b"}'), /parent is no absolute path/);
+    assert.throws(() => parseRequest('{"command":"status","parent":"/b"}'), /status takes no parent/);
     assert.throws(() => parseRequest('{"command":"status","extra":1}'), /unknown field 'extra'/);
     assert.throws(() => parseRequest('{"__proto__":{"command":"quit"},"command":"status","constructor":1}'), /unknown field/);
   });

@@ -1,7 +1,7 @@
 /** Small guests as flat binaries, loaded at 0x7C00 in real mode. Their sources are in the comments. */
 import { readBinaries } from '../../../../emulator/machine/node';
 import type { MachineConfig } from '../../../../emulator/machine/api';
-import type { Images } from '../../../../emulator/machine/boot';
+import type { Images } from '../../../../emulator/machine/images';
 import type { EngineBinaries } from '../../../../emulator/engine/wasm-module';
 
 const code = (...hex: string[]): Uint8Array => Uint8Array.from(Buffer.from(hex.join(''), 'hex'));
@@ -39,6 +39,22 @@ export const ECHO_WORK = 0x7c1cn;
 
 /** `ud2` with an empty vector table entry of length zero: lidt [0]; ud2. A triple fault. */
 export const TRIPLE = flat('triple', code('fa31c08ed8', 'c70600060000', '0f011e0006', '0f0b'));
+/**
+ * Faults in every turn of its loop, whose handler steps over the instruction; an interrupt of the serial line (vector 0x24) adds where it came to
+ * what it knows of the ones before, at 0x604, and counts at 0x602. A handler lets no interrupt in.
+ *
+ *   cli; xor ax,ax; mov ds,ax; mov ss,ax; mov sp,0x7000; vectors 6 and 0x24
+ *   ICW1-4 0x11 0x20 4 1, mask 0xEF; IER 1, MCR 0xB; sti
+ *   loop: ud2; inc word [0x600]; jmp loop
+ *   ud: push bp; mov bp,sp; add word [bp+2],2; pop bp; iret
+ *   irq: push ax; push bp; push dx; mov bp,sp; imul ax,[0x604],31; add ax,[bp+6]; mov [0x604],ax; inc word [0x602]
+ *        mov dx,0x3f8; in al,dx; mov al,0x20; out 0x20,al; pop dx; pop bp; pop ax; iret
+ */
+export const FAULTS = flat('faults', code(
+  'fa31c08ed88ed0bc0070', 'c7061800457ca31a00', 'c70690004e7ca39200', 'b011e620b020e621b004e621b001e621b0efe621', 'baf903b001eebafc03b00bee', 'fb',
+  '0f0bff060006ebf8', '5589e5834602025dcf', '50555289e56b0604061f034606a30406ff060206', 'baf803ecb020e6205a5d58cf',
+)); // prettier-ignore
+export const FAULTS_HANDLER = 0x7c45n;
 /** xor ax,ax; div al: a division by zero, whose handler is at 0:0 */
 export const DIVIDE = flat('divide', code('31c0f6f0'));
 /** cli; hlt */

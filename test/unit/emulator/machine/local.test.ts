@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { EmulatorError } from '../../../../emulator/errors';
 import type { GuestEvent, MachineConfig, RunLimits, StateNode, Stop } from '../../../../emulator/machine/api';
-import type { Images } from '../../../../emulator/machine/boot';
+import type { Images } from '../../../../emulator/machine/images';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import { nodePace } from '../../../../emulator/machine/node';
 import { compiled, CONFIG, DEAD, DIVIDE, ECHO, ECHO_CALL, ECHO_WORK, EXIT, TICKS, TICKS_ISR, TICKS_LOOP, TRIPLE } from './guests';
@@ -121,7 +121,7 @@ describe('guest in this thread', function () {
     await subject.guest.setTriggers([{ kind: 'exception', id: 8, vector: 0 }]);
     const { reason, rip, position } = await subject.resume();
     assert.deepEqual(reason, { kind: 'trigger', ids: [8], description: '#DE on vCPU 0' });
-    assert.deepEqual([rip, position], [0n, 1]);
+    assert.deepEqual([rip, position], [0n, 2], 'its delivery takes a position');
   });
 
   it('stops after an access to watched memory, if the condition holds', async () => {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DEFAULT_TOPOLOGY } from '../../../../emulator/firmware/acpi/topology';
 import type { MachineConfig } from '../../../../emulator/machine/api';
-import type { Images } from '../../../../emulator/machine/boot';
+import { firmwareData } from '../../../../emulator/machine/firmware';
+import type { Images } from '../../../../emulator/machine/images';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import { nodePace, writeVars } from '../../../../emulator/machine/node';
 import { openGuest } from '../../../../emulator/machine/open';
@@ -88,6 +90,29 @@ describe('board for firmware', function () {
     assert.deepEqual(bytes, [0x41, 0x41]);
     assert.deepEqual([...(await made.readMemory(0, 'physical', 0x1000n, 1))], [0x77], 'memory stays as it is');
     await made.close();
+  });
+
+  it("the local APIC's timer counts at 1 GHz, as CPUID says", async () => {
+    // In x2APIC mode, divided by 1: mov ecx,0x1b; rdmsr; or ax,0xc00; wrmsr; mov ecx,0x80f; mov eax,0x1ff; xor edx,edx; wrmsr;
+    // mov cl,0x3e; mov eax,0xb; wrmsr; mov cl,0x38; or eax,-1; wrmsr; mov cl,0x39; rdmsr; not eax; mov esi,eax; mov eax,0x15; xor ecx,ecx; cpuid; jmp $
+    const made = await guest({
+      bios: file(
+        'bios',
+        rom(`66b91b000000 0f32 0d000c 0f30 66b90f080000 66b8ff010000 6631d2 0f30 b13e 66b80b000000 0f30 b138 6683c8ff 0f30 b139 0f32 66f7d0 6689c6
+             66b815000000 6631c9 0fa2 ebfe`),
+      ),
+    });
+    await run(made, 100);
+    const { rax, rbx, rcx, rsi } = await made.registers(0);
+    assert.deepEqual([rax, rbx, rcx], [1n, 1n, 1_000_000_000n]);
+    assert.ok(rsi! >= 8n && rsi! < 100n, `${rsi} ticks in two instructions of 4 ns`);
+    await made.close();
+  });
+
+  it('tells firmware what to start first, in lines that end with a zero', () => {
+    const { files } = firmwareData({ ...FIRMWARE, fwCfg: { bootorder: '/a@1\n/b@2', 'opt/a': 'text' } }, {}, () => DEFAULT_TOPOLOGY);
+    const text = (name: string): string => Buffer.from(files.find((each) => each.name === name)!.contents as Uint8Array).toString();
+    assert.deepEqual([text('bootorder'), text('opt/a')], ['/a@1\n/b@2\n\0', 'text']);
   });
 
   it('keeps flash over a reset, and tells of changes', async () => {

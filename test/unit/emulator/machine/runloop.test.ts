@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import type { MachineConfig } from '../../../../emulator/machine/api';
-import type { Images } from '../../../../emulator/machine/boot';
+import type { Images } from '../../../../emulator/machine/images';
 import { applyInput } from '../../../../emulator/machine/inputs';
-import { Machine } from '../../../../emulator/machine/machine';
+import { Machine, type MachineOptions } from '../../../../emulator/machine/machine';
 import { RunLoop } from '../../../../emulator/machine/runloop';
 import { capture, restore, StateHash } from '../../../../emulator/machine/state';
-import { compiled, CONFIG, DEAD, ECHO, EXIT, OFF, REBOOT, SMP, SMP_CONFIG, TICKS, TRIPLE } from './guests';
+import { compiled, CONFIG, DEAD, ECHO, EXIT, FAULTS, FAULTS_HANDLER, OFF, REBOOT, SMP, SMP_CONFIG, TICKS, TRIPLE } from './guests';
 
 interface Subject {
   readonly machine: Machine;
@@ -14,10 +14,10 @@ interface Subject {
   readonly sent: number[];
 }
 
-async function make(images: Images, config: Partial<MachineConfig> = {}): Promise<Subject> {
+async function make(images: Images, config: Partial<MachineConfig> = {}, options: MachineOptions = {}): Promise<Subject> {
   const sent: number[] = [];
   const serial = (_: number, byte: number): boolean => void sent.push(byte) as unknown as boolean;
-  const machine = await Machine.create({ ...CONFIG, ...config }, images, await compiled(), { serial });
+  const machine = await Machine.create({ ...CONFIG, ...config }, images, await compiled(), { serial }, options);
   return { machine, loop: new RunLoop(machine, (input) => applyInput(machine, input)), hash: new StateHash(machine), sent };
 }
 
@@ -103,6 +103,37 @@ describe('run loop', function () {
     assert.equal(String.fromCharCode(...sent), 'hIXhIX');
     assert.equal(hash.current(), first);
     assert.ok(!machine.journal.replaying);
+  });
+
+  it('has a position for the delivery of a fault, so that inputs before it and after it are told apart', async () => {
+    let stopped = false;
+    const traps = { port: () => false, interrupt: () => false, exception: () => (stopped = !stopped), system: () => undefined };
+    const { machine, loop, hash } = await make(FAULTS, {}, { traps });
+    const saved = capture(machine);
+    const memory = Uint8Array.from(machine.engine.ram);
+    const positions = new Set<number>();
+    for (let stops = 0; stops < 50; stops++) {
+      while (loop.advance(machine.position + 1000)?.kind !== 'request');
+      assert.equal(machine.vcpus.pc(0), FAULTS_HANDLER);
+      positions.add(machine.position);
+      loop.inject(serial('x'));
+    }
+    loop.advance(machine.position + 1000);
+    const end = machine.position;
+    assert.equal(positions.size, 50);
+    assert.equal(word(machine, 0x602), 50, 'interrupts');
+    const first = hash.current();
+
+    machine.engine.ram.set(memory);
+    machine.pages.mark(machine.pages.all());
+    restore(machine, saved);
+    const position = [...positions][7]!;
+    while (machine.position < position - 1) loop.advance(position - 1);
+    assert.notEqual(machine.vcpus.pc(0), FAULTS_HANDLER, 'before the delivery');
+    while (machine.position < position) loop.advance(position);
+    assert.equal(machine.vcpus.pc(0), FAULTS_HANDLER);
+    while (machine.position < end) loop.advance(end);
+    assert.equal(hash.current(), first);
   });
 
   it('restores any moment of a run with interrupts', async () => {

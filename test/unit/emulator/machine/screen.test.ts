@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import { nodePace } from '../../../../emulator/machine/node';
+import { readCoarseFrame, readFrame } from '../../../../emulator/machine/screen';
 import { WrittenPages } from '../../../../emulator/machine/pages';
 import type { Engine } from '../../../../emulator/engine/engine';
 import { compiled, CONFIG, ECHO } from './guests';
@@ -30,6 +31,17 @@ describe('picture of the guest', function () {
     await guest.writeMemory(0, 'physical', base, Uint8Array.of(0xff, 0xff, 0x00, 0xf8, 0xe0, 0x07));
     const { rgba } = (await guest.frame())!;
     assert.deepEqual([...rgba.subarray(0, 12)], [255, 255, 255, 255, 255, 0, 0, 255, 0, 255, 0, 255]);
+  });
+
+  it('can be read with fewer pixels', async () => {
+    const guest = await make({ width: 800, height: 600 });
+    const base = (await guest.memoryMap()).find(({ owner }) => owner === 'fbuf BAR1')!.first;
+    for (const [x, y, blue] of [[0, 0, 1], [1, 0, 2], [2, 0, 3], [0, 1, 4], [798, 598, 5]] as const)
+      await guest.writeMemory(0, 'physical', base + BigInt((y * 800 + x) * 4), Uint8Array.of(blue)); // prettier-ignore
+    const { width, height, rgba } = readCoarseFrame(guest.machine.board, 400)!;
+    assert.deepEqual([width, height, rgba.length], [400, 300, 400 * 300 * 4]);
+    assert.deepEqual([rgba[2], rgba[6], rgba[400 * 4 + 2], rgba.at(-2)], [1, 3, 0, 5]);
+    assert.deepEqual(readCoarseFrame(guest.machine.board, 500), readFrame(guest.machine.board));
   });
 
   it('is part of the state hash', async () => {
@@ -65,5 +77,21 @@ describe('written pages', () => {
     pages.mark([5]);
     assert.deepEqual([[...first.take()], [...second.take()]], [[5], [5]]);
     assert.deepEqual([...pages.all()], [5, 6, 70_000]);
+  });
+
+  it('hands some of them to who wants no others, and leaves the others marked', () => {
+    let dirty: number[] = [];
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    const within = (first = 0, last = Infinity) => Uint32Array.from(dirty.filter((page) => page >= first && page <= last));
+    const clear = (first = 0, last = Infinity): void => void (dirty = dirty.filter((page) => page < first || page > last));
+    const pages = new WrittenPages({ memory, dirtyPages: within, clearDirty: clear } as unknown as Engine);
+    const [one, other] = [pages.reader(), pages.reader()];
+    dirty = [63, 64, 100, 101, 4000];
+    assert.deepEqual([...one.takeWithin(64, 100)], [64, 100]);
+    assert.deepEqual(dirty, [63, 101, 4000]);
+    assert.deepEqual([...one.takeWithin(64, 100)], []);
+    assert.deepEqual([...one.takeWithin(5000, 1 << 20)], []);
+    assert.deepEqual([...other.take()], [63, 64, 100, 101, 4000]);
+    assert.deepEqual([...one.take()], [63, 101, 4000]);
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { GuestEvent, Stop, Trigger } from '../../../../emulator/machine/api';
-import type { Images } from '../../../../emulator/machine/boot';
+import type { Images } from '../../../../emulator/machine/images';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import { nodePace } from '../../../../emulator/machine/node';
 import { Timeline } from '../../../../emulator/snapshot/timeline';

@@ -59,6 +59,17 @@ describe('USB in a machine', function () {
     assert.deepEqual(state('usbkeyboard')['changes'], [5, 1]);
     assert.deepEqual([board.mouse.state.buttons, board.keyboard.state.held.length], [0, 0], 'nothing stays down where nobody is heard any more');
 
+    await guest.setDeviceState([board.mouse.name, 'reporting'], 1n);
+    await guest.move(3, -2, 0, 0);
+    assert.deepEqual(
+      [board.mouse.state.output, state('tablet')['waiting']],
+      [
+        [8, 3, 2],
+        [2, 0xff, 0x7f, 0, 0, 0],
+      ],
+      'distances are for the mouse, whatever the tablet does',
+    );
+
     await guest.setDeviceState(['xhci', 'usbcmd'], 0n);
     await guest.key('KeyB', false);
     assert.deepEqual(state('usbkeyboard')['changes'], [5, 1, 5, 0], 'what is down comes up');

@@ -27,7 +27,10 @@ describe('VNC listeners', () => {
     assert.equal(parseVnc('--vnc', 'ws:[::1]:80').host, '::1');
     assert.equal(parseVnc('--vnc', 'unix:/x/y').path, '/x/y');
     assert.equal(parseVnc('--vnc', '0.0.0.0:1,password-file=/p').passwordFile, '/p');
+    assert.deepEqual(parseVnc('--vnc', ':1,paste=F12,copy=pgdn').clipboard, { paste: 'F12', copy: 'PageDown' });
     for (const [text, problem] of [
+      [':1,paste=constructor', /no key 'constructor'/],
+      [':1,paste=F1,copy=f1', /the same key/],
       ['0.0.0.0:5900', /password-file/],
       ['x', /HOST:PORT/],
       ['1:99999', /no port|password/],
@@ -74,6 +77,21 @@ describe('VNC listeners', () => {
     }
   });
 
+  it('who does not end the handshake in time is shown out, who has stays', async () => {
+    listening = await listenVnc(viewers, parseVnc('--vnc', '127.0.0.1:0'), 300);
+    const port = Number(listening.where.split(':')[1]);
+    const open = connect(port, '127.0.0.1');
+    const ended = converse(open, [
+      [12, () => version],
+      [14, () => Uint8Array.of(1, 1)],
+    ]);
+    const silent = connect(port, '127.0.0.1').resume();
+    await new Promise((resolve) => silent.on('close', resolve));
+    assert.equal(open.readyState, 'open', 'the other one is still there');
+    open.destroy();
+    assert.equal((await ended).subarray(-5).toString(), 'guest');
+  });
+
   it('a password is asked for where there is a file of one', async () => {
     const file = join(folder, 'password');
     writeFileSync(file, 'secret\n');
@@ -87,6 +105,23 @@ describe('VNC listeners', () => {
         [34, () => undefined],
       ]);
       assert.equal(heard.readUInt32BE(30), password === 'secret' ? 0 : 1);
+    }
+  });
+
+  it('tells when the first viewer has been let in, and not before', async () => {
+    listening = await listenVnc(viewers, parseVnc('--vnc', '127.0.0.1:0,wait,password=secret'));
+    let came = false;
+    void listening.first.then(() => (came = true));
+    const port = Number(listening.where.split(':')[1]);
+    for (const password of ['wrong', 'secret']) {
+      await converse(connect(port, '127.0.0.1'), [
+        [12, () => version],
+        [14, () => Uint8Array.of(2)],
+        [30, (all) => vncResponse(password, all.subarray(14, 30))],
+        [34, () => Uint8Array.of(1)],
+        [34 + 24 + 5, () => undefined],
+      ]);
+      assert.equal(came, password === 'secret', password);
     }
   });
 

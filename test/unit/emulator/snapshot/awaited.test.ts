@@ -167,6 +167,7 @@ describe('awaited memory of a snapshot', () => {
     await open(damaged);
     const { reason } = await stopAt(guest, LATER);
     assert.ok(reason.kind === 'error', reason.kind);
+    assert.deepEqual([reason.code, reason.blame], ['snapshot', 'user'], 'nobody has to report a defect');
     assert.match(reason.description, /^snapshot '.*damaged\.guest': it is damaged: a group of pages /);
     assert.ok((await guest.registers(0))['rip'] !== undefined);
     await assert.rejects(

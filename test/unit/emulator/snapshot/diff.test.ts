@@ -72,9 +72,9 @@ describe('the difference of two snapshots', () => {
       events.map(({ after }) => (after as { kind: string }).kind),
       ['vcpu', 'vcpu', 'device', 'memory', 'memory', 'memory', 'memory'],
     ); // one of them crosses pages
-    assert.equal(one('history 000000', '').before, 'history');
+    assert.match(one('history', 'checkpoints').before as string, /^2: position \d+ to position \d+$/);
     // And nothing that is as it was.
-    assert.deepEqual(new Set(found.map(({ where }) => where)), new Set(['vcpu 0', 'com1', 'memory', 'journal', 'machine', 'history 000000']));
+    assert.deepEqual(new Set(found.map(({ where }) => where)), new Set(['vcpu 0', 'com1', 'memory', 'journal', 'machine', 'history']));
     assert.deepEqual(found.filter(({ where }) => where === 'machine').map(({ what }) => what), ['journal']); // prettier-ignore
 
     const text = differenceText(found);
@@ -93,7 +93,7 @@ describe('the difference of two snapshots', () => {
     const renamed = (fields: Fields): Fields => new Map([...fields].map(([name, value]) => [name === 'lcr' ? 'lineControl' : name, value]));
     const upgrades: Upgrades = { 'device.uart16550': { 1: renamed } };
     assert.deepEqual(await upgradeSnapshot(at('a'), at('new'), upgrades), ['device.uart16550']);
-    const { chunks } = (await inspectSnapshot(at('new'))) as { chunks: { kind: string; instance: string; version: number; fields: Record<string, unknown> }[] };
+    const { chunks } = await inspectSnapshot(at('new'));
     const of = (kind: string) => chunks.filter((chunk) => chunk.kind === kind);
     for (const { version, fields } of of('device.uart16550')) assert.deepEqual([version, 'lcr' in fields, 'lineControl' in fields], [2, false, true]);
     assert.ok(of('device.uart16550').length > 0 && of('history').length > 0);
@@ -107,8 +107,16 @@ describe('the difference of two snapshots', () => {
     await assert.rejects(openGuest(undefined, { snapshot: at('new') }), /newer than 1/);
   });
 
+  it('tells of the checkpoints that one past has alone', async () => {
+    await guest.checkpoint('named');
+    await guest.save(at('c'), { historyBytes: 16 << 20 });
+    const past = (await diffSnapshots(at('a'), at('c'))).filter(({ where }) => where === 'history');
+    const { position } = await guest.status();
+    assert.deepEqual(past, [{ where: 'history', what: 'checkpoint', after: `position ${position} 'named'` }]);
+  });
+
   it('files that can not be read are named', async () => {
-    await assert.rejects(diffSnapshots(at('a'), at('none')), /none': it can not be read: there is no such file/);
+    await assert.rejects(diffSnapshots(at('a'), at('none')), /^EmulatorError: snapshot '[^']*none': it can not be read: there is no such file/);
     await assert.rejects(upgradeSnapshot(at('a'), '/nowhere/x'), /there is no such folder/);
   });
 });

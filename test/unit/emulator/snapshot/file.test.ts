@@ -1,5 +1,6 @@
 /** Snapshots of the sample guest: whole, the same to the last byte, and of use to nobody when damaged. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -150,7 +151,7 @@ describe('snapshot files', function () {
     bytes.writeUInt32LE(99, HEADER.format);
     bytes.writeUInt32LE(99, HEADER.oldestReader);
     writeFileSync(other, bytes);
-    await assert.rejects(openGuest(undefined, { snapshot: other }), /too new: written by guest-debug .* in format 99; this version reads 2 to 2/);
+    await assert.rejects(openGuest(undefined, { snapshot: other }), /too new: written by guest-debug .* in format 99; this version reads 2 to 3/);
     bytes.writeUInt32LE(1, HEADER.format);
     bytes.writeUInt32LE(1, HEADER.oldestReader);
     writeFileSync(other, bytes);
@@ -179,6 +180,34 @@ describe('snapshot files', function () {
       readdirSync(folder).filter((name) => name.includes('partial')),
       [],
     );
+  });
+
+  it('stay as they were where the disk is full; it is said, and the guest goes on', async function () {
+    const disk = mkdtempSync(join(folder, 'disk-'));
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=96k', 'tmpfs', disk]).status !== 0) {
+      console.log('      skipped: a small disk can only be mounted by root');
+      return this.skip();
+    }
+    try {
+      const file = join(disk, 'x.guest');
+      await guest.save(file);
+      const [before, here] = [readFileSync(file), await guest.stateHash()];
+      // It hardly can be packed.
+      const noise = Buffer.from(Array.from({ length: 1 << 18 }, (_, i) => Math.imul(i + 1, 2654435761) >>> 24));
+      await guest.writeMemory(0, 'physical', 0x900000n, noise);
+      const changed = await guest.stateHash();
+      await assert.rejects(guest.save(file), /x\.guest' can not be written: the disk is full/);
+      assert.deepEqual([readFileSync(file).equals(before), readdirSync(disk)], [true, ['x.guest']]);
+      assert.equal(await guest.stateHash(), changed);
+      const resumed = await openGuest(undefined, { snapshot: file });
+      assert.equal(await resumed.stateHash(), here);
+      await resumed.close();
+      assert.equal(spawnSync('mount', ['-o', 'remount,ro', disk]).status, 0);
+      await assert.rejects(guest.save(file), /the file system is read-only/);
+      await run(guest, 1000);
+    } finally {
+      spawnSync('umount', [disk]);
+    }
   });
 
   it('are identified by what they hold', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Branches } from '../../../../emulator/snapshot/branch';
-import { bytesOf, PAGE, type Checkpoint } from '../../../../emulator/snapshot/checkpoint';
+import { bytesOf, type Checkpoint } from '../../../../emulator/snapshot/checkpoint';
+import { PAGE } from '../../../../emulator/snapshot/format';
 import { CheckpointStore } from '../../../../emulator/snapshot/store';
 
 const page = (value: number): Uint8Array => new Uint8Array(PAGE).fill(value);
@@ -140,7 +141,7 @@ describe('branches', () => {
     branches.leave(store, fork, []);
     assert.deepEqual(positions(store), [0, 10]);
     assert.deepEqual(
-      branches.checkpoints.map(({ state }) => state.position),
+      branches.checkpoints.map(({ checkpoint }) => checkpoint.state.position),
       [20, 40],
     );
     const { checkpoint: taken, fork: where } = branches.take(wanted.id)!;

@@ -113,6 +113,8 @@ export class Screen {
     switch (encoding) {
       case 0:
         return this.raw(at, from);
+      case 1:
+        return this.copy(at, from.u16(), from.u16());
       case 5:
         return this.hextile(at, from);
       case 6:
@@ -140,6 +142,15 @@ export class Screen {
     if (width === this.width && height === this.height) return;
     [this.width, this.height] = [width, height];
     this.values = new Uint32Array(width * height);
+  }
+
+  private copy({ x, y, width, height }: Omit<Seen, 'encoding'>, fromX: number, fromY: number): void {
+    if (fromX + width > this.width || fromY + height > this.height) throw new RangeError('CopyRect from outside');
+    const before = this.values.slice();
+    for (let row = 0; row < height; row++) {
+      const from = (fromY + row) * this.width + fromX;
+      this.values.set(before.subarray(from, from + width), (y + row) * this.width + x);
+    }
   }
 
   private raw({ x, y, width, height }: Omit<Seen, 'encoding'>, from: Cursor): void {

@@ -56,7 +56,7 @@ describe('System instructions in code', () => {
     setCr4(engine, SMAP);
     assert.equal(engine.run(3), Exit.Budget);
     assert.equal(engine.run(1), Exit.Shutdown);
-    assert.deepEqual([engine.count(), engine.vcpu.u64(layout.CR2)], [3, BigInt(DATA)]);
+    assert.deepEqual([engine.count(), engine.vcpu.u64(layout.CR2)], [4, BigInt(DATA)]);
   });
 
   it('MOV from CR4, CR8 and a segment; there is no CR9', async () => {

@@ -78,6 +78,9 @@ export class FakeContext implements SystemContext {
   flushTlb(): void {
     this.flushes++;
   }
+  addressSpaceChanged(): void {
+    this.flushes++;
+  }
   modeChanged = (): void => undefined;
   debugRegistersChanged = (): void => undefined;
   halt(): void {

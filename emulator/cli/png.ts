@@ -1,9 +1,10 @@
-import { writeFileSync } from 'node:fs';
+/** Pictures in PNG files. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { PNG } from 'pngjs';
 import { userError } from '../errors';
-import type { Guest } from '../machine/api';
+import type { Frame, Guest } from '../machine/api';
 
-/** Writes the guest's picture as PNG. */
+/** Writes the guest's picture. */
 export async function writeScreenshot(guest: Guest, path: string): Promise<void> {
   const frame = await guest.frame();
   if (!frame) throw userError('no-screen', `screenshot '${path}': the guest has no picture to take`);
@@ -14,5 +15,15 @@ export async function writeScreenshot(guest: Guest, path: string): Promise<void>
     writeFileSync(path, PNG.sync.write(png));
   } catch (error) {
     throw userError('screenshot', `screenshot '${path}': ${(error as Error).message}`, error);
+  }
+}
+
+/** Reads a picture; `what` names the option that asks for it. */
+export function readPicture(what: string, path: string): Frame {
+  try {
+    const { width, height, data } = PNG.sync.read(readFileSync(path));
+    return { width, height, rgba: new Uint8Array(data) };
+  } catch (error) {
+    throw userError('picture', `${what} '${path}': ${(error as Error).message}`, error);
   }
 }
