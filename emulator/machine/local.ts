@@ -37,6 +37,12 @@ const TABLET_RANGE = 0x7fff;
 /** Longest read or write of memory in one message. */
 const MEMORY_MESSAGE = 64 << 20;
 
+/** How a motion ended; without a vCPU it is the one whose turn it is. */
+interface Ending {
+  readonly reason: StopReason;
+  readonly vcpu?: number;
+}
+
 export interface LocalOptions {
   readonly images: Images;
   readonly binaries: EngineBinaries;
@@ -189,14 +195,14 @@ export class LocalGuest implements Guest {
   // ── Motion ───────────────────────────────────────────────────────────────────────────────
 
   /** One motion at a time; it ends in one `stopped` event. */
-  private begin(run: () => Promise<{ reason: StopReason; vcpu?: number }>): Promise<void> {
+  private begin(run: () => Promise<Ending>): Promise<void> {
     if (this.closed) return Promise.reject(userError('closed', 'the guest has been closed'));
     if (this.motion) return Promise.reject(userError('running', 'the guest is running'));
     this.interrupted = false;
     this.output.emit({ event: 'running' });
     this.motion = run()
-      .catch((error: unknown): { reason: StopReason } => ({ reason: errorReason(error) }))
-      .then(async ({ reason, vcpu }: { reason: StopReason; vcpu?: number }) => {
+      .catch((error: unknown): Ending => ({ reason: errorReason(error) }))
+      .then(async ({ reason, vcpu }: Ending) => {
         await this.vars?.keep();
         // Whoever closes a guest that is off may not wait.
         if (this.machine.off) await this.keepDisks();
@@ -229,7 +235,7 @@ export class LocalGuest implements Guest {
     return this.begin(() => this.run(limits));
   }
 
-  private async run(limits: RunLimits): Promise<{ reason: StopReason }> {
+  private async run(limits: RunLimits): Promise<Ending> {
     const { hashEvery, unattended = false, serial, sampleEvery, span } = limits;
     const { machine, slices, options } = this;
     let limit = limits.position ?? Infinity;
@@ -264,7 +270,7 @@ export class LocalGuest implements Guest {
       );
       const until = Math.min(end, watch?.due.time ?? Infinity, leash?.limit(machine.clock.now()) ?? Infinity);
       const halt = this.slice(target, until);
-      const reason = halt && this.judge(halt, start);
+      const ending = halt && this.judge(halt, start);
       this.moved();
       sampler?.visit();
       if (machine.position === nextHash) this.output.emit({ event: 'hash', position: nextHash, hash: this.hash.current() });
@@ -274,8 +280,8 @@ export class LocalGuest implements Guest {
         return { reason: { kind: 'limit' } };
       }
       if (halt?.kind === 'ahead') await (leash && this.rest(leash.wait(halt.due)));
-      else if (reason?.kind === 'idle' && (!unattended || online) && machine.vcpus.wakeable()) await this.rest();
-      else if (reason) return { reason };
+      else if (ending?.reason.kind === 'idle' && (!unattended || online) && machine.vcpus.wakeable()) await this.rest();
+      else if (ending) return ending;
       await options.pace.yield();
       if (this.interrupted) return { reason: { kind: 'pause' } };
     }
@@ -293,8 +299,9 @@ export class LocalGuest implements Guest {
     return halt;
   }
 
-  private judge(halt: Halt, start: Position): StopReason | undefined {
+  private judge(halt: Halt, start: Position): Ending | undefined {
     const hit = this.triggers.judge(halt);
+    const ending = (reason: StopReason): Ending => ({ reason, vcpu: this.loop.ran });
     switch (halt.kind) {
       case 'breakpoint':
         // The one at the place where the run began has been seen.
@@ -302,15 +309,15 @@ export class LocalGuest implements Guest {
       case 'watchpoint':
         return hit;
       case 'request':
-        return hit ?? (this.textSeen ? { kind: 'limit' } : undefined);
+        return hit ?? (this.textSeen ? ending({ kind: 'limit' }) : undefined);
       case 'shutdown':
-        return { kind: 'shutdown', description: 'triple fault: an exception could not be delivered, nor could the double fault' };
+        return ending({ kind: 'shutdown', description: 'triple fault: an exception could not be delivered, nor could the double fault' });
       case 'error':
-        return errorReason(halt.error);
+        return ending(errorReason(halt.error));
       case 'ahead':
         return undefined;
       default:
-        return halt;
+        return ending(halt);
     }
   }
 
@@ -337,22 +344,22 @@ export class LocalGuest implements Guest {
         case 'done':
           return { reason: { kind: this.interrupted ? 'pause' : 'step' }, vcpu };
         case 'hit':
-          return { reason: end.hit };
+          return end.hit;
         case 'halt':
-          return { reason: this.judge(end.halt, -1) ?? { kind: 'step' } };
+          return this.judge(end.halt, -1) ?? { reason: { kind: 'step' }, vcpu };
       }
     });
   }
 
   /** Moves through history: nothing is printed, and what stops is history's to say. */
-  private past(move: (history: History) => Promise<StopReason>, vcpu?: number): Promise<void> {
+  private past(move: (history: History) => Promise<Ending>): Promise<void> {
     const { history } = this;
     if (!history) return Promise.reject(userError('no-history', 'history is switched off for this guest'));
     return this.begin(async () => {
       this.output.flush();
       this.output.silent = true;
       this.triggers.setMode('off');
-      return { reason: await move(history), ...(vcpu !== undefined && { vcpu }) };
+      return move(history);
     });
   }
 
@@ -360,22 +367,22 @@ export class LocalGuest implements Guest {
     this.checkVcpu(vcpu);
     await this.past(async (history) => {
       const found = await history.stepBack(vcpu);
-      return { kind: this.interrupted ? 'pause' : found ? 'step' : 'history-start' };
-    }, vcpu);
+      return { reason: { kind: this.interrupted ? 'pause' : found ? 'step' : 'history-start' }, vcpu };
+    });
   }
   reverseContinue(): Promise<void> {
-    return this.past(async (history) => (await history.reverseContinue()) ?? { kind: this.interrupted ? 'pause' : 'history-start' });
+    return this.past(async (history) => (await history.reverseContinue()) ?? { reason: { kind: this.interrupted ? 'pause' : 'history-start' } });
   }
   travel(position: Position): Promise<void> {
     return this.past(async (history) => {
       await history.travel(position);
-      return { kind: this.interrupted ? 'pause' : 'step' };
+      return { reason: { kind: this.interrupted ? 'pause' : 'step' } };
     });
   }
   restore(id: number): Promise<void> {
     return this.past(async (history) => {
       await history.restore(id);
-      return { kind: 'step' };
+      return { reason: { kind: 'step' } };
     });
   }
   async reset(): Promise<void> {

@@ -12,8 +12,8 @@ const SETTLE_LIMIT = 64;
 
 /** Why `advance` came back before its limit. */
 export type Halt =
-  | { readonly kind: 'breakpoint' }
-  | { readonly kind: 'watchpoint'; readonly hit: WatchHit | undefined }
+  | { readonly kind: 'breakpoint'; readonly vcpu: number }
+  | { readonly kind: 'watchpoint'; readonly hit: WatchHit | undefined; readonly vcpu: number }
   /** Somebody asked the engine to stop: a trigger. */
   | { readonly kind: 'request' }
   | { readonly kind: 'shutdown' }
@@ -31,11 +31,18 @@ export type Halt =
  * of that position; so it makes no difference where the host cuts a run into slices. What stands at a position has had its inputs.
  */
 export class RunLoop {
+  private last = 0;
+
   constructor(
     readonly machine: Machine,
     /** Carries out an input. */
     private readonly carryOut: (input: Input) => void,
   ) {}
+
+  /** The vCPU that ran last: the turn may have passed to another since. */
+  get ran(): number {
+    return this.last;
+  }
 
   /**
    * Runs to the position `limit`, or less far if something happened on the way, or if the host's time
@@ -101,6 +108,7 @@ export class RunLoop {
     const turnEnd = machine.config.cpus > 1 ? machine.turn.end : Infinity;
     const due = clock.positionAt(board.deadline());
     const end = Math.min(limit, turnEnd, machine.journal.nextPosition, Math.max(due, start + 1));
+    const vcpu = (this.last = engine.current);
     host.begin(end);
     const exit = engine.run(end - start);
     host.finish();
@@ -109,9 +117,9 @@ export class RunLoop {
       case Exit.Halt:
         return undefined;
       case Exit.Breakpoint:
-        return { kind: 'breakpoint' };
+        return { kind: 'breakpoint', vcpu };
       case Exit.Watchpoint:
-        return { kind: 'watchpoint', hit: engine.lastWatch };
+        return { kind: 'watchpoint', hit: engine.lastWatch, vcpu };
       case Exit.Shutdown:
         return { kind: 'shutdown' };
       case Exit.Unimplemented:

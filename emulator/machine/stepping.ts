@@ -65,7 +65,7 @@ export class Stepping {
         if (machine.position === start) continue;
       }
       control.moved();
-      if (machine.engine.current === vcpu && machine.clock.instructions() > before) return DONE;
+      if (loop.ran === vcpu && machine.clock.instructions() > before) return DONE;
       if (turns % STRIDE === 0) {
         await control.yield();
         if (control.interrupted()) return DONE;
@@ -115,7 +115,7 @@ export class Stepping {
         if (halt) {
           if (hit) return { kind: 'hit', hit };
           if (halt.kind === 'breakpoint') {
-            if (machine.engine.current === vcpu && triggers.atTemporary() && this.stackPointer(vcpu) >= sp) return DONE;
+            if (halt.vcpu === vcpu && triggers.atTemporary(vcpu) && this.stackPointer(vcpu) >= sp) return DONE;
           } else if (halt.kind !== 'watchpoint' && halt.kind !== 'request') return { kind: 'halt', halt };
         }
         await control.yield();

@@ -14,8 +14,11 @@ import { expectSystem, type Happening } from './systemevents';
 type Kind<K extends Trigger['kind']> = Extract<Trigger, { kind: K }>;
 type Event = Armed<Exclude<Trigger, { kind: 'execute' | 'watch' }>>;
 
-/** What a person set stops for. */
-export type Hit = Extract<StopReason, { kind: 'breakpoint' | 'watchpoint' | 'trigger' }>;
+/** What a person set stops for, and the vCPU that met it. */
+export interface Hit {
+  readonly reason: Extract<StopReason, { kind: 'breakpoint' | 'watchpoint' | 'trigger' }>;
+  readonly vcpu: number;
+}
 
 /** `run`: everything counts; `search`: the past is looked through, nothing is printed; `off`: nothing stops. */
 export type TriggerMode = 'run' | 'search' | 'off';
@@ -42,7 +45,7 @@ export class Triggers implements HostListener {
   private systems: readonly Armed<Kind<'halt' | 'msr' | 'cpuid' | 'control'>>[] = [];
   private mode: TriggerMode = 'run';
   /** What a port access, interrupt, exception or system instruction has met, until the run loop comes back. */
-  private met: { readonly armed: Event; readonly happening: Happening }[] = [];
+  private met: { readonly armed: Event; readonly happening: Happening; readonly vcpu: number }[] = [];
   private machine!: Machine;
   private memory!: MemoryAccess;
   /** Addresses that stepping over and out stop at; not the user's. */
@@ -112,9 +115,9 @@ export class Triggers implements HostListener {
   judge(halt: Halt): Hit | undefined {
     switch (halt.kind) {
       case 'breakpoint':
-        return this.atBreakpoint();
+        return this.atBreakpoint(halt.vcpu);
       case 'watchpoint':
-        return halt.hit && this.atWatchpoint(halt.hit);
+        return halt.hit && this.atWatchpoint(halt.hit, halt.vcpu);
       case 'request':
         return this.atHappening();
       default:
@@ -122,45 +125,45 @@ export class Triggers implements HostListener {
     }
   }
 
-  /** Whether the next instruction is one that a step waits for. */
-  atTemporary(): boolean {
-    return this.temporary.includes(this.machine.vcpus.pc(this.machine.engine.current));
+  /** Whether a vCPU's next instruction is one that a step waits for. */
+  atTemporary(vcpu: number): boolean {
+    return this.temporary.includes(this.machine.vcpus.pc(vcpu));
   }
 
-  private atBreakpoint(): Hit | undefined {
-    const pc = this.machine.vcpus.pc(this.machine.engine.current);
-    const ids = (this.execute.get(pc) ?? []).filter((armed) => this.stops(armed)).map(({ trigger }) => trigger.id);
-    return ids.length > 0 ? { kind: 'breakpoint', ids } : undefined;
+  private atBreakpoint(vcpu: number): Hit | undefined {
+    const pc = this.machine.vcpus.pc(vcpu);
+    const ids = (this.execute.get(pc) ?? []).filter((armed) => this.stops(armed, vcpu)).map(({ trigger }) => trigger.id);
+    return ids.length > 0 ? { reason: { kind: 'breakpoint', ids }, vcpu } : undefined;
   }
 
-  private atWatchpoint(hit: WatchHit): Hit | undefined {
+  private atWatchpoint(hit: WatchHit, vcpu: number): Hit | undefined {
     const { space, address, length } = hit.watch;
     const ids = this.watches
       .filter(({ trigger: t }) => t.space === space && t.address === address && t.length === length && accessMatches(t.access, hit.write))
-      .filter((armed) => this.stops(armed))
+      .filter((armed) => this.stops(armed, vcpu))
       .map(({ trigger }) => trigger.id);
-    return ids.length > 0 ? { kind: 'watchpoint', ids, address: hit.address, write: hit.write, size: hit.size } : undefined;
+    return ids.length > 0 ? { reason: { kind: 'watchpoint', ids, address: hit.address, write: hit.write, size: hit.size }, vcpu } : undefined;
   }
 
   private atHappening(): Hit | undefined {
-    const stopping = this.met.filter(({ armed, happening }) => this.stops(armed, happening.names));
+    const stopping = this.met.filter(({ armed, happening, vcpu }) => this.stops(armed, vcpu, happening.names));
     this.met = [];
+    const [first] = stopping;
     const ids = [...new Set(stopping.map(({ armed }) => armed.trigger.id))];
-    return ids.length > 0 ? { kind: 'trigger', ids, description: stopping[0]!.happening.description } : undefined;
+    return first && { reason: { kind: 'trigger', ids, description: first.happening.description }, vcpu: first.vcpu };
   }
 
   /** Condition, hit count and log message, in this order. */
-  private stops(armed: Armed, names: Happening['names'] = {}): boolean {
-    const context = this.context(names);
+  private stops(armed: Armed, vcpu: number, names: Happening['names'] = {}): boolean {
+    const context = this.context(vcpu, names);
     if (!armed.holds(this.machine.position, context)) return false;
     if (!armed.logs) return true;
     if (this.mode === 'run') this.print(armed.log(context)!);
     return false;
   }
 
-  private context(names: Happening['names']): ExpressionContext {
+  private context(vcpu: number, names: Happening['names']): ExpressionContext {
     const { machine } = this;
-    const vcpu = machine.engine.current;
     return {
       register: (name) => (Object.hasOwn(names, name) ? names[name] : registerOf(machine, vcpu, name)),
       memory: (space, address, size) => this.memory.number(vcpu, space, address, size),
@@ -172,7 +175,8 @@ export class Triggers implements HostListener {
   private meet(found: readonly Event[], happening: () => Happening): boolean {
     if (this.mode === 'off' || found.length === 0) return false;
     const known = happening();
-    for (const armed of found) this.met.push({ armed, happening: known });
+    const vcpu = this.machine.engine.current;
+    for (const armed of found) this.met.push({ armed, happening: known, vcpu });
     return true;
   }
 

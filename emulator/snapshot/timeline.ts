@@ -376,14 +376,14 @@ export class Timeline implements History {
 
   /** Position before the last instruction that a vCPU completes between two positions. */
   private async lastInstruction(from: Position, to: Position, vcpu: number): Promise<Position | undefined> {
-    const { machine } = this.context;
+    const { machine, loop } = this.context;
     await this.replay(from);
     const step = Math.max(1, Math.ceil((to - from) / PIECES));
     const found: (readonly [Position, Position])[] = [];
     while (machine.position < to && !this.context.interrupted()) {
       const [position, instructions, start] = [machine.position, machine.clock.instructions(), this.trace(vcpu)];
       await this.run(Math.min(to, position + step));
-      const alone = machine.config.cpus === 1 || machine.engine.current === vcpu;
+      const alone = machine.config.cpus === 1 || loop.ran === vcpu;
       const ran = machine.clock.instructions() > instructions && (alone || (step > 1 && this.trace(vcpu) !== start));
       if (ran) found.push([position, machine.position]);
       if (machine.position === position) break;

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
-import type { GuestEvent, Stop, Trigger } from '../../../../emulator/machine/api';
+import type { GuestEvent, MachineConfig, Stop, Trigger } from '../../../../emulator/machine/api';
 import type { Images } from '../../../../emulator/machine/images';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import { nodePace } from '../../../../emulator/machine/node';
 import { Timeline } from '../../../../emulator/snapshot/timeline';
-import { compiled, CONFIG, DEAD, SYSTEM, TICKS } from './guests';
+import { compiled, CONFIG, DEAD, SMP, SMP_CONFIG, SYSTEM, TICKS } from './guests';
 
 const HISTORY = { historyBytes: 64 << 20, checkpointEvery: 100_000 };
 
-async function make(images: Images): Promise<{ guest: LocalGuest; logs: string[] }> {
+async function make(images: Images, config: Partial<MachineConfig> = {}): Promise<{ guest: LocalGuest; logs: string[] }> {
   const history = (...args: ConstructorParameters<typeof Timeline>): Timeline => new Timeline(...args);
-  const guest = await LocalGuest.create({ ...CONFIG, ...HISTORY }, { images, binaries: await compiled(), pace: nodePace, history });
+  const guest = await LocalGuest.create({ ...CONFIG, ...HISTORY, ...config }, { images, binaries: await compiled(), pace: nodePace, history });
   const logs: string[] = [];
   guest.on((event) => void (event.event === 'log' && logs.push(event.text)));
   return { guest, logs };
@@ -64,6 +64,25 @@ describe('triggers', function () {
     await guest.setTriggers([{ ...port, condition: 'value < 3', log: 'port {port}: {value}' }]);
     assert.equal(description(await moved(guest, () => guest.resume({ position: 1000 }))), 'limit');
     assert.equal(logs.length, 3);
+  });
+
+  it('tell the vCPU that met them, though its turn ends there; a step of it is its own', async () => {
+    const { guest } = await make(SMP, { ...SMP_CONFIG, cpus: 2 });
+    await moved(guest, () => guest.resume({ position: 200_000, unattended: true }));
+    await guest.setTriggers([{ id: 1, kind: 'halt' }]);
+    await guest.writeMemory(0, 'physical', 0x610n, Uint8Array.of(1));
+    const stop = await moved(guest, () => guest.resume({ position: 400_000, unattended: true }));
+    assert.equal(description(stop), 'HLT on vCPU 1');
+    assert.deepEqual([stop.vcpu, stop.rip], [1, (await guest.registers(1)).rip]);
+    await guest.setTriggers([]);
+    const halted = await guest.registers(1);
+    await moved(guest, () => guest.stepBack(1));
+    assert.notDeepEqual(await guest.registers(1), halted);
+    const step = await moved(guest, () => guest.step('in', 1));
+    assert.equal(step.position, stop.position);
+    assert.deepEqual(await guest.registers(1), halted);
+    assert.deepEqual(await moved(guest, () => guest.step('in', 0)).then(({ vcpu, position }) => [vcpu, position]), [0, stop.position + 1]);
+    await guest.close();
   });
 
   it('are found backwards where a forward run stops, hit counts included', async () => {
