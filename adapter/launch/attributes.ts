@@ -8,6 +8,8 @@ export type AttributeType =
   | { readonly type: 'path' }
   | { readonly type: 'boolean' }
   | { readonly type: 'integer'; readonly minimum?: number; readonly maximum?: number }
+  /** A number, or `host`. */
+  | { readonly type: 'seed'; readonly minimum: number }
   /** A number, or a string with a unit: `512M`. */
   | { readonly type: 'size'; readonly minimum?: number; readonly maximum?: number }
   /** A number or a string such as `0x10000`. */
@@ -56,7 +58,12 @@ export const ATTRIBUTES = {
     description:
       'Disk images, raw or qcow2, and ISOs: paths, or objects with `path` and perhaps `kind` (`disk` or `cdrom`), `bus` (`virtio`, `ahci`, `nvme`), `overlay` (a file that keeps what the guest writes), `readOnly`, `format` and `serial`. Images are not written to; what the guest writes is undone when it steps back.',
   },
-  rngSeed: { type: 'integer', minimum: 0, description: 'A virtio entropy device, whose bytes follow from this number.' },
+  rngSeed: {
+    type: 'seed',
+    minimum: 0,
+    description:
+      'A virtio entropy device, whose bytes follow from this number, or, with `host`, are as random as those of this computer; then they belong to the history.',
+  },
   usb: {
     type: 'usb',
     description:

@@ -74,6 +74,10 @@ class Attributes {
     return this.inRange(name, value, String);
   }
 
+  seed(name: AttributeName): number | 'host' | undefined {
+    return this.raw(name) === 'host' ? 'host' : this.integer(name);
+  }
+
   private inRange(name: AttributeName, value: number, show: (value: number) => string): number {
     const { minimum, maximum } = ATTRIBUTES[name] as { minimum?: number; maximum?: number };
     if (minimum !== undefined && value < minimum) return refuse(name, `${show(value)} is less than ${show(minimum)}`);
@@ -222,7 +226,7 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
       loadMode: get.text('loadMode') as MachineConfig['loadMode'],
       modules: get.strings('modules'),
       disks: get.disks('disks'),
-      rngSeed: get.integer('rngSeed'),
+      rngSeed: get.seed('rngSeed'),
       usb: get.usb('usb'),
       network: get.network('network'),
       memory: get.size('memory'),

@@ -41,6 +41,8 @@ function shape(attribute: AttributeType): JsonObject {
         ...(attribute.minimum !== undefined && { minimum: attribute.minimum }),
         ...(attribute.maximum !== undefined && { maximum: attribute.maximum }),
       };
+    case 'seed':
+      return { anyOf: [{ type: 'integer', minimum: attribute.minimum }, { const: 'host' }] };
     case 'size':
       return { type: ['integer', 'string'], pattern: '^[0-9]+(\\.[0-9]+)?\\s*([kKmMgG]([iI]?[bB])?)?$' };
     case 'address':

@@ -34,6 +34,8 @@ export function parseCount(what: string, text: string | number, least = 0): numb
   return value;
 }
 
+export const parseSeed = (what: string, text: string): number | 'host' => (text === 'host' ? text : parseCount(what, text));
+
 export const part = <K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> =>
   (value === undefined ? {} : { [name]: value }) as Partial<Record<K, V>>;
 
@@ -64,7 +66,7 @@ const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (
   modules: (value, name, path) =>
     Array.isArray(value) ? { modules: value.map((item) => path(text(item, name) as string)) } : wrong(name, value, 'no list of strings'),
   disks: (value, name, path) => ({ disks: readDisks(value, name, path) }),
-  rngSeed: (value, name) => ({ rngSeed: number(value, name) as number }),
+  rngSeed: (value, name) => ({ rngSeed: value === 'host' ? value : (number(value, name) as number) }),
   network: (value, name) =>
     part(
       'network',

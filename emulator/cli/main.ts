@@ -7,6 +7,7 @@ import {
   DEFAULTS,
   parseChipset,
   parseCount,
+  parseSeed,
   parseDisk,
   parseHistory,
   parseItems,
@@ -56,7 +57,7 @@ function toOptions(given: Given): RunOptions {
       ...part('loadAddress', read('loadAddress', parseCount, '--load-address')),
       ...part('loadMode', text('loadMode') as 'real' | undefined),
       ...disksOf(given),
-      ...part('rngSeed', read('rng', parseCount, '--rng')),
+      ...part('rngSeed', read('rng', parseSeed, '--rng')),
       ...(given['virtioConsole'] !== undefined && { virtioConsole: true }),
       ...part('usb', read('usb', parseUsb, '--usb')),
       ...part('network', read('network', parseNetwork, '--network')),
@@ -153,7 +154,7 @@ withRunOptions(program.command('run'))
   .option('--load-mode <mode>', 'real, protected or long: how a flat binary starts')
   .option('--disk <file...>', 'disk images, raw or qcow2, with ,overlay=FILE ,bus=virtio|ahci|nvme ,format= ,serial= ,read-only; the image is not written to')
   .option('--cdrom <iso...>', 'images of CD-ROMs')
-  .option('--rng <seed>', 'a virtio entropy device, whose bytes follow from the seed')
+  .option('--rng <seed>', "a virtio entropy device, whose bytes follow from the seed; `host`: they are this computer's, and belong to the history")
   .option('--virtio-console <where>', 'a virtio console, its output to stdio, none or file:PATH')
   .option('--usb <devices>', 'a USB host controller with tablet, keyboard or both: tablet,keyboard')
   .option('--network <network>', 'user: out through the host; isolated: the gateway alone; with ,device=virtio|e1000 ,mac= ,forward=HOSTPORT:GUESTPORT')

@@ -1,4 +1,7 @@
-/** Entropy device: VIRTIO 1.2, 5.4. Its bytes are a function of the configuration's seed, so that a run can be repeated. */
+/**
+ * Entropy device: VIRTIO 1.2, 5.4. Its bytes are a function of the configuration's seed, so that a run can be repeated; or they come
+ * from outside, through the journal: a request then waits until they are here.
+ */
 import type { Device, DeviceContext, Nanoseconds } from '../bus/device';
 import { initial, list, time, u32 } from '../bus/fields';
 import { VirtioDevice } from './virtiodevice';
@@ -10,6 +13,8 @@ const QUEUE_SIZE = 64;
 /** Most bytes at once: a driver that wants more asks again. */
 const MOST_BYTES = 64 << 10;
 const LATENCY_NS = 10_000;
+/** Bytes that are asked for from outside at once: what Linux's driver asks for. */
+const OUTSIDE_BYTES = 64;
 
 const table = virtioTable(1, {
   due: time('When the next request is done'),
@@ -18,7 +23,7 @@ const table = virtioTable(1, {
 
 export interface VirtioRndOptions extends Pick<VirtioOptions, 'reachable' | 'msi'> {
   readonly name?: string;
-  readonly seed: number;
+  readonly seed: number | 'host';
 }
 
 export class VirtioRnd extends VirtioDevice implements Device<typeof table> {
@@ -50,15 +55,29 @@ export class VirtioRnd extends VirtioDevice implements Device<typeof table> {
 
   override reset(): void {
     super.reset();
-    this.state.generator = seeded(this.options.seed);
+    const { seed } = this.options;
+    if (seed !== 'host') this.state.generator = seeded(seed);
   }
 
   expire(now: Nanoseconds): void {
     this.state.due = Infinity;
+    if (this.options.seed !== 'host') this.answer(now, (length) => this.random(length));
+  }
+
+  /** How many bytes a request waits for from outside. */
+  get wanted(): number {
+    return this.options.seed === 'host' && this.state.due === Infinity && this.transport.pending(0) ? OUTSIDE_BYTES : 0;
+  }
+  /** They have come: of no use to a driver that has been reset since. */
+  receive(bytes: Uint8Array): void {
+    if (this.wanted > 0) this.answer(this.context.now(), (length) => bytes.subarray(0, length));
+  }
+
+  private answer(now: Nanoseconds, draw: (length: number) => Uint8Array): void {
     const chain = this.transport.next(0);
     if (!chain) return;
     if (chain.writable === 0) return this.transport.fail('request');
-    const bytes = this.random(Math.min(chain.writable, MOST_BYTES));
+    const bytes = draw(Math.min(chain.writable, MOST_BYTES));
     chain.write(0, bytes);
     this.transport.used(0, chain, bytes.length);
     if (this.transport.pending(0)) this.state.due = now + LATENCY_NS;

@@ -79,8 +79,8 @@ export interface MachineConfig {
   readonly modules?: readonly string[];
   /** Disks, in the order in which they are attached. */
   readonly disks?: readonly DiskConfig[];
-  /** An entropy device whose bytes follow from this number. */
-  readonly rngSeed?: number;
+  /** An entropy device whose bytes follow from this number, or come from the host, through the history. */
+  readonly rngSeed?: number | 'host';
   /** A virtio console; what it sends are `serial` events of `VIRTIO_CONSOLE`. */
   readonly virtioConsole?: boolean;
   /** Input devices on a USB host controller. */

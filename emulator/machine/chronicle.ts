@@ -195,6 +195,8 @@ function inputText(input: Input, count: number): string {
       return count > 1 ? `${count} pointer events` : 'Pointer';
     case 'network':
       return 'Network';
+    case 'entropy':
+      return 'Entropy';
     case 'reset':
       return 'Reset';
     case 'vcpu':

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { EngineBinaries } from '../engine/wasm-module';
 import type { Guest, MachineConfig, SaveOptions } from './api';
 import type { Images, MakeHistory, Past } from './history';
@@ -87,6 +88,7 @@ async function goOn(snapshot: LoadedSnapshot, binaries: EngineBinaries, config: 
     network,
     binaries,
     pace: nodePace,
+    entropy: randomBytes,
     trace: environmentTrace(),
     begin: snapshot.apply,
     rest: async (ended) => {

@@ -22,6 +22,9 @@ export function applyInput(machine: Machine, input: Input): void {
     case 'network':
       board.network?.user.hear(input.news);
       return;
+    case 'entropy':
+      board.entropy?.receive(input.bytes);
+      return;
     case 'reset':
       machine.reset();
       return;

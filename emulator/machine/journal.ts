@@ -17,6 +17,8 @@ export type Input =
     }
   /** What has come from the host's network since the last time. */
   | { readonly kind: 'network'; readonly news: readonly News[] }
+  /** What the entropy device has waited for. */
+  | { readonly kind: 'entropy'; readonly bytes: Uint8Array }
   | { readonly kind: 'reset' }
   | { readonly kind: 'vcpu'; readonly vcpu: number; readonly path: readonly string[]; readonly value: bigint }
   | { readonly kind: 'device'; readonly path: readonly string[]; readonly value: bigint }

@@ -1,6 +1,6 @@
 import type { Nanoseconds } from '../bus/device';
 import type { EngineBinaries } from '../engine/wasm-module';
-import { EmulatorError, userError } from '../errors';
+import { EmulatorError, internalError, userError } from '../errors';
 import { VIRTIO_CONSOLE } from './api';
 import type {
   CheckpointInfo, Frame, FrameChanges, Guest, GuestEvent, MachineConfig, Position, Profile, RunLimits, SaveOptions, StateNode, Status, StepKind, Stop, StopReason, Thumbnail,
@@ -59,6 +59,8 @@ export interface LocalOptions {
   readonly trace?: Trace | undefined;
   /** The host's side of the guest's network. */
   readonly network?: OutsideNetwork | undefined;
+  /** Random bytes of the host's, for a guest that is to have them. */
+  readonly entropy?: (length: number) => Uint8Array;
   /** Writes firmware's variable store back. */
   readonly keepVars?: (bytes: Uint8Array) => Promise<void>;
   /** Brings what was written to disks to where it is to last. */
@@ -151,6 +153,7 @@ export class LocalGuest implements Guest {
 
   /** Throws EmulatorError with blame `user` for a bad configuration or image. */
   static async create(config: MachineConfig, options: LocalOptions): Promise<LocalGuest> {
+    if (config.rngSeed === 'host' && !options.entropy) throw internalError('entropy', "the guest is to have the host's entropy, and nobody gives it");
     let machine: Machine | undefined;
     const output = new Output(() => machine?.position ?? 0);
     const triggers = new Triggers((text) => output.log(text));
@@ -279,7 +282,10 @@ export class LocalGuest implements Guest {
         if (span?.whole) this.slice(machine.position + 1);
         return { reason: { kind: 'limit' } };
       }
-      if (halt?.kind === 'ahead') await (leash && this.rest(leash.wait(halt.due)));
+      const waits = halt?.kind === 'ahead' || ending?.reason.kind === 'idle';
+      if (waits && this.entropyWanted > 0) {
+        // For what `hear` is about to give it.
+      } else if (halt?.kind === 'ahead') await (leash && this.rest(leash.wait(halt.due)));
       else if (ending?.reason.kind === 'idle' && (!unattended || online) && machine.vcpus.wakeable()) await this.rest();
       else if (ending) return ending;
       await options.pace.yield();
@@ -480,7 +486,7 @@ export class LocalGuest implements Guest {
     return now(() => this.screen.since(since));
   }
 
-  // ── The network ──────────────────────────────────────────────────────────────────────────
+  // ── What a guest asks the host for ───────────────────────────────────────────────────────
 
   /** Whether the machine stands at the end of its history: there something can come from outside without putting an end to a future. */
   private get live(): boolean {
@@ -488,8 +494,15 @@ export class LocalGuest implements Guest {
     return !machine.journal.replaying && machine.position >= (history?.newest ?? 0);
   }
 
-  /** What has come from the host's network becomes a part of the history. */
+  /** Bytes that the entropy device waits for, where no recorded future has them. */
+  private get entropyWanted(): number {
+    return this.options.entropy && this.live ? (this.machine.board.entropy?.wanted ?? 0) : 0;
+  }
+
+  /** What has come from the host becomes a part of the history. */
   private hear(): void {
+    const wanted = this.entropyWanted;
+    if (wanted > 0) this.loop.inject({ kind: 'entropy', bytes: this.options.entropy!(wanted) });
     if (!this.link || !this.live) return;
     const news = this.link.news();
     if (news.length === 0) return;

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Guest, MachineConfig } from './api';
 import { closeDisks, openDisks, OverlayFiles } from './disks';
 import { features } from './features';
@@ -31,6 +32,7 @@ export async function openGuest(config: MachineConfig | undefined, { snapshot, v
     network,
     binaries,
     pace: nodePace,
+    entropy: randomBytes,
     trace: environmentTrace(),
     keepDisks: new OverlayFiles(disks, config),
     ...(features.history && { history: features.history }),

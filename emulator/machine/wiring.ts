@@ -25,6 +25,7 @@ import { blankScanout, type Scanout } from '../devices/scanout';
 import { Uart16550 } from '../devices/uart16550';
 import { NO_MODE } from '../devices/vgapicture';
 import { VirtioConsole } from '../devices/virtioconsole';
+import { VirtioRnd } from '../devices/virtiornd';
 import { DEFAULT_TOPOLOGY } from '../firmware/acpi/topology';
 import type { Command } from '../network/outside';
 import { DEBUG_CONSOLE, VIRTIO_CONSOLE, type MachineConfig } from './api';
@@ -92,6 +93,7 @@ export class Board {
   readonly flash: readonly Flash[];
   readonly hpet: Hpet;
   readonly virtioConsole: VirtioConsole | undefined;
+  readonly entropy: VirtioRnd | undefined;
   readonly usb: Usb | undefined;
   readonly network: Network | undefined;
   private readonly lpc: Lpc;
@@ -251,6 +253,7 @@ export class Board {
     const storage = storageChips(config, images.disks ?? [], context, msi);
     for (const { slot, chip } of [...storage, ...virtio]) this.host.add(slot, 0, chip.pci, chip.name);
     this.virtioConsole = virtio.map(({ chip }) => chip).find((chip) => chip instanceof VirtioConsole);
+    this.entropy = virtio.map(({ chip }) => chip).find((chip) => chip instanceof VirtioRnd);
 
     const all: (Device | undefined)[] = [
       ...this.lapics, ioApic, pic, pit, rtc, this.hpet, pmTimer, acpi, ...this.serial, debugConsole, this.keyboard, this.mouse, ps2,

@@ -80,7 +80,7 @@ const READERS: Readers = {
   loadMode: asWord('real', 'protected', 'long'),
   modules: asTexts,
   disks: asDisks,
-  rngSeed: asInteger,
+  rngSeed: (value, what) => (value === 'host' ? value : asInteger(value, what)),
   virtioConsole: asBool,
   usb: (value, what) => asList(value, what).map((item) => asWord(...USB_DEVICES)(item, what)),
   network: asNetwork,

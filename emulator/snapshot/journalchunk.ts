@@ -27,6 +27,8 @@ function inputToFields(input: Input): Fields {
       });
     case 'network':
       return fieldsOf({ kind, news: input.news.map(newsToFields) });
+    case 'entropy':
+      return fieldsOf({ kind, bytes: Uint8Array.from(input.bytes) });
     case 'reset':
       return fieldsOf({ kind });
     case 'vcpu':
@@ -132,6 +134,9 @@ function fieldsToInput(fields: Fields, vcpus: number): Input {
     case 'network':
       has('news');
       return { kind, news: asList(get('news'), what).map((item) => fieldsToNews(asMap(item, what))) };
+    case 'entropy':
+      has('bytes');
+      return { kind, bytes: asBytes(get('bytes'), what) };
     case 'reset':
       has();
       return { kind };

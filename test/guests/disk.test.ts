@@ -10,6 +10,7 @@ import type { MachineConfig, Stop } from '../../emulator/machine/api';
 import type { LocalGuest } from '../../emulator/machine/local';
 import { openGuest } from '../../emulator/machine/open';
 import { fatImage } from '../../scripts/guests/fat';
+import { Shell } from './shell';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
@@ -94,6 +95,38 @@ describe('Linux with a disk', function () {
     assert.match(first, /^0000000( [0-9a-f]{4}){8}/);
     assert.equal(first, second);
     assert.notEqual(first, other);
+  });
+
+  it('with the entropy of the host, no two guests draw the same; going through the past again, or resuming a snapshot, one draws the same', async function () {
+    const initramfs = initrd.call(this, 'linux-cloud');
+    const config = {
+      kernel: join(guests, 'linux-cloud/vmlinuz'), initrd: initramfs, append: 'console=ttyS0 quiet', memory: 256 << 20, cpus: 1, startTime: Date.UTC(2025, 0, 1),
+      framebuffer: false, historyBytes: 256 << 20, checkpointEvery: 20_000_000, debugExitPort: false, rngSeed: 'host',
+    } as const; // prettier-ignore
+    const DRAW = 'dd if=/dev/hwrng bs=48 count=3 2>/dev/null | od -x';
+    const drawn: string[] = [];
+    for (let time = 0; time < 2; time++) {
+      const shell = await Shell.open(config);
+      const { guest } = shell;
+      await shell.until('/ # ');
+      const { position: start } = await guest.status();
+      drawn.push(/0000000( [0-9a-f]{4}){8}[^]*0000200/.exec(await shell.run(`${LOAD}${DRAW}`))?.[0] ?? assert.fail(shell.text.slice(-1500)));
+      assert.ok((await guest.timeline()).events.some(({ text }) => text === 'Entropy'));
+      const [end, hash] = [(await guest.status()).position, await guest.stateHash()];
+      await shell.move(() => guest.travel(start));
+      await shell.move(() => guest.travel(end));
+      assert.equal(await guest.stateHash(), hash);
+      const file = join(folder, 'drawn.guest');
+      await guest.save(file, { historyBytes: 128 << 20 });
+      await guest.close();
+      const resumed = await Shell.open(undefined, file);
+      await resumed.move(() => resumed.guest.travel(start));
+      await resumed.move(() => resumed.guest.travel(end));
+      assert.equal(await resumed.guest.stateHash(), hash, 'a snapshot has what was drawn in its past');
+      assert.match(await resumed.run(DRAW), /0000200/, 'and its guest goes on drawing');
+      await resumed.guest.close();
+    }
+    assert.notEqual(drawn[0], drawn[1]);
   });
 
   for (const chipset of ['q35', 'i440fx'])

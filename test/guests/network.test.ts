@@ -9,9 +9,8 @@ import { createServer as createHttpServer, type Server as HttpServer } from 'nod
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { MachineConfig, NetworkConfig, Stop } from '../../emulator/machine/api';
-import type { LocalGuest } from '../../emulator/machine/local';
-import { openGuest } from '../../emulator/machine/open';
+import type { MachineConfig, NetworkConfig } from '../../emulator/machine/api';
+import { Shell } from './shell';
 
 const guests = join(__dirname, '../../.cache/guests');
 const BLOB = Buffer.from(Array.from({ length: 400_000 }, (_, i) => (i * i) >>> 7));
@@ -21,53 +20,6 @@ const SETUP =
   'for m in $(cat /etc/modules); do insmod /lib/modules/$m.ko; done; ' +
   'echo "[ \\$1 = bound ] && ifconfig \\$interface \\$ip netmask \\$subnet && ip route add default via \\$router && echo nameserver \\$dns >/etc/resolv.conf" >/u; ' +
   'sed -i "1i #!/bin/sh" /u; chmod +x /u; ifconfig eth0 up; busybox udhcpc -i eth0 -n -q -s /u';
-
-/** A guest in this thread that is typed to. */
-class Shell {
-  text = '';
-  private constructor(readonly guest: LocalGuest) {
-    guest.on((event) => {
-      if (event.event === 'serial' && event.port === 0) this.text += Buffer.from(event.bytes).toString('latin1');
-    });
-  }
-
-  static async open(config: MachineConfig | undefined, snapshot?: string): Promise<Shell> {
-    return new Shell((await openGuest(config, snapshot === undefined ? {} : { snapshot })) as LocalGuest);
-  }
-
-  stopped(): Promise<Stop> {
-    return new Promise((resolve) => {
-      const off = this.guest.on((event) => {
-        if (event.event !== 'stopped') return;
-        off();
-        resolve(event.stop);
-      });
-    });
-  }
-  async move(start: () => Promise<void>): Promise<Stop> {
-    const stop = this.stopped();
-    await start();
-    return stop;
-  }
-  /** Until the guest has said something; what it has said since the last time. */
-  async until(text: string, seconds = 120): Promise<string> {
-    const from = this.text.length;
-    const timer = setTimeout(() => void this.guest.pause(), seconds * 1000);
-    const stop = await this.move(() => this.guest.resume({ serial: [text], unattended: true }));
-    clearTimeout(timer);
-    const said = this.text.slice(from);
-    assert.equal(stop.reason.kind, 'limit', `${JSON.stringify(stop.reason)} instead of '${text}' after: ${said.slice(-1500)}`);
-    return said;
-  }
-  type(text: string): Promise<void> {
-    return this.guest.serialInput(0, Buffer.from(`${text}\n`));
-  }
-  /** A command, and all that it says. */
-  async run(command: string, seconds?: number): Promise<string> {
-    await this.type(`${command}; echo DO""NE`);
-    return this.until('DONE\r\n', seconds);
-  }
-}
 
 describe('Linux on a network', function () {
   this.timeout(600_000);

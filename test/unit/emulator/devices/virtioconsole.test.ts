@@ -102,6 +102,33 @@ describe('virtio entropy device', () => {
     assert.equal(first.size, 5);
   });
 
+  it('with bytes from outside, a request waits for them, and one that nobody has made gets none', () => {
+    const context = new TestContext();
+    const device = new VirtioRnd(context, { seed: 'host', reachable: () => true, msi: () => undefined });
+    const driver = new VirtioDriver(context, device.pci);
+    driver.start();
+    const run = (): void => context.run(device, context.time + 1_000_000);
+    device.receive(Buffer.from('too early'));
+    driver.offer([{ address: BUFFER, length: 6, write: true }]);
+    driver.offer([{ address: BUFFER + 6, length: 60, write: true }], { first: 1 });
+    driver.kick();
+    assert.equal(device.wanted, 0, 'not before it has looked at the queue');
+    run();
+    assert.equal(device.wanted, 64);
+    assert.deepEqual(driver.used(), []);
+    device.receive(Buffer.from('random bytes'));
+    assert.equal(device.wanted, 0);
+    run();
+    device.receive(Buffer.from('and more'));
+    run();
+    assert.equal(device.wanted, 0);
+    assert.deepEqual(driver.used(), [
+      { head: 0, length: 6 },
+      { head: 1, length: 8 },
+    ]);
+    assert.equal(text(context.bytes.subarray(BUFFER, BUFFER + 14)), 'randomand more');
+  });
+
   it('has every byte about as often', () => {
     const counts = new Array<number>(256).fill(0);
     for (const character of bytesOf(7, new Array<number>(64).fill(4096))) counts[character.charCodeAt(0)]!++;

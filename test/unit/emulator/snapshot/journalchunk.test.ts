@@ -25,6 +25,13 @@ describe('journal of a snapshot', () => {
     assert.deepEqual(fieldsToJournal(journalToFields(events), 1), events);
   });
 
+  it('holds what the entropy device got', () => {
+    const events: readonly JournalEvent[] = [{ position: 7, input: { kind: 'entropy', bytes: Uint8Array.of(9, 8, 7) } }];
+    assert.deepEqual(fieldsToJournal(journalToFields(events), 1), events);
+    const wrong = fieldsOf({ events: [fieldsOf({ position: 1, kind: 'entropy', bytes: 7 })] });
+    assert.throws(() => fieldsToJournal(wrong, 1), /event of the journal/);
+  });
+
   it('refuses news that there is not', () => {
     const journal = (news: Readonly<Record<string, unknown>>): Fields =>
       fieldsOf({ events: [fieldsOf({ position: 1, kind: 'network', news: [fieldsOf(news as Parameters<typeof fieldsOf>[0])] })] });
