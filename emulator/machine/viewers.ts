@@ -13,6 +13,8 @@ export type { RfbError } from '../display/rfb/errors';
 const FRAME_MS = 33;
 const QUIET_MS = 100;
 const STOPPED_MS = 500;
+/** Bytes of a handshake that wait for the first look at the screen. */
+const MOST_EARLY = 4096;
 /** Inputs that wait for the guest. */
 const MOST_WAITING = 256;
 
@@ -38,6 +40,8 @@ export class Viewers {
   private closed = false;
   /** Number of the changes that the server has been given last. */
   private seen = 0;
+  /** Called once the server knows the screen as it is now. */
+  private readonly awaiting: (() => void)[] = [];
 
   constructor(
     private readonly guest: Guest,
@@ -53,7 +57,8 @@ export class Viewers {
     });
   }
 
-  connect(channel: Channel, security?: Security, keys: ClipboardKeys = {}): Viewer {
+  /** `started`: the handshake is over. */
+  connect(channel: Channel, security?: Security, keys: ClipboardKeys = {}, started?: () => void): Viewer {
     const clipboard = new ViewerClipboard({
       guest: this.guest,
       keys,
@@ -62,18 +67,32 @@ export class Viewers {
       bell: () => client.bell(),
     });
     const client: RfbClient = this.server.connect(channel, security, clipboard);
-    // While hands are shaken: not every client can take another size later.
-    this.schedule(0, true);
     const wake = (): void => {
       if (this.server.waiting) this.schedule(this.running ? FRAME_MS : 0);
     };
+    // Hands are shaken when the size is known: not every client can take another one later.
+    let early: Uint8Array[] | undefined = [];
+    const receive = (bytes: Uint8Array): void => {
+      const before = client.started;
+      client.receive(bytes);
+      if (client.started && !before) started?.();
+      wake();
+    };
+    const begin = (): void => {
+      const said = early ?? [];
+      early = undefined;
+      said.forEach(receive);
+    };
+    this.awaiting.push(begin);
+    this.schedule(0, true);
     return {
       get started() {
         return client.started;
       },
       receive: (bytes) => {
-        client.receive(bytes);
-        wake();
+        if (!early) return receive(bytes);
+        early.push(Uint8Array.from(bytes));
+        if (early.reduce((sum, { length }) => sum + length, 0) > MOST_EARLY) begin();
       },
       drained: () => {
         client.update();
@@ -107,6 +126,7 @@ export class Viewers {
     if (this.looking || (!this.again && !this.server.waiting)) return;
     this.again = false;
     this.looking = true;
+    const awaiting = this.awaiting.splice(0);
     let changed = false;
     try {
       const changes = await this.guest.frameChanges(this.seen);
@@ -118,6 +138,7 @@ export class Viewers {
       // The guest is going away; its end is told elsewhere.
     }
     this.looking = false;
+    for (const begin of awaiting) begin();
     if (this.again) this.schedule(0);
     else if (this.server.waiting) this.schedule(changed ? FRAME_MS : this.running ? QUIET_MS : STOPPED_MS);
   }

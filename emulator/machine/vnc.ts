@@ -90,7 +90,7 @@ export async function listenVnc(viewers: Viewers, address: VncAddress, patience 
   let came = (): void => undefined;
   const first = new Promise<void>((resolve) => (came = resolve));
   const security = (): Security => (password === undefined ? {} : { password, challenge: randomBytes(16) });
-  const connected: Connect = (channel) => viewers.connect(channel, security(), address.clipboard);
+  const connected: Connect = (channel) => viewers.connect(channel, security(), address.clipboard, came);
   const open = new Set<{ destroy(): void }>();
   const admit = <T extends { destroy(): void }>(connection: T): boolean => {
     if (open.size >= MOST_VIEWERS) {
@@ -116,11 +116,19 @@ export async function listenVnc(viewers: Viewers, address: VncAddress, patience 
     sockets.on('error', () => undefined);
     sockets.on('connection', (socket) => {
       const connection = { destroy: () => socket.terminate() };
-      if (admit(connection)) limit(connection, serveWebSocket(connected, socket, { came, gone: () => open.delete(connection) }));
+      if (admit(connection))
+        limit(
+          connection,
+          serveWebSocket(connected, socket, () => open.delete(connection)),
+        );
     });
   } else {
     server.on('connection', (socket: Socket) => {
-      if (admit(socket)) limit(socket, serveSocket(connected, socket, { came, gone: () => open.delete(socket) }));
+      if (admit(socket))
+        limit(
+          socket,
+          serveSocket(connected, socket, () => open.delete(socket)),
+        );
     });
   }
   if (address.kind === 'unix') await removeStale(address.path);
@@ -143,12 +151,6 @@ export async function listenVnc(viewers: Viewers, address: VncAddress, patience 
 
 type Connect = (channel: Channel) => Viewer;
 
-/** What becomes of a connection. */
-interface Visit {
-  came(): void;
-  gone(): void;
-}
-
 const hostOf = (origin: string): string => (URL.canParse(origin) ? new URL(origin).hostname.replace(/[[\]]/g, '') : '');
 
 function shown({ kind, host, path }: VncAddress, port: number): string {
@@ -166,7 +168,7 @@ async function removeStale(path: string): Promise<void> {
   if (!alive) rmSync(path, { force: true });
 }
 
-function serveSocket(join: Connect, socket: Socket, { came, gone }: Visit): Viewer {
+function serveSocket(join: Connect, socket: Socket, gone: () => void): Viewer {
   socket.setNoDelay(true);
   const channel: Channel = {
     get backlog() {
@@ -182,10 +184,7 @@ function serveSocket(join: Connect, socket: Socket, { came, gone }: Visit): View
   let viewer: Viewer | undefined = undefined;
   viewer = join(channel);
   const { receive, close } = viewer;
-  socket.on('data', (bytes: Uint8Array) => {
-    receive(bytes);
-    if (viewer.started) came();
-  });
+  socket.on('data', receive);
   socket.on('error', () => socket.destroy());
   socket.on('close', () => {
     gone();
@@ -194,7 +193,7 @@ function serveSocket(join: Connect, socket: Socket, { came, gone }: Visit): View
   return viewer;
 }
 
-function serveWebSocket(join: Connect, socket: WebSocket, { came, gone }: Visit): Viewer {
+function serveWebSocket(join: Connect, socket: WebSocket, gone: () => void): Viewer {
   const channel: Channel = {
     get backlog() {
       return socket.bufferedAmount;
@@ -205,10 +204,7 @@ function serveWebSocket(join: Connect, socket: WebSocket, { came, gone }: Visit)
   let viewer: Viewer | undefined = undefined;
   viewer = join(channel);
   const { receive, close } = viewer;
-  socket.on('message', (data) => {
-    receive(data);
-    if (viewer.started) came();
-  });
+  socket.on('message', receive);
   socket.on('error', () => socket.terminate());
   socket.on('close', () => {
     gone();

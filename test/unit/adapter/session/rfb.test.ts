@@ -49,7 +49,7 @@ describe('RFB in the debug session', () => {
     const { client } = await launched();
     await client.request('guest/rfbOpen', { client: 1 });
     await client.request('guest/rfbSend', { client: 1, data: Buffer.from('GET / HTTP/1').toString('base64') });
-    const closed = client.events.find(({ event }) => event === 'guest/rfbClosed');
-    assert.match(closed?.body.problem, /does not speak RFB/);
+    const { problem } = await client.event('guest/rfbClosed');
+    assert.match(problem, /does not speak RFB/);
   });
 });

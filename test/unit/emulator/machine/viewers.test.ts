@@ -15,12 +15,13 @@ describe('viewers', () => {
   });
   afterEach(() => viewers.close());
 
-  function connected(keys?: ClipboardKeys): { readonly viewer: Viewer; readonly pipe: Pipe } {
+  async function connected(keys?: ClipboardKeys): Promise<{ readonly viewer: Viewer; readonly pipe: Pipe }> {
     const pipe = new Pipe();
     const viewer = viewers.connect(pipe, {}, keys);
     viewer.receive(Buffer.from('RFB 003.008\n'));
     viewer.receive(Uint8Array.of(1));
     viewer.receive(Uint8Array.of(1));
+    await settled();
     assert.ok(viewer.started);
     return { viewer, pipe };
   }
@@ -28,7 +29,7 @@ describe('viewers', () => {
   const inputs = (): string[] => guest.calls.splice(0).filter((call) => /^(pointer|key)/.test(call));
 
   it('a pointer that passes over a guest that stands still is no input; buttons, wheel and keys are', async () => {
-    const { viewer } = connected();
+    const { viewer } = await connected();
     viewer.receive(pointer(10, 10));
     viewer.receive(pointer(20, 20));
     await settled();
@@ -59,9 +60,39 @@ describe('viewers', () => {
     assert.deepEqual(inputs(), []);
   });
 
+  it('tell the first one, too, the size that the screen has: not every one can take another later', async () => {
+    let shown = (): void => undefined;
+    const ready = new Promise<void>((done) => (shown = done));
+    guest.picture = { width: 800, height: 600, rgba: new Uint8Array(800 * 600 * 4) };
+    const changes = guest.frameChanges.bind(guest);
+    guest.frameChanges = async (since) => {
+      await ready;
+      return changes(since);
+    };
+    const pipe = new Pipe();
+    const viewer = viewers.connect(pipe, {});
+    for (const bytes of [Buffer.from('RFB 003.008\n'), Uint8Array.of(1), Uint8Array.of(1)]) viewer.receive(bytes);
+    await settled();
+    assert.equal(pipe.take().toString('latin1'), 'RFB 003.008\n', 'while the guest has not told its size');
+    shown();
+    await settled();
+    assert.ok(viewer.started);
+    const init = pipe.take().subarray(2 + 4);
+    assert.deepEqual([init.readUInt16BE(0), init.readUInt16BE(2)], [800, 600]);
+  });
+
+  it('one that floods a handshake is not kept', () => {
+    let closed = false;
+    const pipe = new Pipe();
+    pipe.close = () => (closed = true);
+    const viewer = viewers.connect(pipe, {});
+    for (let i = 0; i < 10; i++) viewer.receive(new Uint8Array(1000));
+    assert.ok(closed);
+  });
+
   it("a viewer's text is typed, and the screen's read, when it presses the keys for that", async () => {
-    const one = connected({ paste: 'F12', copy: 'F11' });
-    const other = connected();
+    const one = await connected({ paste: 'F12', copy: 'F11' });
+    const other = await connected();
     const key = (keysym: number, down: boolean): Uint8Array => Uint8Array.of(4, down ? 1 : 0, 0, 0, 0, 0, keysym >> 8, keysym & 0xff);
     const [F11, F12] = [0xffc8, 0xffc9];
     const cutText = (text: string): Buffer => Buffer.concat([Uint8Array.of(6, 0, 0, 0, 0, 0, 0, text.length), Buffer.from(text, 'latin1')]);
@@ -108,7 +139,7 @@ describe('viewers', () => {
   });
 
   it('what was moved while the guest ran and has not reached it when it stops is left out', async () => {
-    const { viewer } = connected();
+    const { viewer } = await connected();
     guest.emit({ event: 'running' });
     let goOn = (): void => undefined;
     const held = new Promise<void>((done) => (goOn = done));
