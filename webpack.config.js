@@ -40,8 +40,10 @@ const node = (production) => ({
     'snapshot-packer': './emulator/snapshot/packthread.ts',
     guest: './emulator/cli/main.ts',
   },
-  output: { path: dist, filename: '[name].js', libraryTarget: 'commonjs2' },
+  output: { path: dist, filename: '[name].js', chunkFilename: '[name].js', libraryTarget: 'commonjs2' },
   node: { __dirname: false, __filename: false },
+  // A part that is loaded later is one file.
+  optimization: { ...common(production).optimization, splitChunks: false },
   // Native code is loaded from node_modules where it is installed; optional accelerators of ws are left out.
   externals: { koffi: 'commonjs koffi', bufferutil: 'commonjs bufferutil', 'utf-8-validate': 'commonjs utf-8-validate' },
   plugins: [

@@ -4,7 +4,6 @@ import { createGuest } from '../machine/client';
 import type { VncAddress } from '../machine/vnc';
 import { ControlledRun, serveControl } from './control';
 import { part } from './config';
-import { overridden } from './override';
 import { formatProfile, SAMPLE_EVERY, SymbolTable } from './profile';
 import { checkWritable, Meter, writeReport, writeText } from './report';
 import { writeScreenshot } from './png';
@@ -43,6 +42,13 @@ export interface RunOptions {
   readonly parent?: string;
 }
 
+/** What is not as the snapshot has it. */
+async function changed({ file, overrides }: NonNullable<RunOptions['resume']>): Promise<MachineConfig | undefined> {
+  if (overrides.length === 0) return undefined;
+  const { overridden } = await import(/* webpackChunkName: "guest-snapshot" */ './override');
+  return overridden(file, overrides);
+}
+
 /** Runs a guest to one of its ends. The answer is whether that is the one that was wanted. */
 export async function runGuest(options: RunOptions): Promise<boolean> {
   if (options.report !== undefined) checkWritable('report', options.report);
@@ -53,9 +59,7 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   const debugSink = options.debugConsole === undefined ? undefined : new SerialSink(options.debugConsole);
   const virtioSink = options.virtioConsole === undefined ? undefined : new SerialSink(options.virtioConsole);
   const { resume } = options;
-  const guest = await (resume === undefined
-    ? createGuest(options.config)
-    : createGuest(resume.overrides.length > 0 ? await overridden(resume.file, resume.overrides) : undefined, { snapshot: resume.file }));
+  const guest = await (resume === undefined ? createGuest(options.config) : createGuest(await changed(resume), { snapshot: resume.file }));
   if (guest.config.framebuffer === false && options.steps.some((step) => step.kind === 'until' && step.what === 'screen')) {
     await guest.close();
     throw userError('no-screen', '--until-screen: the machine has no screen');

@@ -1,13 +1,7 @@
-/** `guest snapshot`: what can be done with a file. */
+/** `guest snapshot`: what can be done with a file. What it takes is loaded when it is asked for: most runs do without. */
 import type { Command } from 'commander';
-import { diffSnapshots, type Difference } from '../snapshot/diff';
-import { userError } from '../errors';
-import type { Guest } from '../machine/api';
-import { openGuest } from '../machine/open';
-import { inspectionText } from './inspection';
-import { flattenSnapshot, inspectSnapshot, readConfiguration, upgradeSnapshot, verifySnapshot } from '../snapshot/tools';
-import { writeScreenshot } from './png';
-import { shownValue } from './shown';
+
+const actions = (): Promise<typeof import('./snapshotactions')> => import(/* webpackChunkName: "guest-snapshot" */ './snapshotactions');
 
 export function addSnapshotCommands(program: Command): void {
   const snapshot = program.command('snapshot').description('look at snapshot files and change their form');
@@ -15,98 +9,33 @@ export function addSnapshotCommands(program: Command): void {
     .command('inspect <file>')
     .description('print all that a snapshot says: its parts, and their fields and bits')
     .option('--json', 'as JSON')
-    .action(async (file: string, { json }: { readonly json?: boolean }) => {
-      const contents = await inspectSnapshot(file);
-      process.stdout.write(json ? `${JSON.stringify(contents, undefined, 2)}\n` : inspectionText(contents));
-    });
+    .action(async (file: string, { json }: { readonly json?: boolean }) => (await actions()).inspect(file, json));
   snapshot
     .command('verify <file>')
     .description('hold every part, and those of its parents, against its hash')
-    .action(async (file: string) => void process.stdout.write(`${file}: ${await verifySnapshot(file)} parts are as they were written\n`));
+    .action(async (file: string) => (await actions()).verify(file));
   snapshot
     .command('flatten <file> <new>')
     .description('write a snapshot that needs no parents')
-    .action(async (file: string, to: string) => flattenSnapshot(file, to));
+    .action(async (file: string, to: string) => (await actions()).flatten(file, to));
   snapshot
     .command('upgrade <file> <new>')
     .description('write a snapshot in the newest version of everything in it, without parents')
-    .action(async (file: string, to: string) => {
-      const older = await upgradeSnapshot(file, to);
-      process.stdout.write(older.length === 0 ? `${file}: nothing in it is of an older version\n` : `${file}: ${older.join(', ')} brought up to date\n`);
-    });
+    .action(async (file: string, to: string) => (await actions()).upgrade(file, to));
   snapshot
     .command('picture <file> <png>')
     .description('write what the screen shows as PNG')
-    .action((file: string, png: string) => withGuest(file, (guest) => writeScreenshot(guest, png)));
+    .action(async (file: string, png: string) => (await actions()).picture(file, png));
   snapshot
     .command('memory <file> <address> [length]')
     .description('print bytes of memory, 256 unless told')
     .option('--linear', 'a linear address, as the first processor would use it')
-    .action(async (file: string, address: string, length: string | undefined, { linear }: { readonly linear?: boolean }) => {
-      const [from, size] = [parseBig('address', address), Number(parseBig('length', length ?? '256'))];
-      if (size < 1 || size > MOST_MEMORY) throw userError('memory-length', `a length of ${length ?? ''}: 1 to ${MOST_MEMORY} are possible`);
-      const bytes = await withGuest(file, (guest) => guest.readMemory(0, linear ? 'linear' : 'physical', from, size));
-      process.stdout.write(hexDump(from, bytes));
-      if (bytes.length < size) throw userError('no-memory', `there is no memory at 0x${(from + BigInt(bytes.length)).toString(16)}`);
-    });
+    .action(async (file: string, address: string, length: string | undefined, { linear }: { readonly linear?: boolean }) =>
+      (await actions()).memory(file, address, length, linear),
+    );
   snapshot
     .command('diff <before> <after>')
     .description('print what differs: registers, fields and bits of chips, events and pages')
     .option('--json', 'as JSON')
-    .action(async (before: string, after: string, { json }: { readonly json?: boolean }) => {
-      const differences = await diffSnapshots(before, after);
-      process.stdout.write(json ? `${JSON.stringify(differences, undefined, 2)}\n` : differenceText(differences));
-      // As diff(1) has it.
-      if (differences.length > 0) process.exitCode = 1;
-    });
-}
-
-const MOST_MEMORY = 1 << 20;
-
-/** The machine of a file, to be looked at: nothing of the host is its to use. */
-async function withGuest<T>(file: string, look: (guest: Guest) => Promise<T>): Promise<T> {
-  const { network: _, vars: __, ...config } = await readConfiguration(file);
-  const guest = await openGuest({ ...config, historyBytes: 0 }, { snapshot: file, view: true });
-  try {
-    return await look(guest);
-  } finally {
-    await guest.close();
-  }
-}
-
-function parseBig(what: string, text: string): bigint {
-  if (!/^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text) || BigInt(text) >= 2n ** 64n) throw userError(what, `'${text}' is no ${what}`);
-  return BigInt(text);
-}
-
-/** Lines of 16 bytes: address, bytes, and what of them is printable. */
-export function hexDump(from: bigint, bytes: Uint8Array): string {
-  let text = '';
-  for (let at = 0; at < bytes.length; at += 16) {
-    const line = bytes.subarray(at, at + 16);
-    const digits = [...line].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-    const letters = [...line].map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
-    text += `${(from + BigInt(at)).toString(16).padStart(16, '0')}  ${digits.padEnd(47)}  ${letters}\n`;
-  }
-  return text;
-}
-
-const WIDEST = 60;
-
-/** A heading for each chunk, and a line for each difference; what a field means is told once where several of the same kind follow each other. */
-export function differenceText(differences: readonly Difference[]): string {
-  const lines: string[] = [];
-  let [heading, told] = ['', ''];
-  for (const { where, what, before, after, about = '', bits = [] } of differences) {
-    if (where !== heading) {
-      lines.push((heading = where));
-      told = '';
-    }
-    const show = (value: unknown): string => shownValue(value, about !== '', WIDEST);
-    const change = before === undefined ? show(after) : `${show(before)} → ${after === undefined ? 'nothing' : show(after)}`;
-    const parts = bits.map(({ name, before: old, after: now }) => `${name} ${old} → ${now}`).join(', ');
-    lines.push([`  ${what.padEnd(24)} ${change}`, parts, about === told ? '' : `(${about})`].filter((part) => part !== '').join('   '));
-    told = about;
-  }
-  return lines.map((line) => `${line}\n`).join('');
+    .action(async (before: string, after: string, { json }: { readonly json?: boolean }) => (await actions()).diff(before, after, json));
 }

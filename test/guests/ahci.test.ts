@@ -10,11 +10,10 @@ import type { LocalGuest } from '../../emulator/machine/local';
 import { openGuest } from '../../emulator/machine/open';
 import { fatImage } from '../../scripts/guests/fat';
 import { isoImage } from './iso';
+import { command } from '../command';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
-const bundle = join(root, 'dist/guest.js');
-const command = existsSync(bundle) ? [bundle] : ['--require', 'tsx/cjs', join(root, 'emulator/cli/main.ts')];
 const LOAD = 'for m in $(cat /etc/modules); do insmod /lib/modules/$m.ko 2>/dev/null; done; mkdir /mnt; until [ -e /dev/sda ]; do sleep 1; done; ';
 const LINUX = join(guests, 'linux-generic');
 /** mov dx, 0x3f8; mov al, C; out dx, al …; cli; hlt */

@@ -11,11 +11,10 @@ import type { LocalGuest } from '../../emulator/machine/local';
 import { openGuest } from '../../emulator/machine/open';
 import { fatImage } from '../../scripts/guests/fat';
 import { Shell } from './shell';
+import { command } from '../command';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
-const bundle = join(root, 'dist/guest.js');
-const command = existsSync(bundle) ? [bundle] : ['--require', 'tsx/cjs', join(root, 'emulator/cli/main.ts')];
 const LOAD = 'for m in $(cat /etc/modules); do insmod /lib/modules/$m.ko 2>/dev/null; done; mkdir /mnt; ';
 const has = (tool: string): boolean => spawnSync(tool, ['--version']).error === undefined && spawnSync(tool, ['-V']).error === undefined;
 

@@ -8,13 +8,11 @@ import { PNG } from 'pngjs';
 import type { Report } from '../../emulator/cli/report';
 import { bootDisk } from './bootdisk';
 import { screenText } from './screentext';
+import { command } from '../command';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
 const output = join(root, 'test-output');
-const bundle = process.env['GUEST_BUNDLE'] ?? join(root, 'dist/guest.js');
-/** The bundle where there is one: the sources under a loader are several times slower. */
-const command = existsSync(bundle) ? [bundle] : ['--require', 'tsx/cjs', join(root, 'emulator/cli/main.ts')];
 const CODE = join(guests, 'ovmf/OVMF_CODE_4M.fd');
 const VARS = join(guests, 'ovmf/OVMF_VARS_4M.fd');
 const VARIABLE = 'GuestTest -guid 11111111-2222-3333-4444-555555555555';

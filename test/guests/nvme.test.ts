@@ -6,11 +6,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fatImage } from '../../scripts/guests/fat';
+import { command } from '../command';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
-const bundle = join(root, 'dist/guest.js');
-const command = existsSync(bundle) ? [bundle] : ['--require', 'tsx/cjs', join(root, 'emulator/cli/main.ts')];
 const kernel = join(guests, 'linux-cloud/vmlinuz');
 
 describe('NVMe', function () {

@@ -11,12 +11,10 @@ import type { Flash } from '../../emulator/devices/flash';
 import type { LocalGuest } from '../../emulator/machine/local';
 import { openGuest } from '../../emulator/machine/open';
 import { inspectSnapshot } from '../../emulator/snapshot/tools';
+import { command } from '../command';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
-const bundle = join(root, 'dist/guest.js');
-/** The bundle where there is one: the sources under a loader are several times slower. */
-const command = existsSync(bundle) ? [bundle] : ['--require', 'tsx/cjs', join(root, 'emulator/cli/main.ts')];
 const linux = join(guests, 'linux-cloud');
 const ovmf = join(guests, 'ovmf');
 const generic = join(guests, 'linux-generic');

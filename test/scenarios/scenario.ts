@@ -6,13 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import type { Report } from '../../emulator/cli/report';
+import { command } from '../command';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
 export const output = join(root, 'test-output/guests');
-const bundle = join(root, 'dist/guest.js');
-/** The bundle where there is one: the sources under a loader are several times slower. */
-const command = existsSync(bundle) ? [bundle] : ['--require', 'tsx/cjs', join(root, 'emulator/cli/main.ts')];
 /** Seconds in which a run has to come to its end. */
 const PATIENCE = 1200;
 

@@ -5,18 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { askControl, requestOf } from '../../../../emulator/cli/control';
 import type { Report } from '../../../../emulator/cli/report';
+import { command } from '../../../command';
 
 const root = join(__dirname, '../../../..');
-const main = join(root, 'emulator/cli/main.ts');
 
 describe('guest ctl', function () {
   this.timeout(120_000);
   const folder = mkdtempSync(join(tmpdir(), 'guest-ctl-'));
   after(() => rmSync(folder, { recursive: true }));
   const path = (name: string): string => join(folder, name);
-  const command = (...args: string[]): string[] => ['--require', 'tsx/cjs', main, ...args];
   const ctl = (...args: string[]): { status: number | null; reply: Record<string, unknown>; err: string } => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, command('ctl', path('socket'), ...args), { cwd: root, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...command, 'ctl', path('socket'), ...args], { cwd: root, encoding: 'utf8' });
     return { status, reply: stdout === '' ? {} : (JSON.parse(stdout) as Record<string, unknown>), err: stderr };
   };
 
@@ -24,7 +23,10 @@ describe('guest ctl', function () {
     // inc eax; jmp -3
     writeFileSync(path('loop'), Buffer.from('6640ebfc', 'hex'));
     const args = ['--kernel', path('loop'), '--load-address', '0x7c00', '--load-mode', 'real', '--memory', '16M', '--serial', 'none'];
-    const guest = spawn(process.execPath, command('run', ...args, '--control', path('socket'), '--report', path('report')), { cwd: root, stdio: 'ignore' });
+    const guest = spawn(process.execPath, [...command, 'run', ...args, '--control', path('socket'), '--report', path('report')], {
+      cwd: root,
+      stdio: 'ignore',
+    });
     const ended = new Promise<number | null>((resolve) => guest.on('exit', resolve));
     for (let i = 0; i < 200 && !existsSync(path('socket')); i++) await new Promise((done) => setTimeout(done, 50));
     assert.equal(ctl('status').reply['running'], true);
@@ -52,7 +54,7 @@ describe('guest ctl', function () {
     assert.equal(ctl('status').status, 2, 'nobody listens any more');
     const more = Number(reply['position']) + 1000;
     const limits = ['--max-instructions', String(more), '--serial', 'none', '--report', path('report')];
-    const resumed = spawnSync(process.execPath, command('resume', path('end.guest'), ...limits), { cwd: root });
+    const resumed = spawnSync(process.execPath, [...command, 'resume', path('end.guest'), ...limits], { cwd: root });
     assert.equal(resumed.status, 0, resumed.stderr.toString());
     assert.equal((JSON.parse(readFileSync(path('report'), 'utf8')) as Report).position, more);
   });

@@ -8,9 +8,9 @@ import { PNG } from 'pngjs';
 import type { Report } from '../../../../emulator/cli/report';
 import { MODES, VgaRom } from '../../../guests/vgarom';
 import { ECHO, EXIT, OFF, PROMPT, TICKS, TRIPLE } from '../machine/guests';
+import { command } from '../../../command';
 
 const root = join(__dirname, '../../../..');
-const main = join(root, 'emulator/cli/main.ts');
 
 describe('guest command', function () {
   this.timeout(60_000);
@@ -20,7 +20,7 @@ describe('guest command', function () {
   const FLAT = ['--load-address', '0x7c00', '--load-mode', 'real', '--memory', '16M', '--no-history', '--serial', 'none'];
 
   const run = (...args: string[]): { status: number | null; out: string; err: string } => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['--require', 'tsx/cjs', main, ...args], { cwd: root, encoding: 'utf8', input: '' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...command, ...args], { cwd: root, encoding: 'utf8', input: '' });
     return { status, out: stdout, err: stderr };
   };
   const image = ({ kernel }: typeof ECHO): string => {
@@ -49,7 +49,7 @@ describe('guest command', function () {
   it("starts when the first viewer connects, in bhyve's words for it", async () => {
     const file = path('waits.json');
     const display = ['--display', 'fbuf,rfb=127.0.0.1:0,w=800,h=600,vga=io,wait'];
-    const child = spawn(process.execPath, ['--require', 'tsx/cjs', main, 'run', ...FLAT, '--kernel', image(EXIT), '--report', file, ...display], { cwd: root });
+    const child = spawn(process.execPath, [...command, 'run', ...FLAT, '--kernel', image(EXIT), '--report', file, ...display], { cwd: root });
     const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
     const port = await new Promise<number>((resolve) => {
       let text = '';

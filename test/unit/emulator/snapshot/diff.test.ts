@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { differenceText } from '../../../../emulator/cli/snapshot';
+import { differenceText } from '../../../../emulator/cli/snapshotactions';
 import type { Guest, MachineConfig } from '../../../../emulator/machine/api';
 import { openGuest } from '../../../../emulator/machine/open';
 import type { Fields } from '../../../../emulator/snapshot/cbor';
