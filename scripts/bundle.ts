@@ -24,7 +24,10 @@ export function bundle(entry: Entry, output: string): Promise<void> {
 function pack(entry: Entry, output: string): void {
   const [programs] = (require('../webpack.config.js') as () => readonly Configuration[])();
   const { plugins: _, ...common } = programs!;
-  webpack({ ...common, entry: { ...entry }, devtool: false, output: { path: output, filename: '[name].js', libraryTarget: 'commonjs2' } }, (error, stats) => {
+  // It looks for its WebAssembly beside itself.
+  const externals = { ...(common.externals as Readonly<Record<string, string>>), 'iced-x86': 'commonjs iced-x86' };
+  const made = { path: output, filename: '[name].js', libraryTarget: 'commonjs2' };
+  webpack({ ...common, entry: { ...entry }, externals, devtool: false, output: made }, (error, stats) => {
     if (!error && !stats?.hasErrors()) return;
     console.error(error ?? stats?.toString({ preset: 'errors-only' }));
     process.exitCode = 1;

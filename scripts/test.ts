@@ -10,10 +10,9 @@
  */
 import { performance } from 'node:perf_hooks';
 import { prerequisites } from './test/prerequisites';
-import { runSuite, type Counts } from './test/suite';
+import { runSuite, sum, type Counts } from './test/suite';
 import { SUITES } from './test/suites';
 
-const NOTHING: Counts = { passed: 0, failed: 0, skipped: 0 };
 const shown = ({ passed, failed, skipped }: Counts): string => `${passed} passed, ${failed} failed, ${skipped} skipped`;
 
 async function main(): Promise<number> {
@@ -29,15 +28,16 @@ async function main(): Promise<number> {
   if (!args.includes('--no-install')) await prerequisites(new Set(wanted.flatMap(({ needs = [] }) => needs)));
 
   const rows: string[] = [];
-  let total = NOTHING;
+  const all: Counts[] = [];
   for (const suite of wanted) {
     console.log(`\n── ${suite.name}: ${suite.about}`);
     const start = performance.now();
     const counts = await runSuite(suite);
     const seconds = ((performance.now() - start) / 1000).toFixed(0);
     rows.push(`${suite.name.padEnd(14)} ${shown(counts)} (${seconds} s)`);
-    total = { passed: total.passed + counts.passed, failed: total.failed + counts.failed, skipped: total.skipped + counts.skipped };
+    all.push(counts);
   }
+  const total = sum(all);
   console.log(`\n${rows.join('\n')}\n\n${shown(total)}`);
   return total.failed > 0 ? 1 : 0;
 }

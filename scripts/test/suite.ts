@@ -32,24 +32,37 @@ export function outcome(output: string, status: number | null): Counts {
   return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
-export function runSuite({ command: [program, ...args], environment }: Suite): Promise<Counts> {
+export const sum = (all: readonly Counts[]): Counts =>
+  all.reduce((a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped }), { passed: 0, failed: 0, skipped: 0 });
+
+/** Runs a program to its end; `show` gets what it says while it says it. */
+export function output(
+  [program, ...args]: Suite['command'],
+  environment: Suite['environment'],
+  show: (text: string, to: NodeJS.WriteStream) => void = () => undefined,
+): Promise<{ readonly output: string; readonly status: number | null }> {
   return new Promise((resolve) => {
-    let output = '';
+    let said = '';
     const child = spawn(program, args, {
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       shell: process.platform === 'win32',
     });
-    const take = (to: NodeJS.WriteStream) => (chunk: Buffer) => {
-      output += chunk.toString();
-      to.write(chunk);
+    const take = (to: NodeJS.WriteStream) => (text: string) => {
+      said += text;
+      show(text, to);
     };
-    child.stdout.on('data', take(process.stdout));
-    child.stderr.on('data', take(process.stderr));
+    child.stdout.setEncoding('utf8').on('data', take(process.stdout));
+    child.stderr.setEncoding('utf8').on('data', take(process.stderr));
     child.on('error', (error) => {
       console.error(error.message);
-      resolve({ passed: 0, failed: 1, skipped: 0 });
+      resolve({ output: '', status: 1 });
     });
-    child.on('close', (status) => resolve(outcome(output, status)));
+    child.on('close', (status) => resolve({ output: said, status }));
   });
+}
+
+export async function runSuite({ command, environment }: Suite): Promise<Counts> {
+  const end = await output(command, environment, (text, to) => to.write(text));
+  return outcome(end.output, end.status);
 }

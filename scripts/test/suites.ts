@@ -4,6 +4,7 @@ import type { Suite } from './suite';
 
 const LONG_CASES = '9500000';
 const folders = ['emulator', 'adapter', 'extension', 'media', 'scripts', 'test', 'bench'].filter((folder) => existsSync(folder));
+const campaign = (name: string): Suite['command'] => ['tsx', 'scripts/campaign.ts', name];
 const mocha = (...files: string[]): Suite['command'] => ['mocha', ...files.flatMap((file) => ['--spec', file])];
 
 export const SUITES: readonly Suite[] = [
@@ -15,7 +16,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'oracle', about: "random instructions against the host's processor", command: mocha('test/oracle/**/*.test.ts'), needs: ['gcc'] },
   { name: 'guests', about: 'stock kernels by the command line', command: mocha('test/guests/**/*.test.ts'), needs: ['guests'] },
   { name: 'replay', about: 'restored states of a Linux boot go on as before', command: mocha('test/replay/**/*.test.ts'), needs: ['guests'] },
-  { name: 'fuzz', about: 'snapshots changed by somebody who knows their structure; hostile guests', command: ['tsx', 'scripts/fuzz.ts'] },
+  { name: 'fuzz', about: 'snapshots changed by somebody who knows their structure; hostile guests', command: campaign('fuzz') },
   { name: 'start', about: 'npm start: the sample over DAP', command: ['tsx', 'scripts/start.ts', '--check'] },
   { name: 'novnc', about: 'noVNC in Chromium, on the page of npm start', command: mocha('test/clients/novnc/**/*.test.ts'), needs: ['chromium'] },
   { name: 'vnc', about: "TigerVNC's viewer on an X server", command: mocha('test/clients/vnc/**/*.test.ts'), needs: ['viewer'] },
@@ -28,7 +29,7 @@ export const SUITES: readonly Suite[] = [
   {
     name: 'oracle-long',
     about: "many more random instructions, with the day's seed",
-    command: mocha('test/oracle/differential.test.ts'),
+    command: campaign('oracle'),
     environment: {
       ORACLE_SEED: process.env['ORACLE_SEED'] ?? String(Math.floor(Date.now() / 86_400_000)),
       ORACLE_CASES: process.env['ORACLE_CASES'] ?? LONG_CASES,
@@ -39,7 +40,7 @@ export const SUITES: readonly Suite[] = [
   {
     name: 'region-long',
     about: "many more random programs, interpreted and compiled, with the day's seed",
-    command: mocha('test/unit/emulator/engine/region/random.test.ts'),
+    command: campaign('region'),
     environment: {
       REGION_SEED: process.env['REGION_SEED'] ?? String(Math.floor(Date.now() / 86_400_000)),
       REGION_PROGRAMS: process.env['REGION_PROGRAMS'] ?? '12000',
@@ -49,7 +50,7 @@ export const SUITES: readonly Suite[] = [
   {
     name: 'fuzz-long',
     about: 'a million changed snapshots; ten million hostile accesses',
-    command: ['tsx', 'scripts/fuzz.ts'],
+    command: campaign('fuzz'),
     environment: {
       FUZZ_CASES: process.env['FUZZ_CASES'] ?? '500000',
       HOSTILE_ACCESSES: process.env['HOSTILE_ACCESSES'] ?? '2000000',

@@ -28,7 +28,7 @@ describe('every instruction against the processor', function () {
     assert.equal(outcome.failures.length, 0, `\n${outcome.failures.join('\n\n')}\n`);
     assert.equal(outcome.cases, CASES);
     assert.ok(outcome.encodings > 250, `only ${outcome.encodings} encodings were made`);
-    console.log(`        ${outcome.instructions} instructions of ${outcome.encodings} encodings`);
+    console.log(`        ${outcome.cases} cases of seed ${SEED}: ${outcome.instructions} instructions of ${outcome.encodings} encodings`);
   }).timeout(0);
 
   it('straight lines compiled by the region stage', async () => {

@@ -61,7 +61,7 @@ const CASES = 2;
 const BATCH = 1024;
 
 const REPOSITORY = join(__dirname, '..', '..');
-const SOURCE = join(__dirname, 'native', 'oracle.c');
+const SOURCE = join(REPOSITORY, 'test/oracle/native/oracle.c');
 const CACHE = join(REPOSITORY, '.cache', 'oracle');
 
 /** Why there can be no oracle here, or null. */

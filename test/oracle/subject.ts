@@ -1,10 +1,8 @@
 /** Our engine in the processor's place: runs the oracle's cases and reports in the oracle's words. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Exit, type EngineHost } from '../../emulator/engine/engine';
 import type { Tier } from '../../emulator/engine/engine';
-import { compileBinaries } from '../../emulator/engine/wasm-module';
 import { WasmEngine } from '../../emulator/engine/wasm-engine';
+import { readBinaries } from '../../emulator/machine/node';
 import * as layout from '../../emulator/x86/layout';
 import { ACTIVE } from '../../emulator/x86/vcpu';
 import { changesOf } from './compare';
@@ -75,8 +73,8 @@ export class Subject {
   }
 
   protected static async machine(tier: Tier = 'auto'): Promise<WasmEngine> {
-    const file = (name: string) => new Uint8Array(readFileSync(join(process.env['GUEST_ENGINE'] ?? join(__dirname, '..', '..', 'dist'), name)));
-    const binaries = await compileBinaries(file('helpers.wasm'), file('engine.wasm'));
+    const other = process.env['GUEST_ENGINE'];
+    const binaries = await readBinaries(other === undefined ? undefined : [other]);
     return WasmEngine.create({ ramBytes: 16 << 20, vcpus: 1, backings: [], host, tier }, binaries);
   }
 

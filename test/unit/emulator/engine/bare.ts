@@ -1,20 +1,16 @@
 /** An engine without devices in 64-bit mode, the first 32 MiB mapped one to one; code runs at CODE with its stack below STACK. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { EngineHost } from '../../../../emulator/engine/engine';
 import type { Tier } from '../../../../emulator/engine/engine';
-import { compileBinaries } from '../../../../emulator/engine/wasm-module';
 import { WasmEngine } from '../../../../emulator/engine/wasm-engine';
+import { readBinaries } from '../../../../emulator/machine/node';
 import * as layout from '../../../../emulator/x86/layout';
 
 export const CODE = 0x10000;
 export const STACK = 0x80000;
 export const DATA = 0x100000;
 const RAM = 32 << 20;
-const DIST = join(__dirname, '..', '..', '..', '..', 'dist');
 
 export async function bareEngine(hexCode: string, host: Partial<EngineHost> = {}, tier: Tier = 'auto'): Promise<WasmEngine> {
-  const file = (name: string) => new Uint8Array(readFileSync(join(DIST, name)));
   const nothing: EngineHost = {
     portRead: () => 0xffffffff,
     portWrite: () => undefined,
@@ -28,10 +24,7 @@ export async function bareEngine(hexCode: string, host: Partial<EngineHost> = {}
     setTaskPriority: () => undefined,
     timestampChanged: () => undefined,
   };
-  const engine = await WasmEngine.create(
-    { ramBytes: RAM, vcpus: 1, backings: [], host: { ...nothing, ...host }, tier },
-    await compileBinaries(file('helpers.wasm'), file('engine.wasm')),
-  );
+  const engine = await WasmEngine.create({ ramBytes: RAM, vcpus: 1, backings: [], host: { ...nothing, ...host }, tier }, await readBinaries());
   const view = new DataView(engine.ram.buffer, engine.ram.byteOffset);
   view.setBigUint64(0x1000, 0x2007n, true);
   view.setBigUint64(0x2000, 0x3007n, true);

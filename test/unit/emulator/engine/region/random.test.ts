@@ -11,9 +11,10 @@ describe('compiled code against the interpreter', () => {
   it(`${PROGRAMS} programs of seed ${SEED}`, async () => {
     const twins = await Twins.start();
     const failures: string[] = [];
-    for (let n = 0; n < PROGRAMS && failures.length < PATIENCE; n++) {
+    let done = 0;
+    for (; done < PROGRAMS && failures.length < PATIENCE; done++) {
       try {
-        twins.run(SEED * 2 ** 32 + n);
+        twins.run(SEED * 2 ** 32 + done);
       } catch (error) {
         if (!(error instanceof assert.AssertionError)) throw error;
         failures.push(error.message);
@@ -21,6 +22,6 @@ describe('compiled code against the interpreter', () => {
     }
     assert.equal(failures.length, 0, `\n${failures.join('\n')}\n`);
     assert.ok(twins.compiled > twins.instructions / 3, `only ${twins.compiled} of ${twins.instructions} instructions ran compiled`);
-    console.log(`        ${twins.compiled} of ${twins.instructions} instructions compiled`);
+    console.log(`        ${done} programs of seed ${SEED}: ${twins.compiled} of ${twins.instructions} instructions compiled`);
   }).timeout(0);
 });
