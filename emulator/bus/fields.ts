@@ -157,7 +157,9 @@ export function initialValue(field: Field): unknown {
 
 /** A fresh state in which every field has its initial value. */
 export function initial<Table extends FieldTable>(table: Table): StateOf<Table> {
-  return Object.fromEntries(Object.entries(table).map(([name, field]) => [name, initialValue(field)])) as StateOf<Table>;
+  const state: Record<string, unknown> = {};
+  for (const name in table) state[name] = initialValue(table[name]!);
+  return state as StateOf<Table>;
 }
 
 /** Puts every field of `state` back to its initial value, in place. */

@@ -198,12 +198,13 @@ export class MachineBus implements Bus {
 
   map(): MapEntry[] {
     const entries: MapEntry[] = [];
-    for (let port = 0; port < PORTS;) {
-      const index = this.portTable[port]!;
-      let end = port + 1;
-      while (end < PORTS && this.portTable[end] === index) end++;
-      if (index !== 0) entries.push({ first: BigInt(port), last: BigInt(end - 1), owner: this.ports[index - 1]!.owner, space: 'port' });
-      port = end;
+    const borders = this.ports.flatMap(({ first, count }) => (first === null ? [] : [first, Math.min(first + count, PORTS)]));
+    let [start, owner] = [0, 0];
+    for (const port of [...borders, PORTS].sort((x, y) => x - y)) {
+      const next = this.portTable[port] ?? 0;
+      if (next === owner) continue;
+      if (owner !== 0) entries.push({ first: BigInt(start), last: BigInt(port - 1), owner: this.ports[owner - 1]!.owner, space: 'port' });
+      [start, owner] = [port, next];
     }
     for (const { first, last, window } of this.stretches) {
       entries.push({ first: BigInt(first), last: BigInt(last), owner: window.owner, space: 'memory' });

@@ -99,5 +99,8 @@ export function copyValue(field: Field, value: unknown): unknown {
   }
 }
 
-export const copyState = (table: FieldTable, state: StateOf<FieldTable>): StateOf<FieldTable> =>
-  Object.fromEntries(Object.entries(table).map(([name, field]) => [name, copyValue(field, state[name])])) as StateOf<FieldTable>;
+export function copyState(table: FieldTable, state: StateOf<FieldTable>): StateOf<FieldTable> {
+  const copy: Record<string, unknown> = {};
+  for (const name in table) copy[name] = copyValue(table[name]!, state[name]);
+  return copy as StateOf<FieldTable>;
+}

@@ -110,6 +110,7 @@ export function fromWide(value: bigint, width: number): Value {
 }
 
 /** Names beyond those that are known are an error: nothing that was saved is lost in silence. */
-export function only(map: Fields, names: readonly string[], what: string): void {
-  for (const name of map.keys()) if (!names.includes(name)) throw bad(`${what} has '${name}', which this version does not know`);
+export function only(map: Fields, names: readonly string[] | ReadonlySet<string>, what: string): void {
+  for (const name of map.keys())
+    if (!('has' in names ? names.has(name) : names.includes(name))) throw bad(`${what} has '${name}', which this version does not know`);
 }

@@ -68,8 +68,8 @@ function fromValue(field: Field, value: Value, what: string): unknown {
 export function fieldsToState(table: FieldTable, values: Fields, what: string): StateOf<FieldTable> {
   for (const name of values.keys()) if (!Object.hasOwn(table, name)) throw bad(`${what} has a field '${name}', which this version does not know`);
   const state: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(table)) {
-    const value = values.get(name);
+  for (const name in table) {
+    const [field, value] = [table[name]!, values.get(name)];
     state[name] = value === undefined ? initialValue(field) : fromValue(field, value, `${what}.${name}`);
   }
   return state as StateOf<FieldTable>;

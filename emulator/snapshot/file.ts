@@ -181,7 +181,8 @@ export async function readContents(all: readonly Chunk[], blobs: BlobIndex, late
   const ends = historyEnds(chunks, core, config.cpus);
   const chronicle = readChronicle(ends ? chunks : [], ends?.oldest ?? 0, core.position, blobs);
   const history = (): ReturnType<typeof readHistory> => readHistory(late ? knownChunks(late.past()) : chunks, core, config.cpus, blobs);
-  if (!late) for (const { contents } of history()) await readGroups(contents, blobs);
+  const early = late ? undefined : history();
+  for (const { contents } of early ?? []) await readGroups(contents, blobs);
   const [groups, disks] = await Promise.all([readGroups(regions, blobs, late && mayAwait), readDisks(chunks, blobs), ...(late ? [] : [bring()])]);
   let past: LaterPast | undefined;
   let awaited: AwaitedMemory | undefined;
@@ -189,7 +190,7 @@ export async function readContents(all: readonly Chunk[], blobs: BlobIndex, late
     checkRegions(machine, regions);
     checkDisks(machine, disks);
     const state: MachineState = { ...core, vcpus, devices: chunksToDevices(chunks, machine) };
-    if (!late) preparePast(machine, history(), chronicle, new AwaitedPages());
+    if (early) preparePast(machine, early, chronicle, new AwaitedPages());
     machine.journal.load(journal, core.journal);
     const memory = new AwaitedMemory(machine, blobs, about);
     const written = applyMemory(machine, regions, groups, (first, pages, hash) => memory.add(first, pages, hash));
@@ -199,7 +200,7 @@ export async function readContents(all: readonly Chunk[], blobs: BlobIndex, late
     restore(machine, state);
     machine.pages.mark(written);
     const pages = new AwaitedPages(blobs, about);
-    past = ends && { ...ends, awaited: pages, open: () => named(() => preparePast(machine, history(), chronicle, pages)) };
+    past = ends && { ...ends, awaited: pages, open: () => named(() => preparePast(machine, early ?? history(), chronicle, pages)) };
   };
   return {
     config,

@@ -1,7 +1,7 @@
 /** A vCPU's state by the names of its registers. */
 import * as layout from '../x86/layout';
 import { Vcpu } from '../x86/vcpu';
-import { isFile, REGISTER_GROUPS, type Register } from '../machine/registers';
+import { isFile, REGISTER_GROUPS, type Register, type RegisterFile, type RegisterGroup } from '../machine/registers';
 import { asBool, asMap, asWide, fieldsOf, fromWide, only, type Fields, type Value } from './cbor';
 import { bad } from './format';
 
@@ -20,6 +20,14 @@ const SHADOW = 'interrupt_shadow';
 const NEVER = (1n << 64n) - 1n;
 
 const GROUPS = [...REGISTER_GROUPS, { name: 'hidden', about: 'What no register shows', registers: HIDDEN }];
+const NAMES = new Set([...GROUPS.map(({ name }) => name), SHADOW]);
+/** By group or file. */
+const PARTS = new Map<RegisterGroup | RegisterFile, ReadonlySet<string>>(
+  GROUPS.flatMap((group) => [
+    [group, new Set(group.registers.map(({ name }) => name))],
+    ...group.registers.filter(isFile).map((file) => [file, new Set(file.parts.map(({ name }) => name))] as const),
+  ]),
+);
 
 /** `window`: the vCPU's state as the engine gives it. */
 export function vcpuToFields(window: Uint8Array, position: number): Fields {
@@ -40,25 +48,18 @@ export function vcpuToFields(window: Uint8Array, position: number): Fields {
 
 export function fieldsToVcpu(fields: Fields, position: number, what: string): Uint8Array {
   const vcpu = blank();
-  only(fields, [...GROUPS.map(({ name }) => name), SHADOW], what);
-  for (const { name, registers } of GROUPS) {
+  only(fields, NAMES, what);
+  for (const table of GROUPS) {
+    const { name, registers } = table;
     const group = asMap(fields.get(name), `${what}.${name}`);
-    only(
-      group,
-      registers.map((entry) => entry.name),
-      `${what}.${name}`,
-    );
+    only(group, PARTS.get(table)!, `${what}.${name}`);
     for (const entry of registers) {
       const path = `${what}.${name}.${entry.name}`;
       const value = group.get(entry.name);
       if (!isFile(entry)) put(vcpu, entry, value, path);
       else {
         const parts = asMap(value, path);
-        only(
-          parts,
-          entry.parts.map((part) => part.name),
-          path,
-        );
+        only(parts, PARTS.get(entry)!, path);
         for (const part of entry.parts) put(vcpu, part, parts.get(part.name), `${path}.${part.name}`);
       }
     }

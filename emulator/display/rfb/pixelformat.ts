@@ -87,7 +87,7 @@ export class Translator {
   readonly bytes: number;
 
   constructor(readonly format: PixelFormat) {
-    const [red, green, blue] = channels(format).map(([, max, shift]) => Uint32Array.from({ length: 256 }, (_, i) => Math.round((i * max) / 255) << shift));
+    const [red, green, blue] = channels(format).map(([, max, shift]) => new Uint32Array(256).map((_, i) => Math.round((i * max) / 255) << shift));
     [this.red, this.green, this.blue] = [red!, green!, blue!];
     this.bytes = format.bitsPerPixel / 8;
   }
