@@ -4,6 +4,7 @@ import type { Suite } from './suite';
 
 const LONG_CASES = '9500000';
 const folders = ['emulator', 'adapter', 'extension', 'media', 'scripts', 'test', 'bench'].filter((folder) => existsSync(folder));
+/** Bundled, in parts side by side. */
 const campaign = (name: string): Suite['command'] => ['tsx', 'scripts/campaign.ts', name];
 const mocha = (...files: string[]): Suite['command'] => ['mocha', ...files.flatMap((file) => ['--spec', file])];
 
@@ -12,7 +13,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'lint', about: 'ESLint', command: ['eslint', '.'] },
   { name: 'format', about: 'Prettier', command: ['prettier', '--check', '.', '--log-level', 'warn'] },
   { name: 'imports', about: 'who may import whom', command: ['depcruise', '--config', '.dependency-cruiser.cjs', ...folders] },
-  { name: 'unit', about: 'every part by itself', command: mocha('test/unit/**/*.test.ts'), needs: ['gcc', 'python'] },
+  { name: 'unit', about: 'every part by itself', command: [...mocha('test/unit/**/*.test.ts'), '--parallel', '--jobs', '2'], needs: ['gcc', 'python'] },
   { name: 'oracle', about: "random instructions against the host's processor", command: mocha('test/oracle/**/*.test.ts'), needs: ['gcc'] },
   { name: 'guests', about: 'stock kernels by the command line', command: mocha('test/guests/**/*.test.ts'), needs: ['guests'] },
   { name: 'replay', about: 'restored states of a Linux boot go on as before', command: mocha('test/replay/**/*.test.ts'), needs: ['guests'] },

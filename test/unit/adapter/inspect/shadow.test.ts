@@ -11,7 +11,7 @@ import type { Guest } from '../../../../emulator/machine/api';
 
 const KERNEL = join(__dirname, '../../../../samples/hello/hello.elf');
 /** Where its main loop reports and computes: calls of all depths, and the timer's interrupts between them. */
-const STARTS = [5_000_000, 30_000_000];
+const STARTS = [5_000_000, 8_000_000];
 const COUNT = 600;
 
 const moved = (guest: Guest, action: () => Promise<void>): Promise<void> =>
