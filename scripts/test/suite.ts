@@ -35,12 +35,22 @@ export function outcome(output: string, status: number | null): Counts {
 export const sum = (all: readonly Counts[]): Counts =>
   all.reduce((a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped }), { passed: 0, failed: 0, skipped: 0 });
 
-/** Runs a program to its end; `show` gets what it says while it says it. */
+/** A suite that takes longer hangs: the others get their turn, and it has failed. */
+const MOST_MINUTES = 25;
+
+interface End {
+  readonly output: string;
+  /** Null: it was killed. */
+  readonly status: number | null;
+}
+
+/** Runs a program to its end, or for so many minutes; `show` gets what it says while it says it. */
 export function output(
   [program, ...args]: Suite['command'],
   environment: Suite['environment'],
   show: (text: string, to: NodeJS.WriteStream) => void = () => undefined,
-): Promise<{ readonly output: string; readonly status: number | null }> {
+  minutes = Infinity,
+): Promise<End> {
   return new Promise((resolve) => {
     let said = '';
     const child = spawn(program, args, {
@@ -54,15 +64,27 @@ export function output(
     };
     child.stdout.setEncoding('utf8').on('data', take(process.stdout));
     child.stderr.setEncoding('utf8').on('data', take(process.stderr));
+    // What it has started may go on and hold its output open: nobody waits for that.
+    const hangs = (): void => {
+      child.kill('SIGKILL');
+      child.stdout.destroy();
+      child.stderr.destroy();
+      show(`\nnot at its end after ${minutes} minutes\n`, process.stderr);
+      resolve({ output: said, status: null });
+    };
+    const timer = minutes === Infinity ? undefined : setTimeout(hangs, minutes * 60_000);
     child.on('error', (error) => {
       console.error(error.message);
       resolve({ output: '', status: 1 });
     });
-    child.on('close', (status) => resolve({ output: said, status }));
+    child.on('close', (status) => {
+      clearTimeout(timer);
+      resolve({ output: said, status });
+    });
   });
 }
 
 export async function runSuite({ command, environment }: Suite): Promise<Counts> {
-  const end = await output(command, environment, (text, to) => to.write(text));
+  const end = await output(command, environment, (text, to) => to.write(text), MOST_MINUTES);
   return outcome(end.output, end.status);
 }

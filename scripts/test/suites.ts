@@ -7,16 +7,18 @@ const folders = ['emulator', 'adapter', 'extension', 'media', 'scripts', 'test',
 /** Bundled, in parts side by side. */
 const campaign = (name: string): Suite['command'] => ['tsx', 'scripts/campaign.ts', name];
 const mocha = (...files: string[]): Suite['command'] => ['mocha', ...files.flatMap((file) => ['--spec', file])];
+/** Two files at a time: what they hold knows nothing of each other. */
+const pairs = (...files: string[]): Suite['command'] => [...mocha(...files), '--parallel', '--jobs', '2'];
 
 export const SUITES: readonly Suite[] = [
   { name: 'types', about: 'TypeScript, strict', command: ['tsc', '--noEmit'] },
   { name: 'lint', about: 'ESLint', command: ['eslint', '.'] },
   { name: 'format', about: 'Prettier', command: ['prettier', '--check', '.', '--log-level', 'warn'] },
   { name: 'imports', about: 'who may import whom', command: ['depcruise', '--config', '.dependency-cruiser.cjs', ...folders] },
-  { name: 'unit', about: 'every part by itself', command: [...mocha('test/unit/**/*.test.ts'), '--parallel', '--jobs', '2'], needs: ['gcc', 'python'] },
+  { name: 'unit', about: 'every part by itself', command: pairs('test/unit/**/*.test.ts'), needs: ['gcc', 'python'] },
   { name: 'oracle', about: "random instructions against the host's processor", command: mocha('test/oracle/**/*.test.ts'), needs: ['gcc'] },
-  { name: 'guests', about: 'stock kernels by the command line', command: mocha('test/guests/**/*.test.ts'), needs: ['guests'] },
-  { name: 'replay', about: 'restored states of a Linux boot go on as before', command: mocha('test/replay/**/*.test.ts'), needs: ['guests'] },
+  { name: 'guests', about: 'stock kernels by the command line', command: pairs('test/guests/**/*.test.ts'), needs: ['guests'] },
+  { name: 'replay', about: 'restored states of a Linux boot go on as before', command: pairs('test/replay/**/*.test.ts'), needs: ['guests'] },
   { name: 'fuzz', about: 'snapshots changed by somebody who knows their structure; hostile guests', command: campaign('fuzz') },
   { name: 'start', about: 'npm start: the sample over DAP', command: ['tsx', 'scripts/start.ts', '--check'] },
   { name: 'novnc', about: 'noVNC in Chromium, on the page of npm start', command: mocha('test/clients/novnc/**/*.test.ts'), needs: ['chromium'] },
@@ -76,7 +78,7 @@ export const SUITES: readonly Suite[] = [
   {
     name: 'replay-long',
     about: 'guests resumed in a new process, held against uninterrupted runs for 500 million instructions; savers killed 200 times',
-    command: mocha('test/replay/process.test.ts', 'test/replay/kill.test.ts'),
+    command: pairs('test/replay/process.test.ts', 'test/replay/kill.test.ts'),
     environment: { REPLAY_LENGTH: '500000000', KILLS: '200' },
     long: true,
     needs: ['guests'],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { countsIn, outcome } from '../../../scripts/test/suite';
+import { countsIn, outcome, output } from '../../../scripts/test/suite';
 
 describe('counts of a test suite', () => {
   it('are those of its last line of counts', () => {
@@ -10,6 +10,12 @@ describe('counts of a test suite', () => {
   it('a program without counts is one test', () => {
     assert.deepEqual(outcome('fine', 0), { passed: 1, failed: 0, skipped: 0 });
     assert.deepEqual(outcome('', 2), { passed: 0, failed: 1, skipped: 0 });
+  });
+
+  it('a program that hangs is killed, and has failed, though what it has started holds its output open', async () => {
+    const hanging = `console.log('2 passed, 0 failed, 0 skipped'); require('node:child_process').spawn('sleep', ['5'], { stdio: 'inherit' }); setInterval(() => 0, 1000);`;
+    const end = await output([process.execPath, '-e', hanging], {}, undefined, 2 / 60);
+    assert.deepEqual(outcome(end.output, end.status), { passed: 2, failed: 1, skipped: 0 });
   });
 
   it('a program that dies has failed whatever it counted', () => {
