@@ -4,8 +4,6 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import webpack, { type Configuration } from 'webpack';
 
-const require = createRequire(import.meta.url);
-
 type Entry = Readonly<Record<string, string>>;
 const SELF = fileURLToPath(import.meta.url);
 
@@ -22,7 +20,7 @@ export function bundle(entry: Entry, output: string): Promise<void> {
 }
 
 function pack(entry: Entry, output: string): void {
-  const [programs] = (require('../webpack.config.js') as () => readonly Configuration[])();
+  const [programs] = (createRequire(import.meta.url)('../webpack.config.js') as () => readonly Configuration[])();
   const { plugins: _, ...common } = programs!;
   // It looks for its WebAssembly beside itself.
   const externals = { ...(common.externals as Readonly<Record<string, string>>), 'iced-x86': 'commonjs iced-x86' };
