@@ -1,5 +1,6 @@
 /** TigerVNC's viewer on an X server, against the real debug adapter. */
 import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -66,6 +67,24 @@ describe("TigerVNC's viewer", function () {
   const view = (password: string, ...options: string[]) =>
     desktop!.run('xtigervncviewer', ['-Shared', '-RemoteResize=0', ...options, `127.0.0.1::${port}`], { VNC_PASSWORD: password });
 
+  /** A port that leads to the server; tells what the server sends, and when it has ended a connection. */
+  async function relay(sent: (bytes: Buffer) => void, ended: () => void = () => undefined) {
+    const front = createServer((socket) => {
+      const server = connect(port, '127.0.0.1');
+      socket.pipe(server).on('error', () => socket.destroy());
+      server.pipe(socket).on('error', () => server.destroy());
+      server.on('data', sent).on('end', ended);
+    });
+    await new Promise<void>((listening) => front.listen(0, '127.0.0.1', listening));
+    return { port: (front.address() as AddressInfo).port, close: () => void front.close() };
+  }
+
+  const gone = (viewer: ChildProcess): Promise<void> =>
+    new Promise((done) => {
+      viewer.once('exit', () => done());
+      viewer.kill();
+    });
+
   /** Where the guest's picture begins: its upper left pixel has a colour that nothing else on the desktop has. */
   function place(png: PNG): { readonly x: number; readonly y: number } | undefined {
     for (let y = 0; y + LAST.y < png.height; y++) {
@@ -96,24 +115,16 @@ describe("TigerVNC's viewer", function () {
       assert.deepEqual(pixelOf(png, at.x + 69, at.y + 69), [255, 255, 255], 'the letter H');
       mkdirSync(OUTPUT, { recursive: true });
       writeFileSync(join(OUTPUT, `${encoding.toLowerCase()}.png`), PNG.sync.write(png));
-      viewer.kill();
-      await sleep(300);
+      await gone(viewer);
     });
   }
 
   it('follows rows that are written, and copies those that scroll', async () => {
     // What the server sends is counted on the way.
     let sent = 0;
-    const between = createServer((socket) => {
-      const server = connect(port, '127.0.0.1');
-      socket.pipe(server).on('error', () => socket.destroy());
-      server.pipe(socket).on('error', () => server.destroy());
-      server.on('data', (bytes: Buffer) => (sent += bytes.length));
-    });
-    await new Promise<void>((listening) => between.listen(0, '127.0.0.1', listening));
-    const { port: front } = between.address() as AddressInfo;
+    const between = await relay((bytes) => (sent += bytes.length));
     const options = ['-Shared', '-RemoteResize=0', '-PreferredEncoding=Tight', '-AutoSelect=0', '-NoJPEG=1'];
-    const viewer = desktop!.run('xtigervncviewer', [...options, `127.0.0.1::${front}`], { VNC_PASSWORD: PASSWORD });
+    const viewer = desktop!.run('xtigervncviewer', [...options, `127.0.0.1::${between.port}`], { VNC_PASSWORD: PASSWORD });
     const { at } = await shown();
     const stopped = client!.next('stopped');
     await client!.request('pause', THREAD);
@@ -151,9 +162,8 @@ describe("TigerVNC's viewer", function () {
     console.log(`      bytes sent for ${ROWS} rows, and then for each ${BY} that they scroll: ${counts.join(' ')}`);
     for (const scrolled of counts.slice(1)) assert.ok(scrolled > 0 && scrolled < counts[0]! / 4, `${counts.join(' ')} bytes`);
     await client!.request('continue', THREAD);
-    viewer.kill();
+    await gone(viewer);
     between.close();
-    await sleep(300);
   });
 
   it('brings keys to the guest', async () => {
@@ -174,13 +184,20 @@ describe("TigerVNC's viewer", function () {
     // The scan code of A in set 1, released.
     for (const end = Date.now() + 10_000; Date.now() < end && !/0x9e\b|\b158\b/.test(seen); await sleep(200)) seen = await pressed();
     assert.match(seen, /0x9e\b|\b158\b/);
-    viewer.kill();
-    await sleep(300);
+    await gone(viewer);
   });
 
   it('is not let in with a wrong password', async () => {
-    view('anything');
-    await sleep(3000);
+    let over = (): void => undefined;
+    const refused = new Promise<void>((done) => (over = done));
+    const between = await relay(
+      () => undefined,
+      () => over(),
+    );
+    const viewer = desktop!.run('xtigervncviewer', ['-Shared', `127.0.0.1::${between.port}`], { VNC_PASSWORD: 'anything' });
+    await refused;
     assert.equal(place(desktop!.picture()), undefined);
+    await gone(viewer);
+    between.close();
   });
 });
