@@ -224,7 +224,7 @@ describe('Ps2Keyboard', () => {
     assert.deepEqual(plain.drain(), [0x1e, 0x1e]);
     assert.equal(plain.keyboard.deadline(), Infinity);
 
-    const { context, keyboard, drain } = make(undefined, true);
+    const { context, keyboard, drain, tell } = make(undefined, true);
     keyboard.key('KeyA', true);
     keyboard.key('KeyA', true);
     context.run(keyboard, 499_999_999);
@@ -234,6 +234,11 @@ describe('Ps2Keyboard', () => {
     keyboard.key('KeyA', false);
     assert.deepEqual(drain(), [0x9e]);
     assert.equal(keyboard.deadline(), Infinity);
+    tell(0xf3, 0x00);
+    const pressed = context.time;
+    keyboard.key('KeyA', true);
+    context.run(keyboard, pressed + 350_000_000);
+    assert.deepEqual(drain(), [0x1e, 0x1e, 0x1e, 0x1e], 'as it is told: after 250 ms, then 30 a second');
   });
 
   it('refuses keys before it would lose a release', () => {

@@ -477,6 +477,29 @@ describe('xHCI: events and interrupts', () => {
     assert.equal(messages.length, 3);
   });
 
+  it('sends MSI where MSI-X is not enabled, and has no pin then', () => {
+    const { driver, device, messages, poll, tablet, line } = ready();
+    const [MSI, MULTIPLE_64] = [0x4c, 0x84];
+    assert.equal(device.pci.read(0x40) & 0xff00, MSI << 8, 'behind MSI-X');
+    assert.deepEqual([device.pci.read(MSI) & 0xffff, device.pci.read(MSI) >>> 16], [0x05, MULTIPLE_64], 'the last; four messages, 64-bit addresses');
+    device.pci.write(MSI + 4, 0xfee01000, 0xffffffff);
+    device.pci.write(MSI + 8, 1, 0xffffffff);
+    device.pci.write(MSI + 12, 0x4041, 0xffff);
+    device.pci.write(MSI, 0x10000, 0xffff0000);
+    messages.length = 0;
+    poll();
+    tablet.input({ x: 1, y: 1, wheel: 0, buttons: 0 });
+    driver.pass(2000);
+    assert.deepEqual(messages, [[0x1_fee01000, 0x4041]]);
+    assert.equal(line(), false);
+    device.pci.write(0x40, 0x80000000, 0xffff0000);
+    driver.events();
+    poll();
+    tablet.input({ x: 2, y: 1, wheel: 0, buttons: 0 });
+    driver.pass(2000);
+    assert.equal(messages.length, 1, 'MSI-X comes first; its vectors are masked');
+  });
+
   it('keeps interrupts apart by the moderation interval', () => {
     const { driver, line, tablet, poll } = ready();
     driver.write(INTERRUPTER.IMOD, 40_000); // 10 ms

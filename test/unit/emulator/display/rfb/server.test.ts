@@ -171,6 +171,28 @@ describe('RFB server', () => {
     assert.equal(fixed.values[79], expected(NATIVE, picture(100, 30, 2))[79]);
   });
 
+  it('tells a new size with its layout to those that know ExtendedDesktopSize, and whose doing it is', () => {
+    server.show(picture(64, 48, 1));
+    const screen = connect();
+    client.receive(setEncodings(0, -223, -308));
+    client.receive(request(false));
+    read(screen);
+    client.receive(request(true));
+    server.show(picture(80, 50, 2));
+    const bytes = pipe.take();
+    const from = new Cursor(bytes);
+    assert.deepEqual([from.u8(), from.u8()], [0, 0]);
+    assert.ok(from.u16() >= 2, 'size and pixels');
+    assert.deepEqual([from.u16(), from.u16(), from.u16(), from.u16(), from.s32()], [0, 0, 80, 50, -308], 'by the server, without error');
+    assert.equal(from.u8(), 1, 'one screen');
+    from.take(3 + 4);
+    assert.deepEqual([from.u16(), from.u16(), from.u16(), from.u16(), from.u32()], [0, 0, 80, 50, 0]);
+    const again = new Cursor(bytes);
+    again.u8();
+    screen.update(again);
+    assert.deepEqual(screen.values, expected(NATIVE, picture(80, 50, 2)));
+  });
+
   it('refuses SetDesktopSize, in the layout that the client knows', () => {
     server.show(picture(64, 48, 1));
     const screen = connect();
@@ -199,6 +221,62 @@ describe('RFB server', () => {
     assert.equal(pipe.sent.length, one + 1);
     read(screen);
     assert.deepEqual(screen.values, expected(NATIVE, picture(64, 48, 49)));
+  });
+
+  it('ContinuousUpdates bring what changes in their rectangle unasked, until they are ended, which is said', () => {
+    const first = picture(256, 64, 1);
+    /** The same, but for a column. */
+    const with9 = (x: number): typeof first => {
+      const next = { ...first, rgba: Uint8Array.from(first.rgba) };
+      for (let y = 0; y < 64; y++) next.rgba[(y * 256 + x) * 4] = next.rgba[(y * 256 + x) * 4]! ^ 0x80;
+      return next;
+    };
+    const continuous = (on: number): Uint8Array => new Writer().u8(150).u8(on).u16(0).u16(0).u16(64).u16(64).take();
+    server.show(first);
+    const screen = connect();
+    client.receive(setEncodings(0, -313));
+    assert.deepEqual([...pipe.take()], [150], 'they are there');
+    client.receive(request(false));
+    read(screen);
+    client.receive(continuous(1));
+    server.show(with9(10));
+    assert.ok(read(screen).length > 0);
+    assert.deepEqual(screen.values, expected(NATIVE, with9(10)));
+    server.show(first);
+    read(screen);
+    server.show(with9(200));
+    assert.deepEqual(read(screen), [], 'outside');
+    client.receive(continuous(0));
+    assert.deepEqual([...pipe.take()], [150], 'no more come');
+    server.show(with9(10));
+    assert.deepEqual(read(screen), []);
+    client.receive(request(true));
+    read(screen);
+    assert.deepEqual(screen.values, expected(NATIVE, with9(10)));
+    client.receive(continuous(0));
+    assert.deepEqual([...pipe.take()], [], 'there were none');
+  });
+
+  it('several clients, each in its format and encoding, have the same picture', () => {
+    server.show(picture(100, 70, 1));
+    const watchers = ENCODINGS.map(([, encoding], i) => {
+      pipe = new Pipe();
+      const screen = connect();
+      const [, format] = FORMATS[i]!;
+      client.receive(setFormat(format));
+      screen.format = format;
+      client.receive(setEncodings(encoding));
+      return { screen, pipe, client };
+    });
+    for (const seed of [1, 2, 3]) {
+      for (const watcher of watchers) watcher.client.receive(request(true));
+      server.show(picture(100, 70, seed));
+      for (const { screen, pipe: own } of watchers) {
+        pipe = own;
+        read(screen);
+        assert.deepEqual(screen.values, expected(screen.format, picture(100, 70, seed)));
+      }
+    }
   });
 
   it('closes a client that does not read its answers', () => {
@@ -270,6 +348,22 @@ describe('RFB server', () => {
       }
     });
   }
+
+  it('without a password, versions before 3.8 are told no result', () => {
+    for (const [minor, chosen, expectedBytes] of [
+      [3, [], [0, 0, 0, 1]],
+      [7, [1], [1, 1]],
+      [8, [1], [1, 1, 0, 0, 0, 0]],
+    ] as const) {
+      pipe = new Pipe();
+      client = server.connect(pipe);
+      client.receive(text(`RFB 003.00${minor}\n`));
+      client.receive(Uint8Array.from(chosen));
+      assert.deepEqual([...pipe.take()], [...text('RFB 003.008\n'), ...expectedBytes], `3.${minor}`);
+      client.receive(Uint8Array.of(0));
+      assert.equal(new Cursor(pipe.take()).u16(), 640);
+    }
+  });
 
   it('DES is that of a known conversation', () => {
     // NIST SP 800-17, variable key: DES with the key 01 and a plaintext of zeros; VNC mirrors each byte of the key.

@@ -108,6 +108,20 @@ describe('buildAcpiTables', () => {
     ]);
   });
 
+  it('SPCR, MCFG, HPET and FACS say where things are', () => {
+    const [spcr, mcfg, hpet, facs] = ['SPCR', 'MCFG', 'HPET', 'FACS'].map((signature) => view(find(buildAcpiTables(FULL), signature)));
+    const [{ base, irq } = { base: 0, irq: 0 }] = FULL.serial;
+    assert.deepEqual([base, irq], [0x3f8, 4]);
+    assert.deepEqual([spcr!.byteLength, spcr!.getUint8(36), spcr!.getUint8(40)], [80, 0, 1], 'a 16550 in ports');
+    assert.equal(spcr!.getBigUint64(44, true), BigInt(base));
+    assert.deepEqual([spcr!.getUint8(53), spcr!.getUint32(54, true), spcr!.getUint8(58)], [irq, irq, 7], 'interrupts, and 115200 baud');
+    assert.equal(spcr!.getUint16(64, true), 0xffff, 'no PCI device');
+    assert.equal(mcfg!.byteLength, 60);
+    assert.deepEqual([mcfg!.getBigUint64(44, true), mcfg!.getUint16(52, true), mcfg!.getUint8(54), mcfg!.getUint8(55)], [0xe0000000n, 0, 0, 0]);
+    assert.deepEqual([hpet!.getUint32(36, true), hpet!.getUint8(40), hpet!.getBigUint64(44, true)], [0x80860701, 0, 0xfed00000n]);
+    assert.deepEqual([facs!.byteLength, facs!.getUint32(4, true), facs!.getUint8(32)], [64, 64, 2]);
+  });
+
   it('describes the chips as they are by default', () => {
     const { pm, pci } = DEFAULT_TOPOLOGY;
     const { smiCommand, event, control } = pm;
