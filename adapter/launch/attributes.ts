@@ -92,7 +92,7 @@ export const ATTRIBUTES = {
     type: 'display',
     default: '1024x768',
     description:
-      "Resolution of the framebuffer, as `1024x768`; or a device, `fbuf`, `vga` or `ramfb` (the last two with firmware), perhaps with `,w=1024,h=768`; `false` for a machine without a screen. `fbuf` takes bhyve's other options too: `,vga=io|on|off` (a VGA behind it, shown while its width is zero; `off` unless told), and `,rfb=[HOST:]PORT` or `,tcp=…` with `,wait` and `,password=TEXT`, as in `vnc`.",
+      "Resolution of the framebuffer, as `1024x768`; or a device, `fbuf`, `vga` or `ramfb` (the last two with firmware, where `vga` is the default: stock OVMF shows nothing on `fbuf`), perhaps with `,w=1024,h=768`; `false` for a machine without a screen. `fbuf` takes bhyve's other options too: `,vga=io|on|off` (a VGA behind it, shown while its width is zero; `off` unless told), and `,rfb=[HOST:]PORT` or `,tcp=…` with `,wait` and `,password=TEXT`, as in `vnc`.",
   },
   serial: { type: 'string', default: 'console', description: 'Where the first serial line goes: `console` (Debug Console), `none`, or the path of a file.' },
   stopOnEntry: { type: 'boolean', default: false, description: "Stop at the guest's first instruction." },

@@ -6,7 +6,7 @@ import type { Command as Program } from 'commander';
 import { userError } from '../errors';
 import type { Guest, RunLimits } from '../machine/api';
 import { COMMANDS, controlPath, isCommand, listenControl, WITH_FILE, type Command, type ControlRequest, type Reply } from '../machine/control';
-import { typeText } from '../machine/typing';
+import { press, typeText } from '../machine/typing';
 import { writeScreenshot } from './png';
 import { parseHistory, part } from './config';
 
@@ -106,6 +106,10 @@ export class ControlledRun {
         if (text === undefined) throw userError('control-text', 'no text can be read on the screen');
         return { text };
       }
+      case 'power':
+        // What becomes of it is the guest's affair.
+        await press(guest, ['Power']);
+        return this.status();
       case 'quit':
         this.finish('quit');
         return {};

@@ -12,7 +12,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { EmulatorError, userError } from '../errors';
 
-export const COMMANDS = ['status', 'pause', 'resume', 'checkpoint', 'suspend', 'screenshot', 'paste', 'copy', 'quit'] as const;
+export const COMMANDS = ['status', 'pause', 'resume', 'checkpoint', 'suspend', 'screenshot', 'paste', 'copy', 'power', 'quit'] as const;
 export type Command = (typeof COMMANDS)[number];
 export const isCommand = (text: unknown): text is Command => (COMMANDS as readonly unknown[]).includes(text);
 /** Those that write a file. */

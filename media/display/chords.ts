@@ -26,6 +26,7 @@ export const CHORDS: readonly (readonly Chord[])[] = [
     { name: 'Menu', codes: ['ContextMenu'] },
     { name: 'Print Screen', codes: ['PrintScreen'] },
     { name: 'Pause', codes: ['Pause'] },
+    { name: 'Power button', codes: ['Power'] },
   ],
   [
     sysRq('H', 'help'),

@@ -45,6 +45,7 @@ describe('guest ctl', function () {
     assert.equal(ctl('resume').reply['running'], true);
     assert.deepEqual(await paste('echo Grüße\n'), { ok: true, typed: 9, skipped: 'üß' });
     assert.deepEqual(await askControl(path('socket'), { command: 'copy' }), { ok: false, code: 'control-text', error: 'no text can be read on the screen' });
+    assert.equal(ctl('power').reply['running'], true, 'whether the guest listens or not');
     const { status, reply } = ctl(`--suspend=${path('end.guest')}`);
     assert.equal(status, 0);
     assert.equal(await ended, 0);
@@ -52,6 +53,8 @@ describe('guest ctl', function () {
     assert.deepEqual([report.stopReason, report.position], ['suspended', reply['position']]);
     assert.ok(Number(reply['position']) > Number(held['position']));
     assert.equal(ctl('status').status, 2, 'nobody listens any more');
+    const inspected = spawnSync(process.execPath, [...command, 'snapshot', 'inspect', path('end.guest')], { cwd: root, encoding: 'utf8' }).stdout;
+    assert.match(inspected, /^acpi: .*\n(?: .*\n)*? +status .*PWRBTN/m);
     const more = Number(reply['position']) + 1000;
     const limits = ['--max-instructions', String(more), '--serial', 'none', '--report', path('report')];
     const resumed = spawnSync(process.execPath, [...command, 'resume', path('end.guest'), ...limits], { cwd: root });
