@@ -238,6 +238,24 @@ describe('noVNC in Chromium', function () {
     await lastKey([0x9d]);
   });
 
+  it('has a button for Ctrl-Alt-Del', async () => {
+    await client!.request('continue', THREAD);
+    const from = asked.length;
+    await page.locator('#ctrl-alt-del').click();
+    /** QEMU's extended key events: the key's scan code at the end. */
+    const keys = (): number[] => {
+      const bytes = Buffer.concat(
+        asked.slice(from).flatMap(({ command, args }) => (command === 'guest/rfbSend' ? [Buffer.from((args as { data: string }).data, 'base64')] : [])),
+      );
+      const found: number[] = [];
+      for (let at = bytes.indexOf(255); at >= 0; at = bytes.indexOf(255, at + 12)) if (bytes[at + 3] === 1) found.push(bytes.readUInt32BE(at + 8));
+      return found;
+    };
+    await until('three keys', () => keys().length >= 3);
+    assert.deepEqual(keys(), [0x1d, 0x38, 0xd3]);
+    await lastKey([0x9d]);
+  });
+
   it('records an animation of what changes, which the browser plays', async () => {
     const travelled = client!.next('stopped');
     await client!.request('guest/travel', { position: 1 });
