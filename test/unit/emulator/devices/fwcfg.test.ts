@@ -141,3 +141,24 @@ laws('FwCfg', (context) => {
     observe: () => [device.state.selector, device.state.offset],
   };
 });
+
+laws('Ramfb', (context) => {
+  const { ramfb } = make(context);
+  const sizes = [0, 1, 4, 640, 8192, 0xffffffff];
+  return {
+    device: ramfb,
+    poke: (next) => {
+      const bytes = new Uint8Array(28);
+      const view = new DataView(bytes.buffer);
+      view.setUint32(next(4), next(2 ** 32));
+      view.setUint32(8, [0x34325258, 0x34324742, 0x36314752, next(2 ** 32)][next(4)]!);
+      for (const at of [16, 20, 24]) view.setUint32(at, sizes[next(sizes.length)]!);
+      const first = next(2) * next(28);
+      ramfb.file.write!(first, bytes.subarray(first, 28 - next(28 - first)));
+      const scanout = ramfb.scanout();
+      if (!scanout || scanout.width * scanout.height > 1 << 16) return ramfb.mode();
+      return pictureOf(scanout).rgba.length;
+    },
+    observe: () => ramfb.mode(),
+  };
+});

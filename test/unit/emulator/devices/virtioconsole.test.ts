@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { VirtioConsole } from '../../../../emulator/devices/virtioconsole';
 import { VirtioRnd } from '../../../../emulator/devices/virtiornd';
-import { TestContext } from './context';
+import { laws, SIZES, TestContext } from './context';
 import { VirtioDriver } from './virtiodriver';
 
 const BUFFER = 0x8000;
 const [RECEIVE, TRANSMIT] = [0, 1];
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
-function make() {
-  const context = new TestContext();
+function make(context = new TestContext()) {
   const sent: number[] = [];
   const device = new VirtioConsole(context, {
     transmit: (byte) => sent.push(byte),
@@ -77,6 +76,39 @@ describe('virtio console', () => {
     run();
     assert.equal(driver.status & 0x40, 0x40);
   });
+});
+
+laws('virtio console', (context) => {
+  const { device, driver, sent } = make(context);
+  return {
+    device,
+    observe: () => sent.splice(0).length,
+    poke: (next) => {
+      const value = [0, 1, 0x0f, 0xffffffff, next(2 ** 32)][next(5)]!;
+      switch (next(6)) {
+        case 0:
+          return driver.start(undefined, 2);
+        case 1:
+          return device.receive(new Uint8Array(next(next(8) === 0 ? 5000 : 20)).fill(value));
+        case 2:
+          return driver.write(next(0x4000), SIZES[next(3)]!, value);
+        case 3:
+          return driver.write(next(0x38), SIZES[next(3)]!, value);
+        default: {
+          // Memory is not the device's: each request finds it the same, and leaves nothing.
+          const queue = next(2);
+          context.bytes.fill(0);
+          driver.goOn(device.state.queues[queue]!.nextAvailable, queue);
+          driver.offer([{ address: next(0x10000), length: next(64), write: (queue === RECEIVE) !== (next(8) === 0) }], { queue });
+          driver.kick(queue);
+          context.run(device, context.time + 20_000);
+          const seen = context.bytes.reduce((sum, byte) => (Math.imul(sum, 31) + byte) | 0, 0);
+          context.bytes.fill(0);
+          return seen;
+        }
+      }
+    },
+  };
 });
 
 describe('virtio entropy device', () => {
