@@ -1,7 +1,7 @@
 /** What is told of a guest's history beside its states: where it stopped, what came from outside, how its screen looked. No part of its state. */
 import type { Frame, Position, Stop, StopReason, Thumbnail, TimelineEvent } from './api';
 import type { Input, JournalEvent } from './journal';
-import { thumbnailOf } from './thumbnail';
+import { thumbnailOf, thumbnailSize } from './thumbnail';
 import { MOST_PICTURE_BYTES, MOST_PICTURES, MOST_STOPS, MOST_TEXT, type Picture, type Told } from './told';
 
 /** Virtual time between automatic pictures. */
@@ -23,7 +23,7 @@ export class Chronicle {
   private pictures = new Map<number, Picture>();
   /** Checkpoints that a user asked for. */
   private readonly asked = new Set<number>();
-  private latest: { readonly time: number; readonly picture: Picture | undefined } | undefined;
+  private latest: { readonly time: number; readonly frame: Frame | undefined; readonly picture: Picture | undefined } | undefined;
 
   /** A motion has ended: worth a note unless somebody asked for just that. The same at the same place is noted once. */
   stopped({ reason, position, time, rip }: Stop): void {
@@ -56,7 +56,11 @@ export class Chronicle {
     const due = asked || !this.latest || Math.abs(time - this.latest.time) >= PICTURE_EVERY;
     if (!due) return;
     if (asked) this.asked.add(checkpoint);
-    this.latest = { time, picture: changed() || !this.latest ? this.smallOf(frame()) : this.latest.picture };
+    const before = this.latest;
+    const now = changed() || !before ? frame() : before.frame;
+    // Pictures that look the same are one.
+    const same = now && before?.frame && sameFrame(now, before.frame);
+    this.latest = { time, frame: now, picture: same ? before.picture : now && smallOf(now) };
     if (!this.latest.picture) return;
     this.pictures.set(checkpoint, this.latest.picture);
     this.thin();
@@ -67,15 +71,6 @@ export class Chronicle {
     const ids = [...this.pictures.keys()];
     const victims = [...ids.filter((id) => !this.asked.has(id)), ...ids.filter((id) => this.asked.has(id))];
     for (const id of victims.slice(0, Math.max(0, ids.length - MOST_PICTURES))) this.pictures.delete(id);
-  }
-
-  /** Pictures that look the same are one. */
-  private smallOf(frame: Frame | undefined): Picture | undefined {
-    if (!frame) return undefined;
-    const { width, height, rgba } = thumbnailOf(frame);
-    const rgb = rgba.filter((_, index) => index % 4 < 3);
-    const before = this.latest?.picture;
-    return before?.width === width && Buffer.compare(rgb, before.rgb()) === 0 ? before : { width, height, rgb: () => rgb };
   }
 
   hasPicture(checkpoint: number): boolean {
@@ -131,6 +126,20 @@ export class Chronicle {
     this.pictures = new Map([...older, ...this.pictures]);
     this.thin();
   }
+}
+
+const sameFrame = (a: Frame, b: Frame): boolean => a === b || (a.width === b.width && a.height === b.height && Buffer.compare(a.rgba, b.rgba) === 0);
+
+/** Made small when somebody looks: the guest waits while its checkpoint is made. */
+function smallOf(frame: Frame): Picture {
+  let large: Frame | undefined = frame;
+  let small = new Uint8Array();
+  const rgb = (): Uint8Array => {
+    if (large) small = thumbnailOf(large).rgba.filter((_, index) => index % 4 < 3);
+    large = undefined;
+    return small;
+  };
+  return { ...thumbnailSize(frame), rgb };
 }
 
 function frameOf({ width, height, rgb }: Picture): Frame {

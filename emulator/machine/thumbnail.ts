@@ -1,3 +1,4 @@
+import type { Size } from '../devices/scanout';
 import type { Frame } from './api';
 
 /** Pixels of a thumbnail's width; its height follows. */
@@ -5,9 +6,13 @@ const WIDTH = 160;
 /** A picture is looked at no closer than this to make one of it: checkpoints are made while the guest waits. */
 export const COARSE_WIDTH = WIDTH;
 
+export function thumbnailSize({ width, height }: Size): Size {
+  return { width: Math.min(WIDTH, width), height: Math.max(1, Math.round((height * Math.min(WIDTH, width)) / width)) };
+}
+
 /** A small picture of a frame: each pixel is the mean of those that it stands for. */
 export function thumbnailOf({ width, height, rgba }: Frame): Frame {
-  const small = { width: Math.min(WIDTH, width), height: Math.max(1, Math.round((height * Math.min(WIDTH, width)) / width)) };
+  const small = thumbnailSize({ width, height });
   const out = new Uint8Array(small.width * small.height * 4);
   let to = 0;
   for (let y = 0; y < small.height; y++) {
