@@ -121,31 +121,38 @@ export function condition(code: number, f: FlagValues): I32 {
   return code & 1 ? i32.eqz(base) : base;
 }
 
-/** RFLAGS bits CF PF AF ZF SF OF from the two values. */
-export function toRflags(result: bigint, carries: bigint): bigint {
-  const bitOf = (value: bigint, bit: bigint) => (value >> bit) & 1n;
-  let low = (result ^ (carries >> 8n)) & 0xffn;
-  low ^= low >> 4n;
-  low ^= low >> 2n;
-  low ^= low >> 1n;
-  const carry = bitOf(carries, 63n);
+const [LOW_CF, LOW_PF, LOW_AF, LOW_ZF, LOW_SF, LOW_OF] = [Number(CF), Number(PF), Number(AF), Number(ZF), Number(SF), Number(OF)];
+
+/** RFLAGS bits CF PF AF ZF SF OF from the halves of the two values: interrupts and POPF ask often, and bigints cost. */
+export function arithmeticFlags(resultLow: number, resultHigh: number, carriesLow: number, carriesHigh: number): number {
+  let low = (resultLow ^ (carriesLow >>> 8)) & 0xff;
+  low ^= low >> 4;
+  low ^= low >> 2;
+  low ^= low >> 1;
+  const carry = carriesHigh >>> 31;
   return (
-    (carry ? CF : 0n) |
-    (low & 1n ? 0n : PF) |
-    (bitOf(carries, 3n) ? AF : 0n) |
-    (BigInt.asUintN(64, result) === 0n ? ZF : 0n) |
-    (bitOf(result, 63n) ^ bitOf(carries, 0n) ? SF : 0n) |
-    (carry ^ bitOf(carries, 62n) ? OF : 0n)
+    (carry ? LOW_CF : 0) |
+    (low & 1 ? 0 : LOW_PF) |
+    (carriesLow & 8 ? LOW_AF : 0) |
+    (resultLow === 0 && resultHigh === 0 ? LOW_ZF : 0) |
+    ((resultHigh >>> 31) ^ (carriesLow & 1) ? LOW_SF : 0) |
+    (carry ^ ((carriesHigh >>> 30) & 1) ? LOW_OF : 0)
   );
+}
+
+/** The same from whole values. */
+export function toRflags(result: bigint, carries: bigint): bigint {
+  const half = (value: bigint, shift: bigint): number => Number(BigInt.asUintN(32, value >> shift));
+  return BigInt(arithmeticFlags(half(result, 0n), half(result, 32n), half(carries, 0n), half(carries, 32n)));
 }
 
 /** The two values that stand for given RFLAGS bits. */
 export function fromRflags(flags: bigint): { result: bigint; carries: bigint } {
-  const has = (flag: bigint) => ((flags & flag) !== 0n ? 1n : 0n);
-  return {
-    result: has(ZF) ? 0n : 1n,
-    carries: (has(CF) << 63n) | ((has(CF) ^ has(OF)) << 62n) | ((has(ZF) ^ has(PF)) << 8n) | (has(AF) << 3n) | has(SF),
-  };
+  const bits = Number(BigInt.asUintN(32, flags));
+  const has = (flag: number): number => (bits & flag ? 1 : 0);
+  const high = (has(LOW_CF) << 1) | (has(LOW_CF) ^ has(LOW_OF));
+  const low = ((has(LOW_ZF) ^ has(LOW_PF)) << 8) | (has(LOW_AF) << 3) | has(LOW_SF);
+  return { result: has(LOW_ZF) ? 0n : 1n, carries: (BigInt(high) << 62n) | BigInt(low) };
 }
 
 /** Emits RFLAGS bits CF PF AF ZF SF OF. */

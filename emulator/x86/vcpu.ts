@@ -1,4 +1,4 @@
-import { ARITHMETIC, fromRflags, toRflags } from './flags';
+import { ARITHMETIC, arithmeticFlags, fromRflags } from './flags';
 import * as layout from './layout';
 
 /** A segment register with its hidden part. Attributes: descriptor bits 8–15 and 20–23 as in VMCS access rights. */
@@ -122,7 +122,9 @@ export class Vcpu {
   }
 
   get rflags(): bigint {
-    return (this.u64(layout.EFLAGS) & ~ARITHMETIC) | 2n | toRflags(this.u64(layout.FLAG_RESULT), this.u64(layout.FLAG_CARRIES));
+    const { FLAG_RESULT, FLAG_CARRIES } = layout;
+    const low = arithmeticFlags(this.u32(FLAG_RESULT), this.u32(FLAG_RESULT + 4), this.u32(FLAG_CARRIES), this.u32(FLAG_CARRIES + 4));
+    return (this.u64(layout.EFLAGS) & ~ARITHMETIC) | BigInt(low | 2);
   }
   set rflags(value: bigint) {
     const { result, carries } = fromRflags(value);

@@ -30,7 +30,7 @@ const popf: SystemFunction = (ctx, insn) => {
   const old = vcpu.rflags;
   vcpu.rflags = ((old & ~mask) | (popped & mask)) & ~(size > 2 ? RF : 0n);
   vcpu.setGpr(4, stack.pointer);
-  if ((old ^ vcpu.rflags) & AC) ctx.modeChanged();
+  if ((old ^ vcpu.systemFlags) & AC) ctx.modeChanged();
 };
 
 const hlt: SystemFunction = (ctx) => {
