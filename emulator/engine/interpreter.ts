@@ -117,12 +117,13 @@ function buildLoop(
   const next = f.local('i64');
   const status = f.local('i32');
   const handler = f.local('i32');
+  const alone = f.local('i32');
   f.set(next, i64.load(i32.const(layout.NEXT_LINEAR)));
 
   f.loop((begin) => {
     f.block((left) => {
       f.loop((lookup) => {
-        findBlock(f, block, next, helpers);
+        findBlock(f, { block, next, alone }, helpers);
         f.loop((enter) => {
           f.block((resumed) => {
             f.block((interpreted) => {
@@ -224,6 +225,7 @@ function buildLoop(
     const linear = f.let(i64.add(codePage(), i64.and(i64.load16U(f.get(rec), layout.REC_OFFSET), i64c(0xfff))));
     f.store('i64', i32.const(layout.INSTRUCTION_RIP), 0, linear);
     f.store('i64', i32.const(layout.RIP), 0, instructionPointer(linear));
+    runAlone(f, { next, alone }, linear, begin);
     const faulted = i32.eq(window32(layout.EXIT_REASON), i32.const(layout.LEAVE_FAULT));
     f.if(i32.and(faulted, i32.eqz(window32(layout.SINGLE))), () =>
       f.if(f.call('i32', helpers('quickDeliver')), () => {
@@ -268,8 +270,34 @@ function enterRegion(f: FunctionBuilder, { rec, block, next, heat }: LoopLocals,
   f.br(to.left);
 }
 
+/** States of an instruction that is run alone without the driver: it is looked up, and with the next look-up it has been run. */
+const ALONE_NEXT = 1;
+const ALONE_NOW = 2;
+
+interface LookupLocals {
+  readonly next: Local<'i64'>;
+  readonly alone: Local<'i32'>;
+}
+
+/**
+ * An instruction that has to be run alone, once more as one: the rest of its block may not be what it was. The driver is
+ * wanted only where somebody watches.
+ */
+function runAlone(f: FunctionBuilder, { next, alone }: LookupLocals, linear: I64, begin: Label): void {
+  const wanted = i32.eq(window32(layout.EXIT_REASON), i32.const(layout.LEAVE_RETRY));
+  f.if(i32.and(wanted, i32.eqz(i32.or(window32(layout.SINGLE), window32(layout.WATCHES)))), () => {
+    f.store('i32', i32.const(layout.STAT_ALONE), 0, i32.add(window32(layout.STAT_ALONE), i32.const(1)));
+    f.store('i32', i32.const(layout.EXIT_REASON), 0, i32.const(0));
+    f.store('i32', i32.const(layout.LINK_SLOT), 0, i32.const(0));
+    f.store('i32', i32.const(layout.SINGLE), 0, i32.const(1));
+    f.set(alone, i32.const(ALONE_NEXT));
+    f.set(next, linear);
+    f.br(begin);
+  });
+}
+
 /** Finds the block at `next`: jump cache first; then fills the link that led here. */
-function findBlock(f: FunctionBuilder, block: Local<'i32'>, next: Local<'i64'>, helpers: Helpers): void {
+function findBlock(f: FunctionBuilder, { block, next, alone }: LookupLocals & { readonly block: Local<'i32'> }, helpers: Helpers): void {
   f.scope(() => {
     const hash = i32.xor(i32.wrap(f.get(next)), i32.wrap(i64.shrU(f.get(next), i64c(13))));
     const slot = f.let(i32.add(i32.shl(i32.and(hash, i32.const(layout.JUMP_CACHE_ENTRIES - 1)), i32.const(4)), i32.const(layout.JUMP_CACHE)));
@@ -284,6 +312,15 @@ function findBlock(f: FunctionBuilder, block: Local<'i32'>, next: Local<'i64'>, 
           f.store('i64', i32.const(layout.NEXT_LINEAR), 0, f.get(next));
           f.return(i32.const(Stopped.Between));
         };
+        f.if(
+          i32.eq(f.get(alone), i32.const(ALONE_NOW)),
+          () => {
+            f.set(alone, i32.const(0));
+            f.store('i32', i32.const(layout.SINGLE), 0, i32.const(0));
+            f.store('i32', i32.const(layout.LINK_SLOT), 0, i32.const(0));
+          },
+          () => f.if(f.get(alone), () => f.set(alone, i32.const(ALONE_NOW))),
+        );
         // Nothing is fetched that is not going to run: a fault would come too early.
         f.if(i32.leS(window32(layout.BUDGET), i32.const(0)), () => {
           f.store('i32', i32.const(layout.EXIT_REASON), 0, i32.const(layout.LEAVE_BUDGET));

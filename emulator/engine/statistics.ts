@@ -20,7 +20,7 @@ export interface EngineStatistics {
 }
 
 /** Causes that are counted beside system instructions. */
-export type Cause = 'port read' | 'port write' | 'device read' | 'device write' | 'interrupt' | 'exception' | 'slice end' | 'instruction alone';
+export type Cause = 'port read' | 'port write' | 'device read' | 'device write' | 'interrupt' | 'exception' | 'slice end';
 
 /** Counts exits by cause. */
 export class ExitCounts {

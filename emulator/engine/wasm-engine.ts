@@ -115,8 +115,9 @@ export class WasmEngine implements Engine {
     const { helpers, run, table } = await link(binaries, engine.memory, {
       mmioRead: (address, size) => {
         engine.exits.add('device read');
-        engine.disturb();
-        return host.mmioRead(address, size as 1 | 2 | 4);
+        const value = host.mmioRead(address, size as 1 | 2 | 4);
+        engine.readAlone();
+        return value;
       },
       mmioWrite: (address, size, value) => {
         engine.exits.add('device write');
@@ -303,6 +304,11 @@ export class WasmEngine implements Engine {
     this.disturb();
     this.endAt(Math.min(this.end, this.count()));
   }
+  /** A chip was read: what it asks for now is taken at the next boundary. */
+  private readAlone(): void {
+    this.disturb();
+    if (this.view.getUint32(layout.EFLAGS, true) & INTERRUPTIBLE && this.interruptPending()) this.kick();
+  }
   private endAt(end: number): void {
     const count = this.count();
     this.setEnd(end);
@@ -321,7 +327,7 @@ export class WasmEngine implements Engine {
       compiledInstructions: this.compiledInstructions,
       tlb: { misses: view.getUint32(layout.STAT_TLB_MISSES, true), flushes: view.getUint32(layout.STAT_FLUSHES, true) },
       regions: { made, modules, bytes, dropped, milliseconds },
-      exits: exits.all,
+      exits: { ...exits.all, 'instruction alone': view.getUint32(layout.STAT_ALONE, true) },
     };
   }
 
@@ -386,7 +392,7 @@ export class WasmEngine implements Engine {
           this.exits.add('slice end');
           break;
         case layout.LEAVE_RETRY:
-          this.exits.add('instruction alone');
+          view.setUint32(layout.STAT_ALONE, view.getUint32(layout.STAT_ALONE, true) + 1, true);
           alone = true;
           break;
         case layout.LEAVE_FAULT:
@@ -399,6 +405,7 @@ export class WasmEngine implements Engine {
           alone = this.resuming !== undefined;
           break;
         case layout.LEAVE_HOST:
+        case layout.LEAVE_FAILED:
           break;
         default:
           this.failure = guestError('fetch', `code is fetched from ${view.getBigUint64(layout.NEXT_LINEAR, true).toString(16)}, where there is no memory`);
@@ -581,7 +588,7 @@ export class WasmEngine implements Engine {
         return FAULTED;
       }
       this.failure = error as EmulatorError;
-      view.setUint32(layout.EXIT_REASON, layout.LEAVE_RETRY, true);
+      view.setUint32(layout.EXIT_REASON, layout.LEAVE_FAILED, true);
       return FAULTED;
     }
     const flags = view.getUint32(layout.EFLAGS, true);

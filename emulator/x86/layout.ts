@@ -146,6 +146,7 @@ export const USER_GENERATION = 0xcb4; // u32: the same for programs, to which ev
 export const TIME_STEP = 0xce0; // f64: virtual nanoseconds of an instruction
 export const TIME_OFFSET = 0xce8; // f64: what has passed beside
 export const FIRST_WRITES = 0xcb0; // u32: the host wants to know of pages that are about to be written first
+export const STAT_ALONE = 0xcb8; // u32: instructions that were run alone because of what they write or read
 
 // ── Structures ─────────────────────────────────────────────────────────────────────────────
 export const HELPER_DATA = 0x10000; // static data of the AssemblyScript helpers
@@ -234,6 +235,7 @@ export const LEAVE_BUDGET = 3;
 export const LEAVE_HOST = 4; // a host function wants the driver
 export const LEAVE_BREAKPOINT = 5;
 export const LEAVE_INTERNAL = 6;
+export const LEAVE_FAILED = 7; // the host can't go on: it knows why
 
 // ── Decoded records ────────────────────────────────────────────────────────────────────────
 // A block is a header and its records, 32 bytes each.

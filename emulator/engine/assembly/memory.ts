@@ -153,7 +153,7 @@ function writeNeeds(linear: u64, host: u32, size: i32, from: u32): i32 {
   return 0;
 }
 
-function touchesCode(host: u32, size: i32): bool {
+export function touchesCode(host: u32, size: i32): bool {
   const mask = load<u32>(CODE_MASK + ((host >> 12) << 2));
   return (mask & granules(host & 0xfff, (host & 0xfff) + size)) != 0;
 }
@@ -171,6 +171,23 @@ function touchesTable(host: u32, size: i32, from: u32): bool {
     at += step;
   }
   return false;
+}
+
+/** Of a run of bytes in a page, those before the first that `touchesTable`. */
+export function beforeTable(host: u32, bytes: u32): u32 {
+  const step: u32 = load<u64>(CR4) & 32 ? 8 : 4;
+  const end = host + bytes;
+  for (let at = host & ~(step - 1); at < end; at += step) if ((load<u32>(at) & 0x21) == 0x21) return at > host ? at - host : 0;
+  return bytes;
+}
+
+/** Of a run of bytes in a page, those before the first that `touchesCode`. */
+export function beforeCode(host: u32, bytes: u32): u32 {
+  const first = (host & 0xfff) >> 7;
+  const mask = load<u32>(CODE_MASK + ((host >> 12) << 2)) >> first;
+  if (!mask) return bytes;
+  const at = (first + ctz(mask)) << 7;
+  return at > (host & 0xfff) ? min(bytes, at - (host & 0xfff)) : 0;
 }
 
 /** Brings everything that depends on these bytes up to date, just before they are written. */

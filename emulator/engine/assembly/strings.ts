@@ -1,11 +1,12 @@
 // MOVS, STOS, LODS, SCAS, CMPS, INS, OUTS and their REP forms. Whole runs inside a page go at memcpy speed.
 // Each iteration counts as one instruction; a run stops exactly where the slice ends.
 import {
-  BUDGET, EFLAGS, ES, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GPR, LEAVE_RETRY, MASK16, PAGE_FLAGS,
-  REC_MEM, REC_SIZE, SCRATCH, SEGMENT_LINEAR, SINGLE, CPL, WATCHES,
+  BLOCK_CROSSING, BLOCK_HOST, BUDGET, EFLAGS, ES, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GPR, LEAVE_RETRY, MASK16, PAGE_CODE, PAGE_FLAGS, PAGE_TABLE,
+  REC_MEM, REC_SIZE, SCRATCH, SEGMENT_LINEAR, SINGLE, SINGLE_BLOCK, CPL, WATCHES,
 } from '../../x86/layout';
-import { probeAs, readSlow, waitsForAlone, writeSlow } from './memory';
+import { beforeCode, beforeTable, dropRange, probeAs, readSlow, touchesCode, waitsForAlone, writeSlow } from './memory';
 import { alignmentChecked, canonical, DEVICE, FAULTED, translate, USER, WRITE } from './paging';
+import { markDirty } from './physical';
 import { segmentAddress, segmentSpan } from './segment';
 
 @external("host", "portRead")
@@ -97,7 +98,8 @@ export function string(record: u32, operation: i32): i32 {
   if (operation >= INS && hostPortDenied(load<u16>(RDX), size)) return LEFT;
   let first: bool = true;
   for (;;) {
-    if (!first && load<i32>(BUDGET) <= 0) return PARTIAL;
+    // What runs alone is one element, or a run of plain ones.
+    if (!first && (load<i32>(BUDGET) <= 0 || load<u32>(SINGLE))) return PARTIAL;
     let from: u64 = 0;
     let to: u64 = 0;
     if (reads) {
@@ -117,10 +119,12 @@ export function string(record: u32, operation: i32): i32 {
       n = min(n, roomInPage(to, ES, load<u64>(RDI) & mask, mask, size));
       if (operation == MOVS) n = min(n, roomInPage(from, source, load<u64>(RSI) & mask, mask, size));
       if (n > 1) {
-        const bytes = n * size;
-        const target = writeSlowRun(to, bytes, WRITE | user);
-        const origin = operation == MOVS && target > DEVICE ? readRun(from, user) : 2;
-        if (target > DEVICE && origin > DEVICE) {
+        const target = translate(to, WRITE | user);
+        const origin = operation == MOVS && target > DEVICE ? translate(from, user) : 2;
+        if (target > DEVICE && origin > DEVICE) n = plainBytes(target, n * size) / size;
+        else n = 0;
+        if (n) {
+          const bytes = n * size;
           if (operation == STOS) fill(target, load<u64>(RAX), size, n);
           else if (target > origin && target < origin + bytes) {
             for (let i: u32 = 0; i < bytes; i += size) copyElement(target + i, origin + i, size);
@@ -191,20 +195,24 @@ function leave(first: bool): i32 {
   return LEFT;
 }
 
-/** Host address for a run of reads inside one page; DEVICE or FAULTED where it goes element by element. */
-function readRun(linear: u64, user: i32): u32 {
-  return translate(linear, user);
-}
+/** PAGE_CODE, PAGE_TABLE, PAGE_ROM and PAGE_WATCHED. */
+const SPECIAL: u32 = 0x1e;
 
-/** Host address for a run of writes inside one page of plain memory; else DEVICE or FAULTED. */
-function writeSlowRun(linear: u64, bytes: i32, access: i32): u32 {
-  const host = translate(linear, access);
-  if (host <= DEVICE) return host;
-  return plainForWriting(host) ? host : DEVICE;
-}
-
-@inline
-function plainForWriting(host: u32): bool {
-  // PAGE_DIRTY and PAGE_CACHED may be set; code, tables, ROM and watches are looked at element by element.
-  return (load<u8>(PAGE_FLAGS + (host >> 12)) & 0x1e) == 0;
+/**
+ * How many bytes of a run of writes inside one page can be written at once: up to code that is decoded, and to a page table's
+ * entry that a translation may depend on. An instruction that runs alone drops code, unless it may be its own.
+ */
+function plainBytes(host: u32, bytes: u32): u32 {
+  const page = host >> 12;
+  const special = load<u8>(PAGE_FLAGS + page) & SPECIAL;
+  if (!special) return bytes;
+  if (special & ~(PAGE_CODE | PAGE_TABLE)) return 0;
+  let plain = special & PAGE_TABLE ? beforeTable(host, bytes) : bytes;
+  if (special & PAGE_CODE) {
+    const apart = load<u32>(SINGLE) && !load<u32>(SINGLE_BLOCK + BLOCK_CROSSING) && load<u32>(SINGLE_BLOCK + BLOCK_HOST) >> 12 != page;
+    if (!apart) plain = beforeCode(host, plain);
+    else if (plain && touchesCode(host, plain)) dropRange(host, plain);
+  }
+  if (plain) markDirty(page);
+  return plain;
 }
