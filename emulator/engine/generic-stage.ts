@@ -10,8 +10,8 @@ import type { Helpers } from './helpers';
 export interface Flow {
   /** The instruction is left: EXIT_REASON says why. */
   leave(): void;
-  /** The block ends; goes on at a linear address. `link`: offset of the record's link field for the same page. */
-  goto(linear: I64, link?: number): void;
+  /** The block ends; goes on at a linear address. `link`: offset of the record's link field; one that `crosses` may lead to another page. */
+  goto(linear: I64, link?: number, crosses?: boolean): void;
   /** A host function runs; the block ends. */
   host(name: string): void;
 }
@@ -557,19 +557,19 @@ export class GenericStage implements Stage {
 
   jumpRelative(o: Operand): void {
     void o;
-    this.jumpToRelative(layout.REC_LINK_TAKEN);
+    this.jumpToRelative(layout.REC_LINK_TAKEN, true);
   }
 
-  private jumpToRelative(link: number): void {
+  private jumpToRelative(link: number, crosses: boolean): void {
     const target = i64.add(this.codePage(), this.immediate());
-    if (this.kind === '64') this.flow.goto(target, link);
-    else if (this.kind === 'flat32') this.flow.goto(i64.and(target, this.size === 16 ? i64c(0xffff) : mask32), link);
+    if (this.kind === '64') this.flow.goto(target, link, crosses);
+    else if (this.kind === 'flat32') this.flow.goto(i64.and(target, this.size === 16 ? i64c(0xffff) : mask32), link, crosses);
     else this.jump(i64.sub(target, this.codeBase()));
   }
 
   branchRelative(taken: I32, o: Operand): void {
     void o;
-    this.f.if(taken, () => this.jumpToRelative(layout.REC_LINK_TAKEN));
+    this.f.if(taken, () => this.jumpToRelative(layout.REC_LINK_TAKEN, false));
     this.flow.goto(this.nextLinear(), layout.REC_LINK_NEXT);
   }
 

@@ -1,4 +1,4 @@
-import { i32, i64, i64c, select, type I64 } from '../wasm/expr';
+import { i32, i64, i64c, select, type I32, type I64 } from '../wasm/expr';
 import type { Callable, FunctionBuilder, Label, Local } from '../wasm/function';
 import { ModuleBuilder } from '../wasm/module';
 import { encodingTable } from '../x86/encodingtable';
@@ -149,17 +149,18 @@ function buildLoop(
             };
             const flow: Flow = {
               leave: () => f.br(left),
-              goto: (linear, link) => {
-                if (link === undefined) f.set(next, linear);
-                else {
+              goto: (linear, link, crosses = false) => {
+                if (link !== undefined) {
                   const known = f.let(i32.load(f.get(rec), link));
-                  f.if(known, () => {
+                  const follow = () => {
                     f.set(block, known);
                     f.br(enter);
-                  });
-                  f.store('i32', i32.const(layout.LINK_SLOT), 0, i32.add(f.get(rec), i32.const(link)));
-                  f.set(next, linear);
+                  };
+                  if (crosses) followCrossing(f, { rec, block }, known, linear, { enter, follow });
+                  else f.if(known, follow);
+                  f.store('i32', i32.const(layout.LINK_SLOT), 0, i32.add(f.get(rec), i32.const(link | (crosses ? layout.LINK_CROSSES : 0))));
                 }
+                f.set(next, linear);
                 f.br(lookup);
               },
               host: () => {
@@ -167,7 +168,7 @@ function buildLoop(
               },
             };
             const special: Readonly<Record<Special, () => void>> = {
-              end: () => flow.goto(i64.add(codePage(), i64.load(f.get(rec), layout.REC_IMM)), layout.REC_LINK_TAKEN),
+              end: () => flow.goto(i64.add(codePage(), i64.load(f.get(rec), layout.REC_IMM)), layout.REC_LINK_TAKEN, true),
               break: () => {
                 f.store('i32', i32.const(layout.EXIT_REASON), 0, i32.const(layout.LEAVE_BREAKPOINT));
                 flow.leave();
@@ -237,6 +238,26 @@ function buildLoop(
     f.return(i32.const(Stopped.At));
   });
   f.unreachable();
+}
+
+/** Follows a jump's link, if there is one: in its page, or into another where context and place are those that it was made for. */
+function followCrossing(
+  f: FunctionBuilder,
+  { rec, block }: Pick<LoopLocals, 'rec' | 'block'>,
+  known: I32,
+  linear: I64,
+  { enter, follow }: { readonly enter: Label; readonly follow: () => void },
+): void {
+  f.if(known, () => {
+    f.if(i32.eqz(i32.and(known, i32.const(layout.LINK_CROSSES))), follow);
+    const context = i64.eq(i64.shrU(i64.load(f.get(rec)), i64c(8 * layout.REC_LINK_CONTEXT)), i64.load(i32.const(layout.CONTEXT)));
+    const place = i64.eq(i64.load(f.get(rec), layout.REC_LINK_PAGE), codePage());
+    f.if(i32.and(context, place), () => {
+      f.store('i64', i32.const(layout.CODE_PAGE), 0, i64.and(linear, i64c(~0xfffn)));
+      f.set(block, i32.sub(known, i32.const(layout.LINK_CROSSES)));
+      f.br(enter);
+    });
+  });
 }
 
 interface LoopLocals {
@@ -335,8 +356,22 @@ function findBlock(f: FunctionBuilder, { block, next, alone }: LookupLocals & { 
       const samePage = i64.ltU(i64.xor(f.get(next), codePage()), i64c(0x1000));
       const plain = i32.eqz(i32.or(i32.load(f.get(block), layout.BLOCK_CROSSING), window32(layout.SINGLE)));
       const source = i32.load8U(i32.and(link, i32.const(-layout.RECORD_SIZE)), layout.REC_SIZE);
-      const kept = i32.and(i32.and(samePage, plain), i32.shrU(i32.and(source, i32.const(layout.SIZE_LINKS)), i32.const(5)));
-      f.if(kept, () => f.store('i32', link, 0, f.get(block)));
+      const kept = i32.and(plain, i32.shrU(i32.and(source, i32.const(layout.SIZE_LINKS)), i32.const(5)));
+      f.if(kept, () => {
+        const record = f.let(i32.and(link, i32.const(-layout.RECORD_SIZE)));
+        f.if(
+          samePage,
+          () => f.store('i32', i32.and(link, i32.const(~layout.LINK_CROSSES)), 0, f.get(block)),
+          () =>
+            f.if(i32.and(link, i32.const(layout.LINK_CROSSES)), () => {
+              const context = f.let(i64.load(i32.const(layout.CONTEXT)));
+              f.store('i64_16', record, layout.REC_LINK_CONTEXT, context);
+              f.store('i64_32', record, layout.REC_LINK_CONTEXT + 2, i64.shrU(context, i64c(16)));
+              f.store('i64', record, layout.REC_LINK_PAGE, codePage());
+              f.store('i32', record, layout.REC_LINK_TAKEN, i32.or(f.get(block), i32.const(layout.LINK_CROSSES)));
+            }),
+        );
+      });
       f.store('i32', i32.const(layout.LINK_SLOT), 0, i32.const(0));
     });
     f.store('i64', i32.const(layout.CODE_PAGE), 0, i64.and(f.get(next), i64c(~0xfffn)));

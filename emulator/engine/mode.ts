@@ -26,6 +26,7 @@ export function deriveMode(vcpu: Vcpu): void {
   vcpu.setU32(layout.DECODE_MODE, mode);
   const generation = vcpu.u32(mode & layout.MODE_USER ? layout.USER_GENERATION : layout.GENERATION);
   vcpu.setU32(layout.CONTEXT, ((generation << 8) | mode) >>> 0);
+  vcpu.setU32(layout.CONTEXT + 4, generation >>> 24);
   const checked = vcpu.cpl === 3 && cr0 & CR0_AM && vcpu.systemFlags & AC;
   const open = cr4 & CR4_SMAP && vcpu.systemFlags & AC;
   vcpu.setU32(layout.TLB_SET, checked ? layout.TLB_CHECKED : layout.TLB + (vcpu.cpl === 3 ? 0 : open ? 2 : 1) * layout.TLB_SET_SIZE);

@@ -120,7 +120,6 @@ export const EXIT_RECORD = 0xc20; // u32: its record
 export const BUDGET = 0xc30; // i32: instructions left in the slice, blocks are charged on entry
 export const SLICE_END = 0xc38; // f64: instruction count at which BUDGET is 0
 export const SINGLE = 0xc40; // u32: not 0 while one instruction is run alone, with all side effects allowed
-export const CONTEXT = 0xc44; // u32: tag of the jump cache: flush generation and decode mode
 export const TLB_SET = 0xc48; // u32: address of the TLB set for the current privilege
 export const GENERATION = 0xc4c; // u32: counts what makes the jump cache stale for supervisors
 export const DECODE_MODE = 0xc50; // u32: DecodeMode bits
@@ -146,6 +145,7 @@ export const USER_GENERATION = 0xcb4; // u32: the same for programs, to which ev
 export const TIME_STEP = 0xce0; // f64: virtual nanoseconds of an instruction
 export const TIME_OFFSET = 0xce8; // f64: what has passed beside
 export const FIRST_WRITES = 0xcb0; // u32: the host wants to know of pages that are about to be written first
+export const CONTEXT = 0xcc0; // u64: flush generation and decode mode: what is remembered about linear addresses holds in one. Its lower half is the jump cache's tag
 export const STAT_ALONE = 0xcb8; // u32: instructions that were run alone because of what they write or read
 
 // ── Structures ─────────────────────────────────────────────────────────────────────────────
@@ -268,5 +268,9 @@ export const SIZE_LINKS = 32;
 export const REC_IMM = 24; // i64
 // Direct branches use the memory fields for links to blocks of the same page.
 export const REC_LINK_TAKEN = 8; // u32
+// Jumps and calls may have a link to a block of another page, which holds in one context for one place of the jump: bit 0 of the link tells.
+export const LINK_CROSSES = 1;
+export const REC_LINK_CONTEXT = 2; // u48, over REC_A, REC_B and REC_C
+export const REC_LINK_PAGE = 12; // u64: CODE_PAGE of the jump, over REC_LINK_NEXT and REC_DISP
 export const REC_LINK_NEXT = 12; // u32, over REC_SEGMENT, REC_SCALE and REC_MEM
 // Address masks are chosen by address size: MASK16 + 8 × size.

@@ -2,7 +2,7 @@
 // writes must be looked at. A pointer comes back; 0 means that the instruction is left (EXIT_REASON says why).
 import {
   BLOCK_COUNT, BLOCK_LINK, BLOCK_MODE, BLOCK_OFFSET, CODE_HEAD, CODE_MASK, PAGE_REGION, REC_LINK_NEXT, REC_LINK_TAKEN, REC_OFFSET, REC_SIZE,
-  RECORD_SIZE, SIZE_LINKS, CPL, CR4, EXIT_REASON, LEAVE_RETRY, MODE_64, MODE_FLAT,
+  LINK_CROSSES, RECORD_SIZE, SIZE_LINKS, CPL, CR4, EXIT_REASON, LEAVE_RETRY, MODE_64, MODE_FLAT,
   DECODE_MODE, PAGE_CODE, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, SCRATCH, SINGLE, WATCHES,
 } from '../../x86/layout';
 import { alignmentChecked, canonical, DEVICE, devicePhysical, FAULTED, nonCanonical, raise, translate, USER, WRITE } from './paging';
@@ -264,6 +264,8 @@ function granules(first: u32, end: u32): u32 {
 function unlink(record: u32): void {
   if (!(load<u8>(record + REC_SIZE) & SIZE_LINKS)) return;
   const taken = load<u32>(record + REC_LINK_TAKEN);
+  // Another generation makes it stale.
+  if (taken & LINK_CROSSES) return;
   if (taken && load<u32>(taken + BLOCK_MODE) == DROPPED) store<u32>(record + REC_LINK_TAKEN, 0);
   const next = load<u32>(record + REC_LINK_NEXT);
   if (next && load<u32>(next + BLOCK_MODE) == DROPPED) store<u32>(record + REC_LINK_NEXT, 0);

@@ -145,7 +145,7 @@ export function nextGeneration(): void {
 /** CONTEXT from mode and generation (engine/mode.ts). */
 export function deriveContext(): void {
   const mode = load<u32>(DECODE_MODE);
-  store<u32>(CONTEXT, (load<u32>(mode & MODE_USER ? USER_GENERATION : GENERATION) << 8) | mode);
+  store<u64>(CONTEXT, ((load<u32>(mode & MODE_USER ? USER_GENERATION : GENERATION) as u64) << 8) | mode);
 }
 
 // ── Another address space ────────────────────────────────────────────────────────────────────
