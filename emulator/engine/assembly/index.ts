@@ -7,7 +7,7 @@ export { decode } from './decode';
 export { beginningOf } from './decodeblock';
 export * from './integer';
 export * from './deliver';
-export { quickSti } from './interrupt';
+export { quickPopf, quickSti } from './interrupt';
 export * from './return';
 export * from './segment';
 export * from './strings';

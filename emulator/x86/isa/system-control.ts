@@ -91,6 +91,11 @@ const sti: Meaning = (s) => {
   s.f.if(s.helper('quickSti', s.record()), () => s.resume());
   s.host('sti');
 };
+/** POPF: where no interrupt can be pending, and only arithmetic flags and IF change. */
+const popf: Meaning = (s) => {
+  if (s.size !== 16) s.f.if(s.helper('quickPopf', s.record()), () => s.resume());
+  s.host('popf');
+};
 const sysret: Meaning = (s) => {
   if (s.size === 64) s.f.if(s.helper('quickSysret'), () => s.resume());
   s.host('sysret');
@@ -101,7 +106,7 @@ export const systemControl: readonly Definition[] = [
   define('cli', ['FA'], cli),
   define('sti', ['FB : ends'], sti),
   define('pushf', ['9C : v o64 kind'], pushf),
-  system('popf', ['9D : v o64']),
+  define('popf', ['9D : v o64 ends'], popf),
   define('clac', ['NP 0F 01 CA'], accessControl(false)),
   define('stac', ['NP 0F 01 CB'], accessControl(true)),
   system('hlt', ['F4']),
