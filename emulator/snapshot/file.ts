@@ -1,6 +1,5 @@
 /** Saves a machine in a file and loads it again; docs/snapshot-format.md says what the file is. */
 import { basename, dirname, resolve } from 'node:path';
-import { EmulatorError } from '../errors';
 import type { MachineConfig, SaveOptions } from '../machine/api';
 import type { Images } from '../machine/history';
 import { withoutNews } from '../machine/journal';
@@ -13,7 +12,7 @@ import type { BlobIndex } from './blobs';
 import { chronicleChunks, readChronicle } from './chroniclechunk';
 import { encodeContainer, readChunks, readChunksSync, type Chunk, type ParentLink } from './container';
 import { applyDisks, checkDisks, copyDisks, diskChunks, readDisks, type LoadedDisk } from './diskchunk';
-import { bad, hex } from './format';
+import { bad, hex, ofFile } from './format';
 import { AwaitedPages } from './awaitedpages';
 import { historyChunks, historyEnds, NO_PAST, preparePast, readHistory, type LaterPast, type Past } from './historychunk';
 import { checkCursor, fieldsToJournal, journalToFields } from './journalchunk';
@@ -60,10 +59,13 @@ export async function saveSnapshot(machine: Machine, images: Images, path: strin
   });
 }
 
+/** Throws where the parent could not be one of a file at `path`. */
+export const checkParent = (parent: string, path: string): Promise<unknown> => about(path, () => parentOf(parent, path));
+
 async function parentOf(parent: string, path: string): Promise<{ link: ParentLink; blobs: ReadonlySet<string> }> {
   if (dirname(resolve(parent)) !== dirname(resolve(path))) throw bad(`its parent '${parent}' is not in the same folder`);
   if (resolve(parent) === resolve(path)) throw bad('it can not be its own parent');
-  const file = await openSnapshot(parent);
+  const file = await about(parent, () => openSnapshot(parent));
   try {
     // A chain never comes back to the file that is about to be replaced.
     if (file.ancestors.some((each) => resolve(each.path) === resolve(path))) throw bad(`it is a parent of '${parent}' itself`);
@@ -112,19 +114,17 @@ export async function loadSnapshot(path: string): Promise<LoadedSnapshot> {
   return about(path, async () => {
     const file = await openSnapshot(path);
     try {
-      const named = (error: unknown): unknown =>
-        error instanceof EmulatorError ? new EmulatorError(error.code, error.blame, `snapshot '${path}': ${error.message}`) : error;
       // Of the past only where it begins and ends; the rest when somebody goes there. What fields mean this program knows.
       const { chunks } = file.manifest;
       const past = chunks.filter(({ kind }) => kind === 'history').sort((a, b) => (a.instance < b.instance ? -1 : 1));
       const between = new Set(past.slice(1, -1));
       const early = await readChunks(file.source, { chunks: chunks.filter((entry) => !between.has(entry) && (entry.kind !== 'schema' || entry.mandatory)) });
-      const contents = await readContents(early, file.blobs, { about: named, past: () => readChunksSync(file.source, { chunks: past }) });
+      const contents = await readContents(early, file.blobs, { about: ofFile(path), past: () => readChunksSync(file.source, { chunks: past }) });
       const apply = (machine: Machine): void => {
         try {
           contents.apply(machine);
         } catch (error) {
-          throw named(error);
+          throw ofFile(path)(error);
         }
       };
       return {

@@ -1,6 +1,6 @@
 /** Numbers of the file format; docs/snapshot-format.md is its specification. */
 import { hash } from 'node:crypto';
-import { EmulatorError, userError } from '../errors';
+import { EmulatorError } from '../errors';
 
 /** Not text, and damaged by transfers that change line ends. */
 export const MAGIC = Uint8Array.of(0x89, 0x47, 0x53, 0x4e, 0x41, 0x50, 0x0d, 0x0a);
@@ -47,8 +47,31 @@ export const GROUP = 16;
 export const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(hash('sha256', bytes, 'buffer'));
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 
-/** A snapshot that can't be used; the file's name is added where it is known. */
-export const bad = (what: string, cause?: unknown): EmulatorError => userError('snapshot', what, cause);
+/** A snapshot that can't be used. */
+export class SnapshotError extends EmulatorError {
+  constructor(
+    private readonly what: string,
+    options?: ErrorOptions,
+    /** The file that `what` is told of, once that is known. */
+    private readonly file?: string,
+  ) {
+    super('snapshot', 'user', file === undefined ? what : `snapshot '${file}': ${what}`, options);
+  }
+
+  /** With the name of the file, unless it has that of another. */
+  of(file: string): SnapshotError {
+    return this.file === undefined ? new SnapshotError(this.what, { cause: this }, file) : this;
+  }
+}
+
+/** The file's name is added where it is known. */
+export const bad = (what: string, cause?: unknown): SnapshotError => new SnapshotError(what, cause === undefined ? undefined : { cause });
+
+/** Adds a file's name to what is wrong with it. */
+export const ofFile =
+  (path: string) =>
+  (error: unknown): unknown =>
+    error instanceof SnapshotError ? error.of(path) : error;
 
 export interface Header {
   readonly format: number;

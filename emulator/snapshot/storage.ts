@@ -6,16 +6,14 @@ import { EmulatorError, userError } from '../errors';
 import { replaceFile } from '../storage/replace';
 import type { BlobIndex, BlobSource } from './blobs';
 import { idOf, readManifest, type Manifest, type Source } from './container';
-import { bad, hex, LIMITS } from './format';
+import { bad, hex, LIMITS, ofFile } from './format';
 
 /** Adds the name of the file to what is wrong with it, unless that is another's. */
 export async function about<T>(path: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    if (error instanceof EmulatorError && error.code === 'snapshot' && !error.message.startsWith("snapshot '"))
-      throw userError('snapshot', `snapshot '${path}': ${error.message}`, error);
-    throw error;
+    throw ofFile(path)(error);
   }
 }
 

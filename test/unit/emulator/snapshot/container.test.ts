@@ -7,7 +7,8 @@ import { BlobWriter } from '../../../../emulator/snapshot/blobs';
 import { fieldsOf, fromCbor, toCbor } from '../../../../emulator/snapshot/cbor';
 import { encodeContainer, readChunks, type Chunk, type ParentLink } from '../../../../emulator/snapshot/container';
 import { knownChunks } from '../../../../emulator/snapshot/file';
-import { openSnapshot, writeWhole } from '../../../../emulator/snapshot/storage';
+import { bad } from '../../../../emulator/snapshot/format';
+import { about, openSnapshot, writeWhole } from '../../../../emulator/snapshot/storage';
 import { flattenSnapshot, verifySnapshot } from '../../../../emulator/snapshot/tools';
 import { upgrade } from '../../../../emulator/snapshot/upgrades';
 
@@ -17,6 +18,20 @@ describe('snapshot container', () => {
   let folder: string;
   beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'guest-'))));
   afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('that is damaged is named once, by the file that it is', async () => {
+    const damaged = (): never => {
+      throw bad("snapshot 'c' is told of in it");
+    };
+    await assert.rejects(
+      about('a', () => about('b', async () => damaged())),
+      (error: Error) => error.message === "snapshot 'b': snapshot 'c' is told of in it",
+    );
+    await assert.rejects(
+      about('a', () => Promise.reject(new Error('other'))),
+      /^Error: other$/,
+    );
+  });
 
   it('upgrades old chunks step by step', () => {
     const upgrades = {
