@@ -36,6 +36,9 @@ function disksOf(given: Given): Pick<MachineConfig, 'disks'> {
   return disks.length > 0 ? { disks } : {};
 }
 
+/** What says how a snapshot at the end is written. */
+const OF_SUSPEND = { withHistory: '--with-history', parent: '--parent' } as const;
+
 function toOptions(given: Given): RunOptions {
   const text = (name: string): string | undefined => (typeof given[name] === 'string' ? given[name] : undefined);
   const read = <T>(name: string, parse: (what: string, text: string) => T, option: string): T | undefined => {
@@ -46,6 +49,8 @@ function toOptions(given: Given): RunOptions {
   const { vnc: fromFile, ...machine } = file === undefined ? {} : readConfig(file);
   const { vnc: rfb = fromFile, ...display } = read('display', (what, value) => parseScreen(what, value === 'none' ? false : value), '--display') ?? {};
   const vnc = read('vnc', parseVnc, '--vnc') ?? (rfb === undefined ? undefined : parseVnc('--display rfb=', rfb));
+  for (const [name, option] of Object.entries(OF_SUSPEND))
+    if (given[name] !== undefined && given['suspend'] === undefined) throw userError('option', `${option}: is for --suspend; guest ctl has its own`);
   return {
     config: {
       ...DEFAULTS,

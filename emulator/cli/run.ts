@@ -1,6 +1,7 @@
 import { userError } from '../errors';
 import { DEBUG_CONSOLE, VIRTIO_CONSOLE, type MachineConfig, type RunLimits } from '../machine/api';
 import { createGuest } from '../machine/client';
+import { checkParent } from '../snapshot/file';
 import type { VncAddress } from '../machine/vnc';
 import { ControlledRun, serveControl } from './control';
 import { part } from './config';
@@ -54,15 +55,20 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   if (options.report !== undefined) checkWritable('report', options.report);
   if (options.screenshot !== undefined) checkWritable('screenshot', options.screenshot);
   if (options.screenText !== undefined) checkWritable('screen text', options.screenText);
+  const { resume, suspend, withHistory, parent } = options;
+  if (suspend !== undefined) checkWritable('snapshot', suspend);
+  if (suspend !== undefined && parent !== undefined) await checkParent(parent, suspend);
   const symbols = options.profile && SymbolTable.read(options.profile);
   const sink = new SerialSink(options.serial);
   const debugSink = options.debugConsole === undefined ? undefined : new SerialSink(options.debugConsole);
   const virtioSink = options.virtioConsole === undefined ? undefined : new SerialSink(options.virtioConsole);
-  const { resume } = options;
   const guest = await (resume === undefined ? createGuest(options.config) : createGuest(await changed(resume), { snapshot: resume.file }));
-  if (guest.config.framebuffer === false && options.steps.some((step) => step.kind === 'until' && step.what === 'screen')) {
+  const screenless = guest.config.framebuffer === false && options.steps.some((step) => step.kind === 'until' && step.what === 'screen');
+  const pastless = guest.config.historyBytes === 0 && withHistory !== undefined;
+  if (screenless || pastless) {
     await guest.close();
-    throw userError('no-screen', '--until-screen: the machine has no screen');
+    if (screenless) throw userError('no-screen', '--until-screen: the machine has no screen');
+    throw userError('no-history', '--with-history: the history of this guest is switched off');
   }
   const vnc = await serveVnc(guest, options.vnc);
   const meter = new Meter();
@@ -109,7 +115,6 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
     const stopReason = ended ?? seen ?? stop.reason.kind;
     if (options.screenshot !== undefined) await writeScreenshot(guest, options.screenshot);
     if (options.screenText !== undefined) writeText(options.screenText, (await guest.text()) ?? '');
-    const { suspend, withHistory, parent } = options;
     if (suspend !== undefined) await guest.save(suspend, { ...part('historyBytes', withHistory), ...part('parent', parent) });
     const summary = await meter.summary(guest, stopReason, stop);
     if (options.report !== undefined) writeReport(options.report, { ...summary, stateHash: await guest.stateHash() });

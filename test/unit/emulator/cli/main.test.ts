@@ -185,6 +185,23 @@ describe('guest command', function () {
     }
   });
 
+  it('says before the run what could not be saved after it', () => {
+    const saved = ['--kernel', image(EXIT), '--suspend', path('x.guest')];
+    for (const [args, message] of [
+      [['run', ...FLAT, '--kernel', image(EXIT), '--with-history'], /--with-history: is for --suspend/],
+      [['resume', path('none.guest'), '--control', path('socket'), '--parent', path('y.guest')], /--parent: is for --suspend/],
+      [['run', ...FLAT, '--kernel', image(EXIT), '--suspend', path('no/x.guest')], /snapshot '.*no.x.guest'/],
+      [['run', ...FLAT, ...saved, '--parent', path('y.guest')], /snapshot '.*y.guest': .*there is no such file/],
+      [['run', ...FLAT, ...saved, '--with-history'], /the history of this guest is switched off/],
+    ] as const) {
+      const { status, err } = run(...args);
+      assert.equal(status, 2, `${args.join(' ')}: ${err}`);
+      assert.match(err, message);
+      assert.ok(!err.includes('instructions'), 'it was run');
+    }
+    assert.ok(!existsSync(path('x.guest')));
+  });
+
   it("goes on from a snapshot in bhyve's words", () => {
     const file = path('r.guest');
     const loop = path('loop.bin');
