@@ -59,7 +59,7 @@ export class ControlledRun {
 
   private async perform({ command, file, historyBytes, parent }: Omit<ControlRequest, 'command'> & { command: Exclude<Command, 'paste'> }): Promise<Reply> {
     const { guest } = this;
-    const save = (): Promise<void> => guest.save(file!, { ...part('historyBytes', historyBytes), ...part('parent', parent) });
+    const save = (): Promise<number> => guest.save(file!, { ...part('historyBytes', historyBytes), ...part('parent', parent) });
     switch (command) {
       case 'status':
         return this.status();
@@ -76,8 +76,7 @@ export class ControlledRun {
         }
         return this.status();
       case 'checkpoint':
-        await save();
-        return { file: file!, ...(await this.status()) };
+        return { file: file!, position: await save() };
       case 'suspend': {
         // Nothing happens between what the file says and the end.
         const before = this.held;

@@ -1,7 +1,6 @@
 import { userError } from '../errors';
 import { DEBUG_CONSOLE, VIRTIO_CONSOLE, type MachineConfig, type RunLimits } from '../machine/api';
 import { createGuest } from '../machine/client';
-import { checkParent } from '../snapshot/file';
 import type { VncAddress } from '../machine/vnc';
 import { ControlledRun, serveControl } from './control';
 import { part } from './config';
@@ -57,7 +56,10 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
   if (options.screenText !== undefined) checkWritable('screen text', options.screenText);
   const { resume, suspend, withHistory, parent } = options;
   if (suspend !== undefined) checkWritable('snapshot', suspend);
-  if (suspend !== undefined && parent !== undefined) await checkParent(parent, suspend);
+  if (suspend !== undefined && parent !== undefined) {
+    const { checkParent } = await import(/* webpackChunkName: "guest-snapshot" */ '../snapshot/file');
+    await checkParent(parent, suspend);
+  }
   const symbols = options.profile && SymbolTable.read(options.profile);
   const sink = new SerialSink(options.serial);
   const debugSink = options.debugConsole === undefined ? undefined : new SerialSink(options.debugConsole);

@@ -403,8 +403,8 @@ export interface Guest {
   /** Names of I/O ports' owners and the physical memory map. */
   memoryMap(): Promise<readonly { readonly first: bigint; readonly last: bigint; readonly owner: string; readonly space: 'memory' | 'port' }[]>;
 
-  /** Writes a snapshot file atomically, of the moment at which this is asked; the guest may run meanwhile. */
-  save(path: string, options?: SaveOptions): Promise<void>;
+  /** Writes a snapshot file atomically, of the moment at which this is asked, and says where that was; the guest may run meanwhile. */
+  save(path: string, options?: SaveOptions): Promise<Position>;
   close(): Promise<void>;
 }
 

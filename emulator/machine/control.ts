@@ -1,7 +1,7 @@
 /**
  * A running guest's control socket: a UNIX domain socket on which each line is a request as JSON, answered by a line.
  *
- *   {"command":"checkpoint","file":"/a/b.guest"}   ->  {"ok":true,"position":123,...}
+ *   {"command":"checkpoint","file":"/a/b.guest"}   ->  {"ok":true,"file":"/a/b.guest","position":123}
  *   {"command":"paste","text":"ls\n"}              ->  {"ok":true,"typed":3,"skipped":""}
  *   {"command":"fly"}                              ->  {"ok":false,"code":"control-command","error":"..."}
  */

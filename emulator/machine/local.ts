@@ -552,13 +552,16 @@ export class LocalGuest implements Guest {
     return size && { x: scaled(x, size.width), y: scaled(y, size.height) };
   }
 
-  save(path: string, options?: SaveOptions): Promise<void> {
+  async save(path: string, options?: SaveOptions): Promise<Position> {
     const { save, images } = this.options;
-    if (!save) return Promise.reject(userError('no-snapshots', 'this host of the guest can not write snapshot files'));
+    if (!save) throw userError('no-snapshots', 'this host of the guest can not write snapshot files');
     const { historyBytes } = options ?? {};
-    if (historyBytes === undefined) return save(this.machine, images, path, options);
-    if (!this.history) return Promise.reject(userError('no-history', 'history is switched off for this guest: there is none to save'));
-    return save(this.machine, images, path, options, this.history.recorded(historyBytes));
+    if (historyBytes !== undefined && !this.history) throw userError('no-history', 'history is switched off for this guest: there is none to save');
+    const past = historyBytes === undefined ? undefined : this.history?.recorded(historyBytes);
+    // The guest may go on while it is written.
+    const { position } = this.machine;
+    await save(this.machine, images, path, options, past);
+    return position;
   }
   private async keepDisks(): Promise<void> {
     await this.options.keepDisks?.keep().catch((error: unknown) => this.tell(error));

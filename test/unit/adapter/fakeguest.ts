@@ -253,8 +253,9 @@ export class FakeGuest implements Guest {
   async memoryMap(): ReturnType<Guest['memoryMap']> {
     return [{ first: 0n, last: BigInt(MEMORY - 1), owner: 'ram', space: 'memory' }];
   }
-  async save(path: string, { historyBytes }: SaveOptions = {}): Promise<void> {
+  async save(path: string, { historyBytes }: SaveOptions = {}): Promise<number> {
     this.calls.push(`save ${path}${historyBytes === undefined ? '' : ` with ${historyBytes >> 20} MB of history`}`);
+    return this.position;
   }
   async close(): Promise<void> {
     this.closed = true;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { askControl, requestOf } from '../../../../emulator/cli/control';
 import type { Report } from '../../../../emulator/cli/report';
 import { command } from '../../../command';
+import { inspectSnapshot } from '../../../../emulator/snapshot/tools';
 
 const root = join(__dirname, '../../../..');
 
@@ -43,6 +44,11 @@ describe('guest ctl', function () {
     const paste = (text: string): Promise<unknown> => askControl(path('socket'), { command: 'paste', text });
     assert.deepEqual(await paste('ls'), { ok: false, code: 'control-held', error: 'the guest is held: it takes keys once it is resumed' });
     assert.equal(ctl('resume').reply['running'], true);
+    // Of a guest that runs on, the reply says where the file is.
+    const running = ctl('checkpoint', path('running.guest')).reply;
+    const machine = (await inspectSnapshot(path('running.guest'))).chunks.find(({ kind }) => kind === 'machine')!;
+    assert.deepEqual(running, { file: path('running.guest'), position: machine.fields['position'] });
+    assert.ok(Number(running['position']) > Number(held['position']));
     assert.deepEqual(await paste('echo Grüße\n'), { ok: true, typed: 9, skipped: 'üß' });
     assert.deepEqual(await askControl(path('socket'), { command: 'copy' }), { ok: false, code: 'control-text', error: 'no text can be read on the screen' });
     assert.equal(ctl('power').reply['running'], true, 'whether the guest listens or not');
