@@ -10,6 +10,8 @@ const RUNNING_MS = 500;
 
 export class TimelineView implements vscode.WebviewViewProvider, vscode.Disposable {
   private view: vscode.WebviewView | undefined;
+  /** Whose history it is: each has checkpoints, and pictures of them, by numbers of its own. */
+  private shown: GuestSession | undefined;
   private ready = false;
   private asking = false;
   private again = false;
@@ -59,8 +61,9 @@ export class TimelineView implements vscode.WebviewViewProvider, vscode.Disposab
       this.again = false;
       const { current } = this.sessions;
       try {
-        if (!current) this.post({ kind: 'nothing' });
-        else {
+        if (!current || current !== this.shown) this.post({ kind: 'nothing' });
+        this.shown = current;
+        if (current) {
           const timeline = await current.request('guest/timeline', {});
           this.post({ kind: 'timeline', timeline });
           if (timeline.running) this.later();
@@ -94,8 +97,10 @@ export class TimelineView implements vscode.WebviewViewProvider, vscode.Disposab
 
   private async carryOut(session: GuestSession, message: Exclude<FromTimeline, { kind: 'ready' }>): Promise<void> {
     switch (message.kind) {
-      case 'thumbnails':
-        return this.post({ kind: 'thumbnails', ...(await session.request('guest/thumbnails', { ids: message.ids })) });
+      case 'thumbnails': {
+        const found = await session.request('guest/thumbnails', { ids: message.ids });
+        return session === this.shown ? this.post({ kind: 'thumbnails', ...found }) : undefined;
+      }
       case 'restore':
         return void (await session.request('guest/restore', { id: message.id }));
       case 'travel':
@@ -164,7 +169,9 @@ function page(webview: vscode.Webview, script: vscode.Uri): string {
   .dot:hover:enabled { transform: scale(1.5); }
   .name { white-space: nowrap; color: var(--vscode-charts-blue); pointer-events: none; font-size: 11px; }
   .name.other { color: var(--vscode-charts-purple); }
-  .event { width: 3px; height: 10px; border-radius: 1px; }
+  .event { width: 3px; height: 10px; border: 0; border-radius: 1px; padding: 0; }
+  button.event { cursor: pointer; }
+  button.event::after { content: ''; position: absolute; inset: -2px -3px; }
   .event.input { background: var(--vscode-charts-green); }
   .event.stop { background: var(--vscode-debugIcon-breakpointForeground, var(--vscode-charts-red)); }
   .event.reset { background: var(--vscode-charts-orange); }

@@ -14,6 +14,7 @@ export interface Scene {
   readonly width: number;
   readonly pictures: ReadonlyMap<number, { readonly png: string }>;
   readonly restore: (checkpoint: Checkpoint) => void;
+  readonly travel: (position: number) => void;
 }
 
 const at = (element: HTMLElement, left: number, top: number, size: { readonly width?: number; readonly height?: number } = {}): HTMLElement => {
@@ -46,7 +47,7 @@ export function pictured({ timeline, range, width }: Pick<Scene, 'timeline' | 'r
 
 /** Draws anew; returns the elements and how high they are. */
 export function draw(scene: Scene): { readonly elements: readonly HTMLElement[]; readonly height: number } {
-  const { timeline, range, width, pictures, restore } = scene;
+  const { timeline, range, width, pictures, restore, travel } = scene;
   const elements: HTMLElement[] = [];
   const x = (time: number): number => pixelOf(time, range, width);
   const seen = (time: number): boolean => x(time) >= -1 && x(time) <= width + 1;
@@ -54,24 +55,32 @@ export function draw(scene: Scene): { readonly elements: readonly HTMLElement[];
     const [left, right] = [Math.max(0, x(from)), Math.min(width, x(to))];
     if (right > left) elements.push(at(make('div', { class: `lane ${kind}` }), left, top - 1, { width: right - left }));
   };
+  /** Goes to just this place, not to what lies at the pixel that was clicked. */
+  const goes = (button: HTMLButtonElement, go: () => void): HTMLButtonElement => {
+    button.disabled = timeline.running;
+    button.addEventListener('click', (event) => {
+      event.stopPropagation();
+      go();
+    });
+    return button;
+  };
   const dot = (checkpoint: Checkpoint, top: number): void => {
     if (!seen(checkpoint.time)) return;
     const other = checkpoint.branch === undefined ? '' : ' other';
     const title = titleOf(checkpoint);
     const size = checkpoint.kept || other !== '' ? 9 : 5;
     const element = make('button', { type: 'button', class: `dot${size === 5 ? ' automatic' : ''}${other}`, title, 'aria-label': title.replace('\n', ', ') });
-    element.disabled = timeline.running;
-    element.addEventListener('click', (event) => {
-      event.stopPropagation();
-      restore(checkpoint);
-    });
+    goes(element, () => restore(checkpoint));
     elements.push(at(element, x(checkpoint.time) - size / 2, top - size / 2));
     if (checkpoint.name !== undefined) elements.push(at(make('div', { class: `name${other}` }, checkpoint.name), x(checkpoint.time) + 7, top - 19));
   };
   const mark = ({ kind, text, count, time, position }: TimelineEvent, top: number): void => {
     if (!seen(time)) return;
     const title = `${text}${count > 1 && !text.includes(String(count)) ? ` (${count})` : ''}\n${where({ position, time })}`;
-    elements.push(at(make('div', { class: `event ${kind}`, title, role: 'img', 'aria-label': title.replace('\n', ', ') }), x(time) - 1.5, top + 4));
+    const looks = { class: `event ${kind}`, title, 'aria-label': title.replace('\n', ', ') };
+    const there = top === axis && position >= timeline.oldest && position <= timeline.newest;
+    const element = there ? goes(make('button', { type: 'button', ...looks }), () => travel(position)) : make('div', { role: 'img', ...looks });
+    elements.push(at(element, x(time) - 1.5, top + 4));
   };
 
   const shown = pictured(scene).filter(({ id }) => pictures.has(id));
@@ -82,11 +91,7 @@ export function draw(scene: Scene): { readonly elements: readonly HTMLElement[];
     const current = checkpoint.position === timeline.position ? ' current' : '';
     const title = titleOf(checkpoint);
     const button = make('button', { type: 'button', class: `picture${current}`, title, 'aria-label': `Screen of ${title.replace('\n', ', ')}` }, image);
-    button.disabled = timeline.running;
-    button.addEventListener('click', (event) => {
-      event.stopPropagation();
-      restore(checkpoint);
-    });
+    goes(button, () => restore(checkpoint));
     const left = leftOf(x(checkpoint.time), width);
     elements.push(at(make('div', { class: 'stem' }), x(checkpoint.time), PICTURE.top, { height: axis - PICTURE.top }), at(button, left, PICTURE.top));
   }

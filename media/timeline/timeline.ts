@@ -33,6 +33,7 @@ function show(): void {
     width: stage.clientWidth,
     pictures,
     restore: ({ id }: { id: number }) => send({ kind: 'restore', id }),
+    travel: (position: number) => send({ kind: 'travel', position }),
   };
   const ids = pictured(scene).flatMap(({ id }) => (pictures.has(id) || wanted.has(id) ? [] : [id]));
   if (ids.length > 0) {

@@ -6,7 +6,9 @@ import { vsCode } from './suite';
 
 describe('VS Code: the timeline', function () {
   this.timeout(300_000);
-  const { code } = vsCode({ prepare: copySamples, inOrder: true });
+  const { code, path } = vsCode({ prepare: copySamples, inOrder: true });
+  /** Where the bookmark is. */
+  let bookmarked = NaN;
 
   /** The position that the view says the guest is at, once it stands still there. */
   async function position(wanted: (position: number) => boolean = () => true): Promise<number> {
@@ -57,7 +59,7 @@ describe('VS Code: the timeline', function () {
   });
 
   it('keeps bookmarks with names', async () => {
-    const here = await position();
+    const here = (bookmarked = await position());
     await code.webview().locator('#bookmark').click();
     await code.quickInput.answer('a good place');
     await code.webview().locator('.name', { hasText: 'a good place' }).waitFor();
@@ -97,6 +99,40 @@ describe('VS Code: the timeline', function () {
     await code.picture('timeline-menu');
     await item.click();
     assert.equal(await position((at) => at > here), wanted);
+  });
+
+  it('has the past of a guest that is resumed from a file', async () => {
+    const end = await position();
+    const count = (what: string): Promise<number> => code.webview().locator(what).count();
+    const before = await count('.event.input');
+    await code.command('Send Text to Serial Line…');
+    await code.quickInput.answer('y');
+    await until(async () => (await count('.event.input')) > before, () => 'the view has no input'); // prettier-ignore
+    const file = path('past.guest');
+    await code.command('Guest: Suspend to File…');
+    await code.quickInput.answerFile(file);
+    await code.ended();
+
+    await code.command('Guest: Resume from File…');
+    await code.quickInput.answerFile(file);
+    await code.stopped();
+    await code.command('Focus on Guest Timeline View');
+    assert.equal(await position(), end);
+    await code.webview().locator('.picture img').nth(1).waitFor();
+    assert.ok((await count('.dot')) > 2);
+    const told = async (what: string): Promise<string> => (await code.webview().locator(what).first().getAttribute('title'))!;
+    assert.match(await told('.event.stop'), /^Breakpoint at 0x/);
+    assert.match(await told('.event.input'), /^Serial input/);
+    // Of the futures the one that it was in has come.
+    assert.equal(await count('.dot.other'), 0);
+    await code.picture('timeline-resumed');
+
+    // Before it was saved, to the bookmark and to the breakpoint that it stopped at.
+    await code.webview().locator('.dot[title^="a good place"]').click();
+    assert.equal(await position((at) => at < end), bookmarked);
+    await code.webview().locator('.event.stop').first().click();
+    await position((at) => at < bookmarked);
+    await code.stoppedAt(MARK);
     await code.stop();
   });
 });
