@@ -9,6 +9,8 @@ export type Upgrade = (fields: Fields) => Fields;
 export type Upgrades = Readonly<Record<string, Readonly<Record<number, Upgrade>>>>;
 
 export const UPGRADES: Upgrades = {
+  // Version 2 has VGA's own registers.
+  'device.bochsvga': { 1: (fields) => fields },
   // Version 2 has what the HPET asserts apart from what PCI does; it was one before.
   'device.ioapic': { 1: (fields) => new Map(fields).set('shared', 0) },
   // Version 2 has FERR#.

@@ -199,19 +199,27 @@ def plain(value):
 
 
 def lines(value, schema, path):
-    """`path = value`, and the bits of what the schema calls a register."""
+    """`path = value` for each value, and the bits of what the schema calls a register."""
     about = schema or {}
     if isinstance(value, dict):
         inner = about.get("fields", {})
         for key in sorted(value):
             yield from lines(value[key], inner.get(key), f"{path}.{key}")
-    elif isinstance(value, list) and "element" in about:
+    elif isinstance(value, list) and ("element" in about or any(isinstance(each, dict) for each in value)):
         for index, each in enumerate(value):
-            yield from lines(each, about["element"], f"{path}.{index}")
+            yield from lines(each, about.get("element", about.get("fields", {}).get(str(index))), f"{path}.{index}")
     else:
         bits = about.get("bits", {})
         named = "".join(f" {name}={value >> low & (1 << width) - 1}" for name, (low, width) in bits.items()) if isinstance(value, int) else ""
         yield f"{path} = {json.dumps(plain(value))}{named}"
+
+
+def checkpoint(fields, schemas):
+    """What the schema says of a checkpoint: it has chips and vCPUs, as their own chunks are."""
+    return {
+        "vcpus": {"element": {"fields": schemas.get("vcpu", {})}},
+        "devices": {"fields": {str(index): {"fields": {"fields": {"fields": schemas.get("device." + each["kind"], {})}}} for index, each in enumerate(fields["devices"])}},
+    }
 
 
 def main(arguments):
@@ -233,7 +241,8 @@ def main(arguments):
     for chunk in snapshot["chunks"]:
         if chunk["kind"] == "schema":
             continue
-        schema = {"fields": schemas.get(chunk["kind"], {})}
+        known = checkpoint(chunk["fields"], schemas) if chunk["kind"] == "history" else schemas.get(chunk["kind"], {})
+        schema = {"fields": known}
         for line in lines(chunk["fields"], schema, " ".join(filter(None, (chunk["kind"], chunk["instance"])))):
             print(line)
     return 0

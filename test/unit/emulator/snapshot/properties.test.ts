@@ -16,7 +16,7 @@ import { memoryEntries } from '../../../../emulator/snapshot/memorychunk';
 import { BlobWriter } from '../../../../emulator/snapshot/blobs';
 import { encodeContainer, readChunks, type Chunk } from '../../../../emulator/snapshot/container';
 import { openSnapshot, writeWhole } from '../../../../emulator/snapshot/storage';
-import { inspectSnapshot, upgradeSnapshot } from '../../../../emulator/snapshot/tools';
+import { inspectSnapshot, upgradeSnapshot, type Plain } from '../../../../emulator/snapshot/tools';
 
 const ROOT = join(__dirname, '../../../..');
 const READER = join(ROOT, 'test/reader/snapshot.py');
@@ -145,6 +145,17 @@ describe('properties of snapshot files', function () {
     assert.ok(!/[\x00-\x09\x0b-\x1f]/.test(text) && !text.includes('[object'));
   });
 
+  /** What is told of each path. */
+  const linesOf = (output: string): ReadonlyMap<string, string> =>
+    new Map(output.split('\n').map((line) => [line.slice(0, line.indexOf(' = ')), line.slice(line.indexOf(' = ') + 3).replaceAll(' ', '')]));
+  /** Every value has its line, or is in that of a list. */
+  function checkListed(lines: ReadonlyMap<string, string>, value: Plain, at: string): void {
+    const line = lines.get(at);
+    if (line !== undefined) assert.ok(line.startsWith(JSON.stringify(value).replaceAll(' ', '')), `${at}: ${line}`);
+    else if (typeof value !== 'object' || value === null) assert.fail(`${at} is not listed`);
+    else for (const [name, inner] of Object.entries(value)) checkListed(lines, inner, `${at}.${name}`);
+  }
+
   /** The reader in Python knows the document, and nothing of this program. */
   const read = (...args: readonly string[]) => spawnSync('python3', [READER, ...args], { encoding: 'utf8', maxBuffer: 1 << 28 });
 
@@ -195,13 +206,17 @@ describe('properties of snapshot files', function () {
     for (const file of [...['0.1', '0.1-past'].map((name) => join(ROOT, `test/golden/snapshots/${name}.guest`)), path]) {
       const { status, stdout, stderr } = read(file);
       assert.equal(status, 0, stderr);
+      const { chunks } = await inspectSnapshot(file);
       assert.deepEqual(JSON.parse(stdout), JSON.parse(JSON.stringify(await inspectSnapshot(file))));
+      const listed = linesOf(read('--fields', file).stdout);
+      for (const { kind, instance, fields: all } of chunks) if (kind !== 'schema') checkListed(listed, all, instance === '' ? kind : `${kind} ${instance}`);
     }
     const { stdout } = read('--fields', path);
     assert.match(stdout, /^device\.uart16550 com1\.lcr = 3 .*WLS=3/m);
+    assert.match(stdout, /^history 0+\.devices\.\d+\.fields\.lcr = \d .*WLS=\d/m);
     const rip = (await guest.registers(0))['rip']!;
     assert.match(stdout, new RegExp(`^vcpu 0\\.general\\.rip = ${rip}$`, 'm'));
-    assert.match(stdout, /^journal\.events = .*KeyA/m);
+    assert.match(stdout, /^journal\.events\.0\.code = "KeyA"$/m);
     const bytes = readFileSync(path);
     const damaged = join(folder, 'damaged.guest');
     const file = await openSnapshot(path);
