@@ -1,18 +1,16 @@
 import { userError } from '../errors';
 import type { CheckpointInfo, Position } from '../machine/api';
-import type { Halt, History, HistoryContext, Hit, PageReader } from '../machine/history';
+import type { History, HistoryContext, Hit, PageReader } from '../machine/history';
 import { isMemoryPage } from '../machine/pages';
 import { capture, restore } from '../machine/state';
+import { Backwards } from './backwards';
 import { Branches } from './branch';
 import { bytesOf, bytesOfPage, describe, positionOf, type Checkpoint, type Pages } from './checkpoint';
 import { AwaitedPages } from './awaitedpages';
 import { NO_PAST, type LaterPast, type Past } from './historychunk';
+import { Replay } from './replay';
 import { CheckpointStore } from './store';
 
-/** Distances before a destination at which checkpoints are left behind, so that the next step back is near. */
-const TRAIL = [2_000_000, 100_000, 4_000];
-/** Stretches looked through for a vCPU's last instruction, nearest first. */
-const WINDOWS = [32, 1_000, 50_000, 2_000_000, 50_000_000, Infinity];
 /** Milliseconds of the host's processor after which the next checkpoint comes early, so that a guest that runs slowly is replayed soon. */
 const LATE_MS = 100;
 /** It may come as much later as pages are many: their copies are what a checkpoint costs, and a page that is written all the time is copied less often. */
@@ -24,12 +22,8 @@ const LOOK = 8;
 const BUSY = 15_000;
 /** Virtual time of a guest that does little, after which a checkpoint comes all the same: who looks at the history looks along time. */
 const IDLE_NS = 500e6;
-/** Longest stretch of a replay: code that is slow now may not have been when the stretch of a run was fitted. */
-const REPLAYED = 200_000;
 /** Bytes from the network that are kept, so that a snapshot has room for them: the past begins where they do. */
 const MOST_RECEIVED = 48 << 20;
-/** Pieces that a stretch is looked through in. */
-const PIECES = 32;
 /** A place that is no further behind a checkpoint is come back to at once. */
 const NEAR = 200_000;
 
@@ -39,6 +33,8 @@ export class Timeline implements History {
   private readonly others = new Branches();
   private readonly reader: PageReader;
   private readonly awaited: AwaitedPages;
+  private readonly replay: Replay;
+  private readonly backwards: Backwards;
   /** The first checkpoint that was made here. */
   private readonly began: Checkpoint;
   /** Memory is what this checkpoint says, but for the pages of `changed` and of `reader`. */
@@ -59,6 +55,8 @@ export class Timeline implements History {
     const { machine } = context;
     this.awaited = later?.awaited ?? new AwaitedPages();
     this.store = new CheckpointStore(budget, () => this.others.release(this.store), this.awaited);
+    this.replay = new Replay(context, this.store, every, { goTo: (checkpoint) => this.goTo(checkpoint), leave: () => void this.take({ passing: true }) });
+    this.backwards = new Backwards(context, this.store, this.replay, () => this.oldest);
     this.reader = machine.pages.reader();
     machine.pages.onFirstWrite((page) => this.store.settle(page));
     this.last = machine.position;
@@ -287,7 +285,7 @@ export class Timeline implements History {
   async travel(position: Position): Promise<void> {
     if (!Number.isInteger(position) || position < this.oldest || position > this.newest)
       throw userError('no-position', `position ${position} is outside of the history, ${this.oldest} to ${this.newest}`);
-    await this.orBack(() => this.replay(position));
+    await this.orBack(() => this.replay.to(position));
   }
 
   /** A motion that may take long. If it is interrupted the machine is left where it stood before. */
@@ -301,147 +299,19 @@ export class Timeline implements History {
     if (this.context.interrupted()) {
       this.context.triggers.setMode('off');
       this.goTo(this.store.before(here, cursor));
-      await this.run(here, { whole: true });
+      await this.replay.run(here, { whole: true });
       if (this.context.machine.journal.cursor < cursor) this.context.loop.advance(here);
     }
     return result;
   }
 
-  /** Restores what is nearest and replays the rest, leaving a trail of checkpoints near the end. A checkpoint may stand before inputs of its position. */
-  private async replay(position: Position): Promise<void> {
-    const nearest = this.store.before(position);
-    if (this.position > position || this.position < positionOf(nearest)) this.goTo(nearest);
-    const marks = TRAIL.map((distance) => position - distance).filter((mark) => mark > this.position);
-    for (const mark of marks) {
-      await this.run(mark);
-      if (this.position === mark && !this.store.at(mark)) this.take({ passing: true });
-    }
-    await this.run(position);
-    if (this.position === position) this.context.loop.advance(position);
-  }
-
-  /** Runs as far as `limit` with whatever triggers are armed; the halts are told to `seen`. `whole`: whoever interrupts. */
-  private async run(limit: Position, { seen, whole = false }: { seen?: (halt: Halt) => void; whole?: boolean } = {}): Promise<void> {
-    const { machine } = this.context;
-    let reported = machine.position;
-    while (machine.position < limit && (whole || !this.context.interrupted())) {
-      const before = machine.position;
-      const halt = this.context.advance(Math.min(limit, before + Math.min(REPLAYED, this.context.slice())));
-      if (halt) {
-        seen?.(halt);
-        // Power-off, shutdown, idleness: nothing comes after it.
-        if (machine.position === before && halt.kind !== 'breakpoint' && halt.kind !== 'watchpoint' && halt.kind !== 'request' && halt.kind !== 'reset') return;
-      }
-      if (machine.position - reported > this.every / 8) {
-        reported = machine.position;
-        this.context.progress(machine.position, limit);
-      }
-      await this.context.yield();
-    }
-  }
-
   // ── Backwards ────────────────────────────────────────────────────────────────────────────
 
   stepBack(vcpu: number): Promise<boolean> {
-    return this.orBack(() => this.back(vcpu));
-  }
-
-  private async back(vcpu: number): Promise<boolean> {
-    const here = this.position;
-    if (here > this.oldest) {
-      await this.replay(here - 1);
-      if (this.context.interrupted() || this.runsNext(vcpu)) return true;
-    }
-    for (const window of WINDOWS) {
-      const start = Math.max(this.oldest, here - window);
-      const found = await this.lastInstruction(start, here, vcpu);
-      if (this.context.interrupted()) return true;
-      if (found !== undefined) {
-        await this.replay(found);
-        return true;
-      }
-      if (start === this.oldest) break;
-    }
-    this.goTo(this.store.first);
-    this.context.loop.advance(this.position);
-    return false;
-  }
-
-  /** Whether what comes next is an instruction of this vCPU. */
-  private runsNext(vcpu: number): boolean {
-    const { vcpus, board, config, turn, engine } = this.context.machine;
-    if (config.cpus > 1 && (engine.current !== vcpu || this.position >= turn.end)) return false;
-    return vcpus.runnable(vcpu, board.interruptPending(vcpu));
-  }
-
-  /** Position before the last instruction that a vCPU completes between two positions. */
-  private async lastInstruction(from: Position, to: Position, vcpu: number): Promise<Position | undefined> {
-    const { machine, loop } = this.context;
-    await this.replay(from);
-    const step = Math.max(1, Math.ceil((to - from) / PIECES));
-    const found: (readonly [Position, Position])[] = [];
-    while (machine.position < to && !this.context.interrupted()) {
-      const [position, instructions, start] = [machine.position, machine.clock.instructions(), this.trace(vcpu)];
-      await this.run(Math.min(to, position + step));
-      const alone = machine.config.cpus === 1 || loop.ran === vcpu;
-      const ran = machine.clock.instructions() > instructions && (alone || (step > 1 && this.trace(vcpu) !== start));
-      if (ran) found.push([position, machine.position]);
-      if (machine.position === position) break;
-    }
-    // With several vCPUs a piece may hold only what another one ran.
-    for (const [start, end] of found.reverse()) {
-      if (this.context.interrupted()) return undefined;
-      const position = step === 1 ? start : await this.lastInstruction(start, end, vcpu);
-      if (position !== undefined) return position;
-    }
-    return undefined;
-  }
-
-  /** Differs if a vCPU has run, where there are several. */
-  private trace(vcpu: number): string {
-    const { engine, config } = this.context.machine;
-    return config.cpus === 1 ? '' : Buffer.from(engine.saveVcpu(vcpu)).toString('latin1');
+    return this.orBack(() => this.backwards.step(vcpu));
   }
 
   reverseContinue(): Promise<Hit | undefined> {
-    return this.orBack(() => this.searchBack());
-  }
-
-  private async searchBack(): Promise<Hit | undefined> {
-    const here = this.position;
-    const { first } = this.store;
-    // How often something has been hit is known only from the beginning on.
-    const all = this.store.all.filter((checkpoint) => positionOf(checkpoint) < here).reverse();
-    const starts = this.context.triggers.counting ? all.filter((checkpoint) => checkpoint === first) : all;
-    let end = here;
-    for (const start of starts) {
-      const found = await this.lastHit(start, end, here);
-      if (this.context.interrupted()) return undefined;
-      if (found) {
-        await this.replay(found.position);
-        return found.hit;
-      }
-      end = positionOf(start);
-      this.context.progress(here - end, here - this.oldest);
-    }
-    this.goTo(first);
-    this.context.loop.advance(this.position);
-    return undefined;
-  }
-
-  /** The last hit between a checkpoint and a position, before the place where the search began. */
-  private async lastHit(start: Checkpoint, end: Position, here: Position): Promise<{ hit: Hit; position: Position } | undefined> {
-    const { triggers, machine } = this.context;
-    let found: { hit: Hit; position: Position } | undefined;
-    this.goTo(start);
-    triggers.setMode('search');
-    const seen = (halt: Halt): void => {
-      const hit = triggers.judge(halt);
-      // Where the search began has been seen; what stops before an instruction at `end` belongs to the stretch after it.
-      if (hit && machine.position < here && (machine.position < end || halt.kind !== 'breakpoint')) found = { hit, position: machine.position };
-    };
-    await this.run(end, { seen });
-    triggers.setMode('off');
-    return found;
+    return this.orBack(() => this.backwards.search());
   }
 }
