@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { verifySnapshot } from '../../../emulator/snapshot/tools';
 import { CONFIGURATION, copySamples, KERNEL, MARK, SAMPLES } from './hello';
+import { until } from './patience';
 import { vsCode } from './suite';
 
 describe('VS Code: suspend and resume', function () {
@@ -17,6 +19,14 @@ describe('VS Code: suspend and resume', function () {
     await code.debug(CONFIGURATION);
     await code.stoppedAt(MARK);
     const rip = await variables.value('rip');
+
+    // The session goes on, where it was.
+    const checkpoint = path('checkpoint.guest');
+    await code.command('Guest: Checkpoint to File…');
+    await code.quickInput.answerFile(checkpoint);
+    await until(async () => existsSync(checkpoint), () => 'there is no file'); // prettier-ignore
+    assert.ok((await verifySnapshot(checkpoint)) > 0);
+    assert.equal(await variables.value('rip'), rip);
 
     await code.command('Guest: Suspend to File…');
     await code.quickInput.answerFile(file);

@@ -121,7 +121,7 @@ describe('VS Code: the timeline', function () {
     await code.webview().locator('.picture img').nth(1).waitFor();
     assert.ok((await count('.dot')) > 2);
     const told = async (what: string): Promise<string> => (await code.webview().locator(what).first().getAttribute('title'))!;
-    assert.match(await told('.event.stop'), /^Breakpoint at 0x/);
+    const stop = /^Breakpoint at 0x[^]* ([\d,]+) instructions$/.exec(await told('.event.stop'))!;
     assert.match(await told('.event.input'), /^Serial input/);
     // Of the futures the one that it was in has come.
     assert.equal(await count('.dot.other'), 0);
@@ -131,7 +131,7 @@ describe('VS Code: the timeline', function () {
     await code.webview().locator('.dot[title^="a good place"]').click();
     assert.equal(await position((at) => at < end), bookmarked);
     await code.webview().locator('.event.stop').first().click();
-    await position((at) => at < bookmarked);
+    assert.equal(await position((at) => at < bookmarked), Number(stop[1]!.replaceAll(',', '')));
     await code.stoppedAt(MARK);
     await code.stop();
   });
