@@ -1,38 +1,29 @@
 /**
- * Writes a snapshot of a machine with every chip that needs no file, with its past: `npx tsx test/golden/make.ts FILE`, for a release.
+ * Writes a snapshot of a machine of machines.ts with its past, for a release: `npx tsx test/golden/make.ts MACHINE FILE`.
  * It prints what the state hash is at position 400,000, which belongs in test/unit/emulator/snapshot/golden.test.ts. Files of releases
  * that are there stay as they are.
  */
-import { existsSync } from 'node:fs';
-import type { Guest } from '../../emulator/machine/api';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { openGuest } from '../../emulator/machine/open';
+import { runTo } from '../unit/emulator/snapshot/motion';
+import { MACHINES, type GoldenName } from './machines';
 
-function runTo(guest: Guest, position: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const off = guest.on(({ event }) => {
-      if (event !== 'stopped') return;
-      off();
-      resolve();
-    });
-    guest.resume({ position, unattended: true }).catch(reject);
-  });
-}
+const isMachine = (name: string | undefined): name is GoldenName => name !== undefined && Object.hasOwn(MACHINES, name);
 
-async function main(path: string | undefined): Promise<void> {
-  if (path === undefined || existsSync(path)) throw new Error('usage: make.ts FILE, one that is not there yet');
-  const guest = await openGuest({
-    kernel: 'samples/hello/hello.elf',
-    memory: 16 << 20,
-    cpus: 2,
-    startTime: Date.UTC(2025, 0, 1),
-    framebuffer: { width: 640, height: 480 },
-    historyBytes: 16 << 20,
-    checkpointEvery: 100_000,
-    debugExitPort: 0xf4,
-    rngSeed: 7,
-    virtioConsole: true,
-    usb: ['tablet', 'keyboard'],
-  });
+async function main(name: string | undefined, file: string | undefined): Promise<void> {
+  if (!isMachine(name) || file === undefined || existsSync(file))
+    throw new Error(`usage: make.ts ${Object.keys(MACHINES).join('|')} FILE, one that is not there yet`);
+  const path = resolve(file);
+  const machine = MACHINES[name];
+  const folder = mkdtempSync(join(tmpdir(), 'guest-golden-'));
+  // Paths are a part of the file: they are those that the configuration has, and none of this computer's.
+  if (machine.files) {
+    for (const [own, bytes] of Object.entries(machine.files)) writeFileSync(join(folder, own), bytes);
+    process.chdir(folder);
+  }
+  const guest = await openGuest(machine.config);
   await runTo(guest, 150_000);
   await guest.serialInput(0, Buffer.from('golden'));
   await guest.key('KeyG', true);
@@ -44,6 +35,7 @@ async function main(path: string | undefined): Promise<void> {
   await runTo(guest, 400_000);
   console.log(await guest.stateHash());
   await guest.close();
+  rmSync(folder, { recursive: true });
 }
 
-void main(process.argv[2]);
+void main(process.argv[2], process.argv[3]);

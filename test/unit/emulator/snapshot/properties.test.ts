@@ -203,7 +203,7 @@ describe('properties of snapshot files', function () {
       console.log('      skipped: there is no python3');
       this.skip();
     }
-    for (const file of [...['0.1', '0.1-past'].map((name) => join(ROOT, `test/golden/snapshots/${name}.guest`)), path]) {
+    for (const file of [...['0.1', '0.1-past', '0.1-q35'].map((name) => join(ROOT, `test/golden/snapshots/${name}.guest`)), path]) {
       const { status, stdout, stderr } = read(file);
       assert.equal(status, 0, stderr);
       const { chunks } = await inspectSnapshot(file);
