@@ -56,7 +56,7 @@ const elfWith = (bytes: Uint8Array, bits: 32 | 64 = 32) =>
     entry: 0x100000,
     segments: [{ virtual: 0x100000, physical: 0x100000, bytes, memorySize: 0x3000 }],
   });
-const module = (name: string, text: string) => ({ name, bytes: Buffer.from(text), commandLine: 'a b' });
+const moduleOf = (name: string, text: string) => ({ name, bytes: Buffer.from(text), commandLine: 'a b' });
 
 describe('kernel images', () => {
   it('are told apart', () => {
@@ -90,7 +90,7 @@ describe('kernel images', () => {
       memorySize,
       commandLine: 'debug=1',
       initrd: { name: 'dir/initrd', bytes: Buffer.from('INITRD') },
-      modules: [module('dir/mod', 'MODULE')],
+      modules: [moduleOf('dir/mod', 'MODULE')],
     });
     assert.equal(plan.format, 'multiboot');
     const { entry } = plan;
@@ -143,7 +143,7 @@ describe('kernel images', () => {
     const plan = loadImage(file(image), {
       memorySize,
       commandLine: 'x',
-      modules: [module('m', 'M')],
+      modules: [moduleOf('m', 'M')],
       framebuffer,
       rsdp,
     });
@@ -192,7 +192,7 @@ describe('kernel images', () => {
     const plan = loadImage(file(image), {
       memorySize,
       commandLine: 'root=x',
-      modules: [module('m', 'MOD')],
+      modules: [moduleOf('m', 'MOD')],
       rsdp,
     });
     assert.equal(plan.entry.registers.rip, 0x100004n);
