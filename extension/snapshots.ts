@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
-import type { FromSnapshot, SnapshotContents, SnapshotDifference, ToSnapshot } from '../adapter/protocol/snapshot';
+import type { FromSnapshot, SnapshotContents, SnapshotDifference, SnapshotRegion, ToSnapshot } from '../adapter/protocol/snapshot';
 import { runGuest } from './guestprogram';
 
 export const SNAPSHOT_VIEW = 'guestDebug.snapshot';
@@ -75,7 +75,15 @@ export class SnapshotEditors implements vscode.CustomReadonlyEditorProvider<Snap
     } catch (error) {
       return send({ kind: 'problem', of: 'contents', text: (error as Error).message });
     }
-    await this.picture(path, 'after', send);
+    await Promise.all([this.picture(path, 'after', send), this.map(path, send)]);
+  }
+
+  private async map(path: string, send: (message: ToSnapshot) => void): Promise<void> {
+    try {
+      send({ kind: 'map', regions: JSON.parse(await this.run('map', '--json', '--', path)) as SnapshotRegion[] });
+    } catch (error) {
+      send({ kind: 'problem', of: 'map', text: (error as Error).message });
+    }
   }
 
   /** A machine without a screen has none. */

@@ -29,14 +29,23 @@ export interface SnapshotDifference {
   readonly bits?: readonly { readonly name: string; readonly before: string; readonly after: string }[];
 }
 
+/** What lies where; addresses as they are shown. */
+export interface SnapshotRegion {
+  readonly space: 'memory' | 'port';
+  readonly first: string;
+  readonly last: string;
+  readonly owner: string;
+}
+
 export type ToSnapshot =
   | { readonly kind: 'contents'; readonly name: string; readonly contents: SnapshotContents }
   | { readonly kind: 'differences'; readonly before: string; readonly after: string; readonly differences: readonly SnapshotDifference[] }
   /** PNG in base64; `side` where two are compared. */
   | { readonly kind: 'picture'; readonly side: 'before' | 'after'; readonly png: string }
+  | { readonly kind: 'map'; readonly regions: readonly SnapshotRegion[] }
   /** Lines of a hex dump. */
   | { readonly kind: 'memory'; readonly text: string }
-  | { readonly kind: 'problem'; readonly of: 'contents' | 'memory'; readonly text: string };
+  | { readonly kind: 'problem'; readonly of: 'contents' | 'map' | 'memory'; readonly text: string };
 
 export type FromSnapshot =
   | { readonly kind: 'ready' }

@@ -34,6 +34,11 @@ export function addSnapshotCommands(program: Command): void {
       (await actions()).memory(file, address, length, linear),
     );
   snapshot
+    .command('map <file>')
+    .description('print what lies where in the physical address space and among the I/O ports')
+    .option('--json', 'as JSON')
+    .action(async (file: string, { json }: { readonly json?: boolean }) => (await actions()).map(file, json));
+  snapshot
     .command('diff <before> <after>')
     .description('print what differs: registers, fields and bits of chips, events and pages')
     .option('--json', 'as JSON')

@@ -39,6 +39,15 @@ export async function memory(file: string, address: string, length = '256', line
   if (bytes.length < size) throw userError('no-memory', `there is no memory at 0x${(from + BigInt(bytes.length)).toString(16)}`);
 }
 
+export async function map(file: string, json = false): Promise<void> {
+  const hex = (value: bigint, digits: number): string => `0x${value.toString(16).padStart(digits, '0')}`;
+  const regions = (await withGuest(file, (guest) => guest.memoryMap())).map(({ space, first, last, owner }) => {
+    const digits = space === 'port' ? 4 : 16;
+    return { space, first: hex(first, digits), last: hex(last, digits), owner };
+  });
+  print(json ? asJson(regions) : regions.map(({ space, first, last, owner }) => `${space.padEnd(6)}  ${`${first}–${last}`.padEnd(37)}  ${owner}\n`).join(''));
+}
+
 export async function diff(before: string, after: string, json = false): Promise<void> {
   const differences = await diffSnapshots(before, after);
   print(json ? asJson(differences) : differenceText(differences));

@@ -12,7 +12,7 @@ const number = (value: Json | undefined): number => (typeof value === 'number' ?
 const text = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
 const sizeText = (bytes: number): string => (bytes < MEGABYTE ? `${Math.ceil(bytes / 1024)} kB` : `${(bytes / MEGABYTE).toFixed(1)} MB`);
 
-function table(headings: readonly string[], rows: readonly (readonly string[])[]): HTMLElement {
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): HTMLElement {
   const head = make('tr', {}, ...headings.map((heading) => make('th', { scope: 'col' }, heading)));
   return make('table', {}, head, ...rows.map((cells) => make('tr', {}, ...cells.map((cell) => make('td', { class: 'value' }, cell)))));
 }
@@ -24,6 +24,7 @@ const pagesIn = (groups: Json | undefined): number => list(groups).reduce((sum: 
 export function sectionsOf(
   { id, format, producer, parent, blobs, chunks }: SnapshotContents,
   screen: HTMLElement,
+  map: HTMLElement,
   memory: HTMLElement,
 ): readonly HTMLElement[] {
   const of = (kind: string): readonly SnapshotChunk[] => chunks.filter((chunk) => chunk.kind === kind);
@@ -61,6 +62,7 @@ export function sectionsOf(
       ),
       memory,
     ),
+    map,
     ...of('disk').map(({ instance, fields }) => section(`Disk ${instance}`, false, table(['', ''], [['Size', sizeText(number(fields['size']))], ['Pages written', String(pagesIn(fields['groups']))]]))), // prettier-ignore
     section('Images', false, table(['Image', 'Name', 'Size'], of('image').map(({ instance, fields }) => [instance, text(fields['name']), sizeText(number(fields['size']))]))), // prettier-ignore
     section(`History (${of('history').length} checkpoints)`, false, history(of('history')), ...stops(list(one('chronicle')['stops']))),

@@ -1,6 +1,6 @@
 /** A snapshot, or what differs between two, in a webview. */
 import type { FromSnapshot, ToSnapshot } from '../../adapter/protocol/snapshot';
-import { sectionsOf } from './contents';
+import { sectionsOf, table } from './contents';
 import { differencesOf } from './differences';
 import { button, make, pictures, section } from '../dom';
 
@@ -11,6 +11,7 @@ const send = (message: FromSnapshot): void => host.postMessage(message);
 const main = document.getElementById('main')!;
 const dump = make('pre', { id: 'dump' });
 const screen = section('Screen', true);
+const map = section('Address map', false);
 const shown = new Map<'before' | 'after', string>();
 let names: { readonly before: string | undefined; readonly after: string } = { before: undefined, after: '' };
 
@@ -66,7 +67,7 @@ window.addEventListener('message', ({ data }: MessageEvent<ToSnapshot>) => {
       names = { before: undefined, after: data.name };
       show(
         header(data.name, button('Resume', () => send({ kind: 'resume' })), button('Compare with…', () => send({ kind: 'compare' }))),
-        ...sectionsOf(data.contents, screen, memory()),
+        ...sectionsOf(data.contents, screen, map, memory()),
       ); // prettier-ignore
       return showPictures();
     case 'differences': {
@@ -79,6 +80,11 @@ window.addEventListener('message', ({ data }: MessageEvent<ToSnapshot>) => {
     case 'picture':
       shown.set(data.side, data.png);
       return showPictures();
+    case 'map': {
+      const rows = data.regions.map(({ space, first, last, owner }) => [space === 'port' ? 'I/O port' : 'memory', first, last, owner]);
+      map.querySelector('details')?.append(table(['Space', 'First', 'Last', 'Owner'], rows));
+      return;
+    }
     case 'memory':
       dump.className = '';
       dump.textContent = data.text;
@@ -89,6 +95,7 @@ window.addEventListener('message', ({ data }: MessageEvent<ToSnapshot>) => {
         dump.textContent = data.text;
         return;
       }
+      if (data.of === 'map') return map.querySelector('details')?.append(make('p', { class: 'problem' }, data.text));
       return show(make('p', { class: 'problem', role: 'alert' }, data.text));
   }
 });

@@ -66,6 +66,11 @@ describe('VS Code: snapshot files', function () {
     await page.getByLabel('Address').fill('nowhere');
     await page.getByRole('button', { name: 'Show' }).click();
     await page.locator('#dump.problem', { hasText: "'nowhere' is no address" }).waitFor();
+    const map = page.locator('section > details', { has: page.locator('> summary', { hasText: 'Address map' }) });
+    // The filter may have opened it.
+    await map.evaluate((part: HTMLDetailsElement) => (part.open = true));
+    await map.locator('tr', { hasText: /0x0000000000000000.*0x0000000000ffffff.*ram/ }).waitFor();
+    await map.locator('tr', { hasText: /I\/O port.*0x03f8.*0x03ff.*com1/ }).waitFor();
     assert.match(await page.locator('summary', { hasText: /^History/ }).innerText(), /\([1-9]\d* checkpoints\)/);
   });
 

@@ -224,6 +224,11 @@ describe('guest command', function () {
     assert.equal(run('snapshot', 'picture', file, png).status, 0);
     const { width, height } = PNG.sync.read(readFileSync(png));
     assert.deepEqual([width, height], [800, 600]);
+    const map = run('snapshot', 'map', file).out;
+    assert.match(map, /^memory  0x0000000000000000–0x0000000000ffffff  ram\n[^]*^port    0x03f8–0x03ff +com1$/m);
+    const regions = JSON.parse(run('snapshot', 'map', '--json', file).out) as unknown[];
+    assert.deepEqual(regions[0], { space: 'memory', first: '0x0000000000000000', last: '0x0000000000ffffff', owner: 'ram' });
+    assert.equal(regions.length, map.trim().split('\n').length);
     for (const [args, message] of [
       [['memory', file, 'here'], /'here' is no address/],
       [['memory', file, '0', '0'], /1 to 1048576 are possible/],
