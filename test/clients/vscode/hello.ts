@@ -37,7 +37,7 @@ export const pixel = (display: FrameLocator, x: number, y: number): Promise<numb
 export async function lastKey(code: Workbench, wanted: RegExp): Promise<void> {
   let seen = '';
   const noted = async (): Promise<boolean> => {
-    await code.toolbar('debug-pause');
+    await code.pause();
     await code.stopped();
     if (wanted.test((seen = await code.console.evaluate('u8[last_key]')))) return true;
     await code.toolbar('debug-continue');

@@ -44,7 +44,7 @@ describe("VS Code: a folder with Debian's kernel", function () {
     await code.start();
     await code.running();
     await code.console.shows('] '); // the kernel's time stamps
-    await code.toolbar('debug-pause');
+    await code.pause();
     await code.stopped();
     assert.match(await code.variables.value('rip'), /^0xffffffff8/);
     assert.match(await code.topFrame(), /^[a-z_][\w.]+/i);

@@ -67,7 +67,7 @@ describe('VS Code: suspend and resume by a launch configuration', function () {
     const file = path('suspended.guest');
     await code.debug('Begin');
     await code.running();
-    await code.toolbar('debug-pause');
+    await code.pause();
     await code.stopped();
     const [rip, rsp] = [await code.variables.value('rip'), await code.variables.value('rsp')];
     await code.command('Debug: Disconnect and Suspend');

@@ -39,7 +39,7 @@ describe('VS Code: the timeline', function () {
     await code.command('Focus on Guest Timeline View');
     await code.webview().locator('#status', { hasText: 'running' }).waitFor();
     await code.webview().locator('.picture img').first().waitFor();
-    await code.toolbar('debug-pause');
+    await code.pause();
     assert.ok((await position()) > 0);
     assert.ok((await code.webview().locator('.dot').count()) > 1);
     assert.match((await code.webview().locator('.event.stop').first().getAttribute('title'))!, /^Breakpoint at 0x/);
@@ -80,7 +80,7 @@ describe('VS Code: the timeline', function () {
     await code.toolbar('debug-continue');
     // A branch without a checkpoint is forgotten when it is left.
     await until(async () => (await own()) > before, () => 'the new branch has no checkpoint'); // prettier-ignore
-    await code.toolbar('debug-pause');
+    await code.pause();
     const left = await position((at) => at > fork);
     await code.webview().locator('.event.input').first().waitFor();
     await code.picture('timeline-branch');

@@ -149,6 +149,18 @@ export class Workbench {
     await this.toolbox.locator(`.codicon-${icon}`).first().click();
   }
 
+  /** Again where VS Code did not know yet whom to pause. */
+  async pause(): Promise<void> {
+    const paused = async (): Promise<boolean> => {
+      const stands = this.toolbox.locator('.codicon-debug-continue').first();
+      if (await stands.isVisible()) return true;
+      await this.toolbox.locator('.codicon-debug-pause').first().click({ timeout: ATTEMPT_MS });
+      await stands.waitFor({ timeout: ATTEMPT_MS });
+      return true;
+    };
+    await until(paused, () => 'Pause stops nothing');
+  }
+
   async running(): Promise<void> {
     await this.toolbox.locator('.codicon-debug-pause').first().waitFor();
   }
