@@ -64,6 +64,12 @@ export const ATTRIBUTES = {
     description:
       'A virtio entropy device, whose bytes follow from this number, or, with `host`, are as random as those of this computer; then they belong to the history.',
   },
+  typematic: {
+    type: 'boolean',
+    default: false,
+    description:
+      'The PS/2 keyboard repeats a held key itself, with delay and rate as the guest sets them and in its time, instead of as often as you or the viewer repeat it.',
+  },
   usb: {
     type: 'usb',
     description:

@@ -227,6 +227,7 @@ export function planLaunch(given: Readonly<Record<string, unknown>>, now: () => 
       modules: get.strings('modules'),
       disks: get.disks('disks'),
       rngSeed: get.seed('rngSeed'),
+      typematic: get.flag('typematic') || undefined,
       usb: get.usb('usb'),
       network: get.network('network'),
       memory: get.size('memory'),

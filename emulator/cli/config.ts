@@ -72,6 +72,7 @@ const ATTRIBUTES: Readonly<Record<string, (value: unknown, name: string, path: (
       'network',
       networkConfig(value, (problem) => wrong(name, value, `no network: ${problem}`)),
     ),
+  typematic: (value, name) => (typeof value === 'boolean' ? { typematic: value } : wrong(name, value, 'neither true nor false')),
   usb: (value, name) => (Array.isArray(value) ? { usb: value.map((item) => usbDevice(name, item)) } : wrong(name, value, 'no list')),
   loadAddress: (value, name) => ({ loadAddress: address(value, name) as number }),
   loadMode: (value, name) =>

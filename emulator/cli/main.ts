@@ -64,6 +64,7 @@ function toOptions(given: Given): RunOptions {
       ...disksOf(given),
       ...part('rngSeed', read('rng', parseSeed, '--rng')),
       ...(given['virtioConsole'] !== undefined && { virtioConsole: true }),
+      ...(given['typematic'] === true && { typematic: true }),
       ...part('usb', read('usb', parseUsb, '--usb')),
       ...part('network', read('network', parseNetwork, '--network')),
       ...part('memory', read('memory', parseSize, '--memory')),
@@ -161,6 +162,7 @@ withRunOptions(program.command('run'))
   .option('--cdrom <iso...>', 'images of CD-ROMs')
   .option('--rng <seed>', "a virtio entropy device, whose bytes follow from the seed; `host`: they are this computer's, and belong to the history")
   .option('--virtio-console <where>', 'a virtio console, its output to stdio, none or file:PATH')
+  .option('--typematic', 'the PS/2 keyboard repeats held keys itself, as the guest has set it')
   .option('--usb <devices>', 'a USB host controller with tablet, keyboard or both: tablet,keyboard')
   .option('--network <network>', 'user: out through the host; isolated: the gateway alone; with ,device=virtio|e1000 ,mac= ,forward=HOSTPORT:GUESTPORT')
   .option('--memory <size>', 'RAM, 16M to 3G', '512M')

@@ -81,6 +81,8 @@ export interface MachineConfig {
   readonly disks?: readonly DiskConfig[];
   /** An entropy device whose bytes follow from this number, or come from the host, through the history. */
   readonly rngSeed?: number | 'host';
+  /** The PS/2 keyboard repeats a key that is held, as the guest has set it, in the guest's time; otherwise keys repeat as whoever holds them repeats them. */
+  readonly typematic?: boolean;
   /** A virtio console; what it sends are `serial` events of `VIRTIO_CONSOLE`. */
   readonly virtioConsole?: boolean;
   /** Input devices on a USB host controller. */

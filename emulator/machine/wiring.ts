@@ -169,7 +169,7 @@ export class Board {
     const debugConsole = new DebugConsole(context, (byte) => around.transmit(DEBUG_CONSOLE, byte));
     const firmwareLog = movable ? new DebugConsole(context, (byte) => around.transmit(DEBUG_CONSOLE, byte), FIRMWARE_LOG, 'firmwarelog') : undefined;
     const a20 = new A20Gate((enabled) => around.a20(enabled));
-    this.keyboard = new Ps2Keyboard(context);
+    this.keyboard = new Ps2Keyboard(context, { typematic: config.typematic ?? false });
     this.mouse = new Ps2Mouse(context);
     const ps2 = new Ps2Controller(context, {
       irq1: isa[1]!,

@@ -81,6 +81,7 @@ const READERS: Readers = {
   modules: asTexts,
   disks: asDisks,
   rngSeed: (value, what) => (value === 'host' ? value : asInteger(value, what)),
+  typematic: asBool,
   virtioConsole: asBool,
   usb: (value, what) => asList(value, what).map((item) => asWord(...USB_DEVICES)(item, what)),
   network: asNetwork,

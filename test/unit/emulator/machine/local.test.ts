@@ -49,6 +49,20 @@ const refused = (code: string) => (error: unknown) => error instanceof EmulatorE
 describe('guest in this thread', function () {
   this.timeout(30_000);
 
+  it("a held key repeats by itself where the machine says so, in the guest's time", async () => {
+    for (const typematic of [false, true]) {
+      const subject = await make(TICKS, { typematic });
+      const { guest } = subject;
+      await guest.key('KeyA', true);
+      await subject.resume({ unattended: true, span: { time: 1_000_000_000, whole: true } });
+      const { output } = guest.machine.board.keyboard.state;
+      // Six times from half a second on, 10.9 a second; the first code is in the controller, which nobody reads.
+      assert.equal(output.length, typematic ? 6 : 0);
+      assert.ok(output.every((code) => code === 0x1c));
+      await guest.close();
+    }
+  });
+
   it('stops at a limit, at a breakpoint, and goes on past it', async () => {
     const subject = await make(TICKS);
     assert.equal((await subject.resume({ position: 10 })).reason.kind, 'limit');

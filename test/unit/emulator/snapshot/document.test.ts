@@ -50,7 +50,7 @@ const CONFIG: Required<MachineConfig> = {
   kernel: 'a', initrd: 'b', firmware: 'c', vars: 'd', bios: 'e', vgaBios: 'f', append: 'g', modules: ['h'],
   chipset: 'q35', display: 'vga', legacyVga: 'io', fwCfg: { name: 'text' }, loadAddress: 0, loadMode: 'real',
   disks: [{ path: 'a', kind: 'disk', bus: 'virtio', overlay: 'b', readOnly: false, format: 'raw', serial: 'c' }],
-  rngSeed: 1, virtioConsole: true, usb: ['tablet'],
+  rngSeed: 1, typematic: true, virtioConsole: true, usb: ['tablet'],
   network: { mode: 'user', device: 'e1000', mac: '52:54:00:12:34:56', forwards: [{ host: 1, guest: 2 }] },
   memory: 1 << 24, cpus: 1, startTime: 0, framebuffer: { width: 1, height: 1 }, historyBytes: 0, tier: 'auto', checkpointEvery: 1, debugExitPort: false,
 }; // prettier-ignore
