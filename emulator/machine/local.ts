@@ -251,45 +251,57 @@ export class LocalGuest implements Guest {
     this.output.await(serial?.map((text) => latin1(text)) ?? []);
     this.textSeen = false;
     this.speed = { instructions: 0, milliseconds: 0 };
+    // A position has its state when all its inputs have come: when the machine goes on, or the run ends.
+    let hashed = start;
+    const tellHash = (): void => {
+      const { position } = machine;
+      if (!hashEvery || position % hashEvery !== 0 || position === hashed) return;
+      hashed = position;
+      this.output.emit({ event: 'hash', position, hash: this.hash.current() });
+    };
     let leash = unattended ? undefined : new Leash(options.pace, machine.clock.now());
-    for (;;) {
-      if (machine.position >= limit) {
-        // A checkpoint that was gone back to may stand before inputs of this very position.
-        if (machine.journal.nextPosition <= machine.position) this.loop.advance(machine.position);
-        return { reason: { kind: 'limit' } };
+    try {
+      for (;;) {
+        if (machine.position >= limit) {
+          // A checkpoint that was gone back to may stand before inputs of this very position.
+          if (machine.journal.nextPosition <= machine.position) this.loop.advance(machine.position);
+          return { reason: { kind: 'limit' } };
+        }
+        this.hear();
+        tellHash();
+        // Whoever waits for the host does so in the host's time.
+        const online = this.link?.awaits === true || listens(this.config);
+        if (unattended) leash = online ? (leash ?? new Leash(options.pace, machine.clock.now())) : undefined;
+        const nextHash = hashEvery ? (Math.floor(machine.position / hashEvery) + 1) * hashEvery : Infinity;
+        const target = Math.min(
+          limit,
+          nextHash,
+          this.history?.due ?? Infinity,
+          sampler?.due ?? Infinity,
+          watch?.due.position ?? Infinity,
+          machine.position + slices.instructions,
+        );
+        const until = Math.min(end, watch?.due.time ?? Infinity, leash?.limit(machine.clock.now()) ?? Infinity);
+        const halt = this.slice(target, until);
+        const ending = halt && this.judge(halt, start);
+        this.moved();
+        sampler?.visit();
+        if (watch?.isDue(halt) && watch.look(halt)) return { reason: { kind: 'limit' } };
+        if (halt?.kind === 'ahead' && halt.due > end && until === end) {
+          if (span?.whole) this.slice(machine.position + 1);
+          return { reason: { kind: 'limit' } };
+        }
+        const waits = halt?.kind === 'ahead' || ending?.reason.kind === 'idle';
+        if (waits && this.entropyWanted > 0) {
+          // For what `hear` is about to give it.
+        } else if (halt?.kind === 'ahead') await (leash && this.rest(leash.wait(halt.due)));
+        else if (ending?.reason.kind === 'idle' && (!unattended || online) && machine.vcpus.wakeable()) await this.rest();
+        else if (ending) return ending;
+        await options.pace.yield();
+        if (this.interrupted) return { reason: { kind: 'pause' } };
       }
-      this.hear();
-      // Whoever waits for the host does so in the host's time.
-      const online = this.link?.awaits === true || listens(this.config);
-      if (unattended) leash = online ? (leash ?? new Leash(options.pace, machine.clock.now())) : undefined;
-      const nextHash = hashEvery ? (Math.floor(machine.position / hashEvery) + 1) * hashEvery : Infinity;
-      const target = Math.min(
-        limit,
-        nextHash,
-        this.history?.due ?? Infinity,
-        sampler?.due ?? Infinity,
-        watch?.due.position ?? Infinity,
-        machine.position + slices.instructions,
-      );
-      const until = Math.min(end, watch?.due.time ?? Infinity, leash?.limit(machine.clock.now()) ?? Infinity);
-      const halt = this.slice(target, until);
-      const ending = halt && this.judge(halt, start);
-      this.moved();
-      sampler?.visit();
-      if (machine.position === nextHash) this.output.emit({ event: 'hash', position: nextHash, hash: this.hash.current() });
-      if (watch?.isDue(halt) && watch.look(halt)) return { reason: { kind: 'limit' } };
-      if (halt?.kind === 'ahead' && halt.due > end && until === end) {
-        if (span?.whole) this.slice(machine.position + 1);
-        return { reason: { kind: 'limit' } };
-      }
-      const waits = halt?.kind === 'ahead' || ending?.reason.kind === 'idle';
-      if (waits && this.entropyWanted > 0) {
-        // For what `hear` is about to give it.
-      } else if (halt?.kind === 'ahead') await (leash && this.rest(leash.wait(halt.due)));
-      else if (ending?.reason.kind === 'idle' && (!unattended || online) && machine.vcpus.wakeable()) await this.rest();
-      else if (ending) return ending;
-      await options.pace.yield();
-      if (this.interrupted) return { reason: { kind: 'pause' } };
+    } finally {
+      tellHash();
     }
   }
 

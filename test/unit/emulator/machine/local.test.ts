@@ -225,6 +225,26 @@ describe('guest in this thread', function () {
     assert.equal(new Set(first!.map((event) => (event.event === 'hash' ? event.hash : ''))).size, 5);
   });
 
+  it('records the hash of a position with the inputs that come to it there', async () => {
+    const other = await make(TICKS);
+    await other.resume({ position: 100_000, unattended: true });
+    const without = await other.guest.stateHash();
+    await other.guest.key('KeyA', true);
+    const pressed = await other.guest.stateHash();
+    const guest = await LocalGuest.create(CONFIG, {
+      images: TICKS,
+      binaries: await compiled(),
+      pace: { ...nodePace, yield: async () => void (guest.machine.position === 100_000 && (await guest.key('KeyA', true))) },
+    });
+    const subject = new Subject(guest);
+    await subject.resume({ position: 150_000, hashEvery: 100_000, unattended: true });
+    assert.deepEqual(
+      subject.events.flatMap((event) => (event.event === 'hash' ? [[event.position, event.hash]] : [])),
+      [[100_000, pressed]],
+    );
+    assert.notEqual(pressed, without);
+  });
+
   it('tells how a guest ended', async () => {
     assert.deepEqual((await (await make(EXIT)).resume()).reason, { kind: 'exit', code: 0x43 });
     assert.equal((await (await make(TRIPLE)).resume()).reason.kind, 'shutdown');
