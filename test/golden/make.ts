@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { openGuest } from '../../emulator/machine/open';
-import { runTo } from '../unit/emulator/snapshot/motion';
+import { runTo } from '../motion';
 import { MACHINES, type GoldenName } from './machines';
 
 const isMachine = (name: string | undefined): name is GoldenName => name !== undefined && Object.hasOwn(MACHINES, name);

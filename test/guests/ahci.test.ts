@@ -11,6 +11,7 @@ import { openGuest } from '../../emulator/machine/open';
 import { fatImage } from '../../scripts/guests/fat';
 import { isoImage } from './iso';
 import { command } from '../command';
+import { moved } from '../motion';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
@@ -112,16 +113,7 @@ describe('AHCI', function () {
       debugExitPort: false as const,
       disks: [{ path: file('history.img', Buffer.alloc(1 << 20, '-')), bus: 'ahci' as const }],
     };
-    const move = (guest: LocalGuest, action: () => Promise<void>): Promise<Stop> =>
-      new Promise((resolve, reject) => {
-        const off = guest.on((event) => {
-          if (event.event !== 'stopped') return;
-          off();
-          resolve(event.stop);
-        });
-        action().catch(reject);
-      });
-    const until = (guest: LocalGuest, ...serial: string[]): Promise<Stop> => move(guest, () => guest.resume({ serial, unattended: true }));
+    const until = (guest: LocalGuest, ...serial: string[]): Promise<Stop> => moved(guest, () => guest.resume({ serial, unattended: true }));
     const type = (guest: LocalGuest, text: string): Promise<void> => guest.serialInput(0, Buffer.from(`${text}\r`));
     const sector = ({ machine }: LocalGuest): string => {
       const bytes = new Uint8Array(512);
@@ -142,9 +134,9 @@ describe('AHCI', function () {
       await until(guest, 'DONE');
       const [other, otherHash] = [guest.machine.position, await guest.stateHash()];
       assert.equal(sector(guest), 'OTHER');
-      await move(guest, () => guest.travel(first));
+      await moved(guest, () => guest.travel(first));
       assert.deepEqual([sector(guest), await guest.stateHash()], ['FIRST', hash]);
-      await move(guest, () => guest.travel(other));
+      await moved(guest, () => guest.travel(other));
       assert.deepEqual([sector(guest), await guest.stateHash()], ['OTHER', otherHash]);
       const resumed = (await openGuest(undefined, { snapshot: saved })) as LocalGuest;
       try {

@@ -12,6 +12,7 @@ import { openGuest } from '../../emulator/machine/open';
 import { fatImage } from '../../scripts/guests/fat';
 import { Shell } from './shell';
 import { command } from '../command';
+import { moved } from '../motion';
 
 const root = join(__dirname, '../..');
 const guests = join(root, '.cache/guests');
@@ -192,16 +193,7 @@ describe('Linux with a disk', function () {
       debugExitPort: false,
       disks: [{ path: image }],
     };
-    const move = (guest: LocalGuest, action: () => Promise<void>): Promise<Stop> =>
-      new Promise((resolve, reject) => {
-        const off = guest.on((event) => {
-          if (event.event !== 'stopped') return;
-          off();
-          resolve(event.stop);
-        });
-        action().catch(reject);
-      });
-    const until = (guest: LocalGuest, ...serial: string[]): Promise<Stop> => move(guest, () => guest.resume({ serial, unattended: true }));
+    const until = (guest: LocalGuest, ...serial: string[]): Promise<Stop> => moved(guest, () => guest.resume({ serial, unattended: true }));
     const type = (guest: LocalGuest, text: string): Promise<void> => guest.serialInput(0, Buffer.from(`${text}\r`));
     const sector = ({ machine }: LocalGuest): string => {
       const bytes = new Uint8Array(512);
@@ -223,10 +215,10 @@ describe('Linux with a disk', function () {
       await until(guest, 'DONE');
       assert.equal(sector(guest), 'OTHER');
       const [other, otherHash] = [guest.machine.position, await guest.stateHash()];
-      await move(guest, () => guest.stepBack(0));
-      await move(guest, () => guest.travel(first));
+      await moved(guest, () => guest.stepBack(0));
+      await moved(guest, () => guest.travel(first));
       assert.deepEqual([sector(guest), await guest.stateHash()], ['FIRST', hash]);
-      await move(guest, () => guest.travel(other));
+      await moved(guest, () => guest.travel(other));
       assert.deepEqual([sector(guest), await guest.stateHash()], ['OTHER', otherHash]);
 
       const resumed = (await openGuest(undefined, { snapshot: file })) as LocalGuest;

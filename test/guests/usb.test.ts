@@ -6,6 +6,7 @@ import type { UsbKeyboard } from '../../emulator/devices/usbkeyboard';
 import type { MachineConfig, Stop } from '../../emulator/machine/api';
 import type { LocalGuest } from '../../emulator/machine/local';
 import { openGuest } from '../../emulator/machine/open';
+import { moved } from '../motion';
 
 const installer = join(__dirname, '../../.cache/guests/debian-installer-gtk');
 /** Linux's input-event-codes.h. */
@@ -25,19 +26,9 @@ const MACHINE = {
   debugExitPort: false,
 } as const satisfies MachineConfig;
 
-const stopped = (guest: LocalGuest, action: () => Promise<void>): Promise<Stop> =>
-  new Promise((resolve, reject) => {
-    const off = guest.on((event) => {
-      if (event.event !== 'stopped') return;
-      off();
-      resolve(event.stop);
-    });
-    action().catch(reject);
-  });
-
 async function runUntil(guest: LocalGuest, text: string): Promise<void> {
   const timer = setTimeout(() => void guest.pause(), PATIENCE);
-  const { reason } = await stopped(guest, () => guest.resume({ serial: [text], unattended: true }));
+  const { reason } = await moved(guest, () => guest.resume({ serial: [text], unattended: true }));
   clearTimeout(timer);
   assert.equal(reason.kind, 'limit', `waiting for '${text}'`);
 }
@@ -47,7 +38,7 @@ describe('USB with Linux', function () {
   let guest: LocalGuest;
   let said = '';
 
-  const move = (action: () => Promise<void>): Promise<Stop> => stopped(guest, action);
+  const move = (action: () => Promise<void>): Promise<Stop> => moved(guest, action);
   const until = (text: string): Promise<void> => runUntil(guest, text);
   /** Types a command; gives what it says before the prompt is back. */
   async function shell(command: string): Promise<string> {

@@ -3,26 +3,16 @@ import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Guest, GuestEvent, MachineConfig, Stop } from '../../emulator/machine/api';
+import type { Guest, MachineConfig } from '../../emulator/machine/api';
 import { openGuest } from '../../emulator/machine/open';
 import { Random } from '../oracle/random';
+import { moved } from '../motion';
 
 const ovmf = join(__dirname, '../../.cache/guests/ovmf');
 const SEED = Number(process.env['REPLAY_SEED'] ?? 1);
 /** Variables are written, drivers found, the screen set up between these positions. */
 const STRETCH = [560_000_000, 700_000_000] as const;
 const POINTS = 3;
-
-function moved(guest: Guest, start: () => Promise<void>): Promise<Stop> {
-  return new Promise((resolve, reject) => {
-    const off = guest.on((event: GuestEvent) => {
-      if (event.event !== 'stopped') return;
-      off();
-      resolve(event.stop);
-    });
-    start().catch(reject);
-  });
-}
 
 describe('history of a firmware boot', function () {
   this.timeout(900_000);

@@ -4,9 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import type { Guest, GuestEvent, MachineConfig, Stop } from '../../emulator/machine/api';
+import type { MachineConfig, Stop } from '../../emulator/machine/api';
 import { openGuest } from '../../emulator/machine/open';
 import { Random } from '../oracle/random';
+import { moved } from '../motion';
 
 const folder = join(__dirname, '../../.cache/guests/linux-cloud');
 const SEED = Number(process.env['REPLAY_SEED'] ?? 1);
@@ -25,18 +26,6 @@ const config = (cpus: number): MachineConfig => ({
   checkpointEvery: 10_000_000,
   debugExitPort: false,
 });
-
-/** Starts a motion and waits for its end. */
-function moved(guest: Guest, start: () => Promise<void>): Promise<Stop> {
-  return new Promise((resolve, reject) => {
-    const off = guest.on((event: GuestEvent) => {
-      if (event.event !== 'stopped') return;
-      off();
-      resolve(event.stop);
-    });
-    start().catch(reject);
-  });
-}
 
 function symbol(name: string): bigint {
   const line = readFileSync(join(folder, 'System.map'), 'utf8')

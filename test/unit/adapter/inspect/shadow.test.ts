@@ -7,22 +7,12 @@ import { Unwinder } from '../../../../adapter/inspect/unwind';
 import { MachineView } from '../../../../adapter/inspect/view';
 import { SymbolStore } from '../../../../adapter/symbols/store';
 import { openGuest } from '../../../../emulator/machine/open';
-import type { Guest } from '../../../../emulator/machine/api';
+import { moved } from '../../../motion';
 
 const KERNEL = join(__dirname, '../../../../samples/hello/hello.elf');
 /** Where its main loop reports and computes: calls of all depths, and the timer's interrupts between them. */
 const STARTS = [5_000_000, 8_000_000];
 const COUNT = 600;
-
-const moved = (guest: Guest, action: () => Promise<void>): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const off = guest.on(({ event }) => {
-      if (event !== 'stopped') return;
-      off();
-      resolve();
-    });
-    action().catch(reject);
-  });
 
 describe('the call stack of a real program', function () {
   this.timeout(300_000);

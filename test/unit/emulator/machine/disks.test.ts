@@ -9,6 +9,7 @@ import { openDisks } from '../../../../emulator/machine/disks';
 import type { LocalGuest } from '../../../../emulator/machine/local';
 import { openGuest } from '../../../../emulator/machine/open';
 import { CONFIG } from './guests';
+import { moved } from '../../../motion';
 
 const LOAD = 0x100000;
 const RINGS = 0x10000;
@@ -122,19 +123,8 @@ describe('disks of a guest', function () {
     guests.push(guest);
     return guest;
   };
-  const move = async (guest: LocalGuest, action: () => Promise<void>): Promise<Stop> => {
-    const stopped = new Promise<Stop>((resolve) => {
-      const off = guest.on((event) => {
-        if (event.event !== 'stopped') return;
-        off();
-        resolve(event.stop);
-      });
-    });
-    await action();
-    return stopped;
-  };
   const run = (guest: LocalGuest, position?: number): Promise<Stop> =>
-    move(guest, () => guest.resume({ unattended: true, ...(position !== undefined && { position }) }));
+    moved(guest, () => guest.resume({ unattended: true, ...(position !== undefined && { position }) }));
   const sector = ({ machine }: LocalGuest): number => {
     const bytes = new Uint8Array(512);
     assert.equal(machine.disks[0]!.read(SECTOR, bytes), undefined);
@@ -156,12 +146,12 @@ describe('disks of a guest', function () {
     assert.deepEqual([...new Set(seen.map(({ value }) => value))], [0x99999999, 1, 2, 3, 4]);
     assert.equal(new Set(seen.map(({ hash }) => hash)).size, seen.length, 'each state has its own hash');
     for (const { position, value, hash } of [...seen].reverse()) {
-      await move(guest, () => guest.travel(position));
+      await moved(guest, () => guest.travel(position));
       assert.deepEqual([sector(guest), await guest.stateHash()], [value, hash], `at ${position}`);
     }
     assert.equal(guest.machine.disks[0]!.overlay.size, 0, 'at the beginning nothing is written');
     const end = seen.at(-1)!;
-    await move(guest, () => guest.travel(end.position));
+    await moved(guest, () => guest.travel(end.position));
     assert.deepEqual([sector(guest), await guest.stateHash()], [end.value, end.hash]);
     assert.ok(
       readFileSync(image).every((byte) => byte === 0x99),
@@ -177,13 +167,13 @@ describe('disks of a guest', function () {
     // The first position at which round 2 is on the disk.
     while (high - low > 1) {
       const middle = (low + high) >> 1;
-      await move(guest, () => guest.travel(middle));
+      await moved(guest, () => guest.travel(middle));
       if ([2, 3, 4].includes(sector(guest))) high = middle;
       else low = middle;
     }
-    await move(guest, () => guest.travel(high));
+    await moved(guest, () => guest.travel(high));
     assert.equal(sector(guest), 2);
-    await move(guest, () => guest.stepBack(0));
+    await moved(guest, () => guest.stepBack(0));
     assert.equal(sector(guest), 1);
   });
 
@@ -192,7 +182,7 @@ describe('disks of a guest', function () {
     await run(guest);
     const end = await guest.stateHash();
     const middle = guest.machine.position >> 1;
-    await move(guest, () => guest.travel(middle));
+    await moved(guest, () => guest.travel(middle));
     const [value, hash] = [sector(guest), await guest.stateHash()];
     assert.ok(value >= 1 && value <= 3);
     const snapshot = join(folder, 'a.guest');
@@ -202,20 +192,20 @@ describe('disks of a guest', function () {
     assert.deepEqual([sector(resumed), await resumed.stateHash()], [value, hash]);
     await run(resumed);
     assert.deepEqual([sector(resumed), await resumed.stateHash()], [ROUNDS, end]);
-    await move(resumed, () => resumed.travel(middle));
+    await moved(resumed, () => resumed.travel(middle));
     assert.deepEqual([sector(resumed), await resumed.stateHash()], [value, hash]);
     await resumed.save(join(folder, 'b.guest'));
     assert.ok(readFileSync(snapshot).equals(readFileSync(join(folder, 'b.guest'))), 'the same state is the same file');
 
-    const moved = join(folder, 'moved.img');
-    writeFileSync(moved, readFileSync(image));
+    const movedImage = join(folder, 'moved.img');
+    writeFileSync(movedImage, readFileSync(image));
     writeFileSync(image, new Uint8Array(1 << 20).fill(0x98));
     await assert.rejects(start({}, { snapshot }), isUser('snapshot', /disk\.img' of disk0 is not the one that it was made with/));
     writeFileSync(image, new Uint8Array(2 << 20));
     await assert.rejects(start({}, { snapshot }), isUser('snapshot', /has 2097152 bytes; it was made with one of 1048576/));
     rmSync(image);
     await assert.rejects(start({}, { snapshot }), isUser('disk-file', /no such file/));
-    const elsewhere = await start({ path: moved }, { snapshot });
+    const elsewhere = await start({ path: movedImage }, { snapshot });
     assert.equal(await elsewhere.stateHash(), hash, 'the image may lie elsewhere');
   });
 
@@ -230,7 +220,7 @@ describe('disks of a guest', function () {
     assert.equal(sector(await start()), 0x99999999);
     // Where the machine starts is in its history.
     await run(again);
-    await move(again, () => again.travel(0));
+    await moved(again, () => again.travel(0));
     assert.equal(sector(again), ROUNDS);
     assert.ok(readFileSync(image).every((byte) => byte === 0x99));
   });

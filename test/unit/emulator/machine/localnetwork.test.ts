@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { MachineConfig } from '../../../../emulator/machine/api';
+import type { MachineConfig, Stop } from '../../../../emulator/machine/api';
 import { features } from '../../../../emulator/machine/features';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import type { OutsideNetwork } from '../../../../emulator/machine/networklink';
@@ -14,6 +14,7 @@ import { packetOf } from '../../../../emulator/network/ip';
 import { GATEWAY, GUEST } from '../../../../emulator/network/usernetwork';
 import { GATEWAY_MAC, MAC } from '../network/guest';
 import { compiled, CONFIG } from './guests';
+import { moved } from '../../../motion';
 
 /** `inc eax; jmp` back. */
 const LOOP = { kernel: { name: 'loop', bytes: Uint8Array.of(0x40, 0xeb, 0xfd) } };
@@ -60,18 +61,8 @@ describe('guest with a network', function () {
     rmSync(folder, { recursive: true });
   });
 
-  const move = async (action: () => Promise<void>): Promise<void> => {
-    const stopped = new Promise<void>((done) => {
-      const off = guest.on(({ event }) => {
-        if (event !== 'stopped') return;
-        off();
-        done();
-      });
-    });
-    await action();
-    await stopped;
-  };
-  const runTo = (position: number): Promise<void> => move(() => guest.resume({ position, unattended: true }));
+  const move = (action: () => Promise<void>): Promise<Stop> => moved(guest, action);
+  const runTo = (position: number): Promise<Stop> => move(() => guest.resume({ position, unattended: true }));
   const position = async (): Promise<number> => (await guest.status()).position;
   /** The guest's adapter sends a SYN. */
   const dial = (port: number): void => {

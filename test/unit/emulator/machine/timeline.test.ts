@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { TimelineInfo } from '../../../../emulator/machine/api';
+import type { Stop, TimelineInfo } from '../../../../emulator/machine/api';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import { nodePace } from '../../../../emulator/machine/node';
 import { thumbnailOf } from '../../../../emulator/machine/thumbnail';
 import { Timeline } from '../../../../emulator/snapshot/timeline';
 import { compiled, CONFIG } from './guests';
+import { moved } from '../../../motion';
 
 const SAMPLE = { name: 'hello', bytes: Uint8Array.from(readFileSync(resolve(__dirname, '../../../../samples/hello/hello.elf'))) };
 
@@ -22,18 +23,8 @@ describe("a guest's timeline", function () {
   });
   afterEach(() => guest.close());
 
-  const move = async (action: () => Promise<void>): Promise<void> => {
-    const stopped = new Promise<void>((done) => {
-      const off = guest.on(({ event }) => {
-        if (event !== 'stopped') return;
-        off();
-        done();
-      });
-    });
-    await action();
-    await stopped;
-  };
-  const runTo = (position: number): Promise<void> => move(() => guest.resume({ position, unattended: true }));
+  const move = (action: () => Promise<void>): Promise<Stop> => moved(guest, action);
+  const runTo = (position: number): Promise<Stop> => move(() => guest.resume({ position, unattended: true }));
   const ofKind = ({ events }: Pick<TimelineInfo, 'events'>, kind: string): readonly number[] =>
     events.filter((each) => each.kind === kind).map(({ position }) => position);
 

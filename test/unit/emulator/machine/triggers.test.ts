@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import type { GuestEvent, MachineConfig, Stop, Trigger } from '../../../../emulator/machine/api';
+import type { MachineConfig, Stop, Trigger } from '../../../../emulator/machine/api';
 import type { Images } from '../../../../emulator/machine/images';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import { nodePace } from '../../../../emulator/machine/node';
 import { Timeline } from '../../../../emulator/snapshot/timeline';
 import { compiled, CONFIG, DEAD, SMP, SMP_CONFIG, SYSTEM, TICKS } from './guests';
+import { moved } from '../../../motion';
 
 const HISTORY = { historyBytes: 64 << 20, checkpointEvery: 100_000 };
 
@@ -14,17 +15,6 @@ async function make(images: Images, config: Partial<MachineConfig> = {}): Promis
   const logs: string[] = [];
   guest.on((event) => void (event.event === 'log' && logs.push(event.text)));
   return { guest, logs };
-}
-
-function moved(guest: LocalGuest, start: () => Promise<void>): Promise<Stop> {
-  return new Promise((resolve, reject) => {
-    const off = guest.on((event: GuestEvent) => {
-      if (event.event !== 'stopped') return;
-      off();
-      resolve(event.stop);
-    });
-    start().catch(reject);
-  });
 }
 
 describe('triggers', function () {

@@ -15,6 +15,7 @@ import { hex } from '../../../../emulator/snapshot/format';
 import { memoryEntries } from '../../../../emulator/snapshot/memorychunk';
 import { openSnapshot } from '../../../../emulator/snapshot/storage';
 import { Timeline } from '../../../../emulator/snapshot/timeline';
+import { moved } from '../../../motion';
 
 const config: MachineConfig = {
   kernel: join(__dirname, '../../../../samples/hello/hello.elf'),
@@ -32,17 +33,7 @@ const LATER = 500_000;
 /** Memory that the guest never looks at. */
 const ELSEWHERE = 8 << 20;
 
-function stopOf(guest: LocalGuest, move: () => Promise<void>): Promise<Stop> {
-  return new Promise((resolve, reject) => {
-    const off = guest.on((event) => {
-      if (event.event !== 'stopped') return;
-      off();
-      resolve(event.stop);
-    });
-    move().catch(reject);
-  });
-}
-const stopAt = (guest: LocalGuest, position: number): Promise<Stop> => stopOf(guest, () => guest.resume({ position, unattended: true }));
+const stopAt = (guest: LocalGuest, position: number): Promise<Stop> => moved(guest, () => guest.resume({ position, unattended: true }));
 
 describe('awaited memory of a snapshot', () => {
   let folder: string;
@@ -103,7 +94,7 @@ describe('awaited memory of a snapshot', () => {
   it('is there when the guest goes back', async () => {
     await open(path);
     await stopAt(guest, LATER);
-    await stopOf(guest, () => guest.travel(AT));
+    await moved(guest, () => guest.travel(AT));
     assert.ok(awaited() > 0);
     assert.equal(await guest.stateHash(), then);
     await stopAt(guest, LATER);
@@ -113,12 +104,12 @@ describe('awaited memory of a snapshot', () => {
   it('is there in another branch', async () => {
     await open(path);
     await stopAt(guest, LATER);
-    await stopOf(guest, () => guest.travel(AT));
+    await moved(guest, () => guest.travel(AT));
     const checkpoint = await guest.checkpoint('here');
     await guest.key('KeyA', true);
     await stopAt(guest, LATER);
     assert.notEqual(await guest.stateHash(), later);
-    await stopOf(guest, () => guest.restore(checkpoint.id));
+    await moved(guest, () => guest.restore(checkpoint.id));
     assert.equal(await guest.stateHash(), then);
   });
 

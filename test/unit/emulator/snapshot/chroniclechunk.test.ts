@@ -11,7 +11,7 @@ import { asInteger, asList, asMap, fieldsOf, type Fields, type Value } from '../
 import { encodeContainer, readChunks, type Chunk } from '../../../../emulator/snapshot/container';
 import { hex } from '../../../../emulator/snapshot/format';
 import { openSnapshot, writeWhole } from '../../../../emulator/snapshot/storage';
-import { moved, runTo } from './motion';
+import { moved, runTo } from '../../../motion';
 
 const config: MachineConfig = {
   kernel: join(__dirname, '../../../../samples/hello/hello.elf'),

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { MachineConfig } from '../../../../emulator/machine/api';
 import { openGuest } from '../../../../emulator/machine/open';
 import { MACHINES, type GoldenName } from '../../../golden/machines';
-import { moved, runTo } from './motion';
+import { moved, runTo } from '../../../motion';
 
 const folder = join(__dirname, '../../../golden/snapshots');
 interface Release {

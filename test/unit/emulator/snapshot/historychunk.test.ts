@@ -12,7 +12,7 @@ import { readHistory } from '../../../../emulator/snapshot/historychunk';
 import { memoryEntries } from '../../../../emulator/snapshot/memorychunk';
 import { fieldsToMachine } from '../../../../emulator/snapshot/statechunks';
 import { openSnapshot } from '../../../../emulator/snapshot/storage';
-import { moved, runTo } from './motion';
+import { moved, runTo } from '../../../motion';
 
 const config: MachineConfig = {
   kernel: join(__dirname, '../../../../samples/hello/hello.elf'),
@@ -26,7 +26,7 @@ const config: MachineConfig = {
 };
 const WHOLE = 64 << 20;
 
-const travel = (guest: Guest, position: Position): Promise<void> => moved(guest, () => guest.travel(position));
+const travel = (guest: Guest, position: Position): Promise<unknown> => moved(guest, () => guest.travel(position));
 
 describe('a snapshot with its history', function () {
   this.timeout(120_000);

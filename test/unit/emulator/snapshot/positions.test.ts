@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Guest, MachineConfig, Position } from '../../../../emulator/machine/api';
 import { openGuest } from '../../../../emulator/machine/open';
-import { moved } from './motion';
+import { moved } from '../../../motion';
 
 const config: MachineConfig = {
   kernel: join(__dirname, '../../../../samples/hello/hello.elf'),
@@ -27,8 +27,8 @@ describe('a position with inputs', function () {
   });
   afterEach(() => guest.close());
 
-  const runTo = (position: Position): Promise<void> => moved(guest, () => guest.resume({ position, unattended: true }));
-  const travel = (position: Position): Promise<void> => moved(guest, () => guest.travel(position));
+  const runTo = (position: Position): Promise<unknown> => moved(guest, () => guest.resume({ position, unattended: true }));
+  const travel = (position: Position): Promise<unknown> => moved(guest, () => guest.travel(position));
   const made = async (): Promise<number> => (await guest.checkpoints()).find(({ position }) => position === HERE)!.id;
 
   it('is found after them, however one comes there; a checkpoint made before them is before them', async () => {

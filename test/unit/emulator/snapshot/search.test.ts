@@ -1,10 +1,11 @@
 /** Looking backwards: what is found is what a run forward would have stopped at. */
 import assert from 'node:assert/strict';
-import type { GuestEvent, HitCount, Stop, Trigger } from '../../../../emulator/machine/api';
+import type { HitCount, Stop, Trigger } from '../../../../emulator/machine/api';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import { nodePace } from '../../../../emulator/machine/node';
 import { Timeline } from '../../../../emulator/snapshot/timeline';
 import { compiled, CONFIG, TICKS, TICKS_ISR, TICKS_LOOP } from '../machine/guests';
+import { moved, runTo } from '../../../motion';
 
 const START = 5;
 /** Nine interrupts. */
@@ -16,17 +17,6 @@ async function make(checkpointEvery = 100_000): Promise<LocalGuest> {
   return LocalGuest.create(config, { images: TICKS, binaries: await compiled(), pace: nodePace, history });
 }
 
-function moved(guest: LocalGuest, start: () => Promise<void>): Promise<Stop> {
-  return new Promise((resolve, reject) => {
-    const off = guest.on((event: GuestEvent) => {
-      if (event.event !== 'stopped') return;
-      off();
-      resolve(event.stop);
-    });
-    start().catch(reject);
-  });
-}
-const runTo = (guest: LocalGuest, position: number): Promise<Stop> => moved(guest, () => guest.resume({ position, unattended: true }));
 const back = (guest: LocalGuest): Promise<Stop> => moved(guest, () => guest.reverseContinue());
 
 /** Every stop of a run from the beginning to a position. */
