@@ -5,6 +5,7 @@
  */
 const path = require('node:path');
 const webpack = require('webpack');
+const { CodeCache } = require('./scripts/codecache/plugin.cjs');
 
 const dist = path.join(__dirname, 'dist');
 /** `webpack --env production` makes what is published: small, without source maps. */
@@ -30,7 +31,7 @@ const common = (production) => ({
 });
 
 /** Programs that Node runs. __dirname stays what it is when they run: they find their assets beside them. */
-const node = (production) => ({
+const node = (production, cache = new CodeCache({ names: ['guest', 'guest-worker'], make: !production })) => ({
   ...common(production),
   name: 'node',
   target: 'node20',
@@ -40,7 +41,7 @@ const node = (production) => ({
     'snapshot-packer': './emulator/snapshot/packthread.ts',
     guest: './emulator/cli/main.ts',
   },
-  output: { path: dist, filename: '[name].js', chunkFilename: '[name].js', libraryTarget: 'commonjs2' },
+  output: { path: dist, filename: cache.filename, chunkFilename: '[name].js', libraryTarget: 'commonjs2' },
   node: { __dirname: false, __filename: false },
   // A part that is loaded later is one file.
   optimization: { ...common(production).optimization, splitChunks: false },
@@ -48,7 +49,7 @@ const node = (production) => ({
   externals: { koffi: 'commonjs koffi', bufferutil: 'commonjs bufferutil', 'utf-8-validate': 'commonjs utf-8-validate' },
   plugins: [
     { apply: (compiler) => copyAssets(compiler, { 'iced_x86_bg.wasm': require.resolve('iced-x86/iced_x86_bg.wasm') }) },
-    new webpack.BannerPlugin({ banner: '#!/usr/bin/env node', raw: true, include: /^guest\.js$/ }),
+    cache,
     { apply: (compiler) => makeExecutable(compiler, 'guest.js') },
   ],
 });
