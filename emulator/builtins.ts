@@ -5,4 +5,5 @@
 export const nodeCrypto = (): typeof import('node:crypto') => process.getBuiltinModule('node:crypto');
 export const nodeDgram = (): typeof import('node:dgram') => process.getBuiltinModule('node:dgram');
 export const nodeDns = (): typeof import('node:dns') => process.getBuiltinModule('node:dns');
+export const nodeHttp = (): typeof import('node:http') => process.getBuiltinModule('node:http');
 export const nodeNet = (): typeof import('node:net') => process.getBuiltinModule('node:net');

@@ -5,11 +5,11 @@
  *   {"command":"paste","text":"ls\n"}              ->  {"ok":true,"typed":3,"skipped":""}
  *   {"command":"fly"}                              ->  {"ok":false,"code":"control-command","error":"..."}
  */
-import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
+import { nodeCrypto } from '../builtins';
 import { EmulatorError, userError } from '../errors';
 
 export const COMMANDS = ['status', 'pause', 'resume', 'checkpoint', 'suspend', 'screenshot', 'paste', 'copy', 'power', 'quit'] as const;
@@ -129,7 +129,7 @@ async function removeStale(path: string): Promise<void> {
     if (i === 0) await new Promise((later) => setTimeout(later, SETTLED_MS));
   }
   // Another guest may have taken it over meanwhile: what listens after all is put back.
-  const aside = `${path}.${randomUUID()}`;
+  const aside = `${path}.${nodeCrypto().randomUUID()}`;
   try {
     renameSync(path, aside);
     if (lstatSync(aside).ino !== there.ino || (await answers(aside))) linkSync(aside, path);

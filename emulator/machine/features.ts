@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { nodeCrypto } from '../builtins';
 import type { EngineBinaries } from '../engine/wasm-module';
 import type { Guest, MachineConfig, SaveOptions } from './api';
 import type { Images, MakeHistory, Past } from './history';
@@ -88,7 +88,7 @@ async function goOn(snapshot: LoadedSnapshot, binaries: EngineBinaries, config: 
     network,
     binaries,
     pace: nodePace,
-    entropy: randomBytes,
+    entropy: (length) => nodeCrypto().randomBytes(length),
     trace: environmentTrace(),
     begin: snapshot.apply,
     rest: async (ended) => {

@@ -1,7 +1,7 @@
 /** Sockets of the host for a guest: TCP, UDP, names, and ports at which others reach the guest. */
-import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
-import { lookup } from 'node:dns';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Socket as DatagramSocket } from 'node:dgram';
+import type { Server, Socket } from 'node:net';
+import { nodeDgram, nodeDns, nodeNet } from '../builtins';
 import { userError } from '../errors';
 import { ipv4Number, ipv4Text } from '../network/bytes';
 import { MOST_DATAGRAM, type Command, type News } from '../network/outside';
@@ -73,7 +73,7 @@ export class HostNetwork implements OutsideNetwork {
   }
 
   private async listen({ host, guest }: PortForward): Promise<void> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket, guest));
+    const server = nodeNet().createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket, guest));
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) =>
         reject(userError('forward', `port ${host} of this host can not be forwarded to the guest's port ${guest}: ${error.message}`, error)),
@@ -145,7 +145,7 @@ export class HostNetwork implements OutsideNetwork {
 
   private connect({ flow: number, address, port }: Extract<Command, { kind: 'connect' }>): void {
     if (!this.allowed) return this.tell({ kind: 'aborted', flow: number });
-    const flow = this.watch(new Flow(connect({ host: ipv4Text(address), port, allowHalfOpen: true, noDelay: true })));
+    const flow = this.watch(new Flow(nodeNet().connect({ host: ipv4Text(address), port, allowHalfOpen: true, noDelay: true })));
     this.flows.set(number, flow);
     flow.socket.on('connect', () => {
       flow.connected = true;
@@ -180,7 +180,7 @@ export class HostNetwork implements OutsideNetwork {
   private socketOf(flow: number): DatagramSocket {
     const own = this.sockets.get(flow);
     if (own) return own;
-    const socket = createSocket('udp4');
+    const socket = nodeDgram().createSocket('udp4');
     socket.on('error', () => undefined);
     socket.on('message', (bytes, { address, port }) => {
       const from = ipv4Number(address);
@@ -195,7 +195,7 @@ export class HostNetwork implements OutsideNetwork {
   private resolve({ flow, name }: Extract<Command, { kind: 'resolve' }>): void {
     const { epoch } = this;
     if (!this.allowed) return this.tell({ kind: 'resolved', flow, outcome: 'failed', addresses: [] });
-    lookup(name, { all: true, family: 4 }, (error, found) => {
+    nodeDns().lookup(name, { all: true, family: 4 }, (error, found) => {
       if (epoch !== this.epoch) return;
       const addresses = error ? [] : found.map(({ address }) => ipv4Number(address)).filter((address) => address !== undefined);
       const absent = error?.code === 'ENOTFOUND' || error?.code === 'ENODATA';

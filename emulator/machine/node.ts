@@ -1,6 +1,5 @@
 /** What Node gives the machine: files, compiled binaries, and a clock for slices. */
-import { existsSync, writeSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { existsSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { internalError, userError } from '../errors';
 import { compileBinaries, type EngineBinaries } from '../engine/wasm-module';
@@ -23,9 +22,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
 };
 
-async function file(what: string, name: string): Promise<NamedFile> {
+function file(what: string, name: string): NamedFile {
   try {
-    return { name, bytes: await readFile(name) };
+    return { name, bytes: readFileSync(name) };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw userError('file', `${what} '${name}': ${REASONS[code ?? ''] ?? message}`, error);
@@ -38,19 +37,19 @@ const WORDS: Readonly<Partial<Record<(typeof FILES)[number], string>>> = { vars:
 
 /** Reads the files that a configuration names. Throws EmulatorError with blame `user`. */
 export async function readImages(config: MachineConfig): Promise<Images> {
-  const named = async (key: (typeof FILES)[number]): Promise<Partial<Images>> => {
+  const named = (key: (typeof FILES)[number]): Partial<Images> => {
     const path = config[key];
-    return path === undefined ? {} : { [key]: await file(WORDS[key] ?? key, path) };
+    return path === undefined ? {} : { [key]: file(WORDS[key] ?? key, path) };
   };
-  const [modules, ...files] = await Promise.all([Promise.all((config.modules ?? []).map(module)), ...FILES.map(named)]);
-  return { ...Object.assign({}, ...files), ...(modules.length > 0 && { modules }) } as Images;
+  const modules = (config.modules ?? []).map(module);
+  return { ...Object.assign({}, ...FILES.map(named)), ...(modules.length > 0 && { modules }) } as Images;
 }
 
 /** A path, and after a space the module's command line. */
-async function module(text: string): Promise<NamedFile & { commandLine?: string }> {
+function module(text: string): NamedFile & { commandLine?: string } {
   const space = text.indexOf(' ');
   if (space < 0 || existsSync(text)) return file('module', text);
-  return { ...(await file('module', text.slice(0, space))), commandLine: text.slice(space + 1) };
+  return { ...file('module', text.slice(0, space)), commandLine: text.slice(space + 1) };
 }
 
 /** The file is there whole, as it was or as it is to be. */
@@ -70,8 +69,7 @@ const FOLDERS = [__dirname, join(__dirname, '../../dist')];
 export async function readBinaries(folders: readonly string[] = FOLDERS): Promise<EngineBinaries> {
   const folder = folders.find((candidate) => existsSync(join(candidate, INTERPRETER)));
   if (folder === undefined) throw internalError('no-engine', `${INTERPRETER} is missing; 'npm run build' makes it`);
-  const [helpers, interpreter] = await Promise.all([HELPERS, INTERPRETER].map((name) => readFile(join(folder, name))));
-  return compileBinaries(helpers!, interpreter!);
+  return compileBinaries(readFileSync(join(folder, HELPERS)), readFileSync(join(folder, INTERPRETER)));
 }
 
 export const nodePace: Pace = {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { nodeCrypto } from '../builtins';
 import type { Guest, MachineConfig } from './api';
 import { closeDisks, openDisks, OverlayFiles } from './disks';
 import { features } from './features';
@@ -21,7 +21,8 @@ export async function openGuest(config: MachineConfig | undefined, { snapshot, v
     return features.resume(snapshot, config, view);
   }
   if (!config) throw userError('no-configuration', 'neither a configuration nor a snapshot is given');
-  const [images, binaries] = await Promise.all([readImages(config), readBinaries()]);
+  // V8 compiles while files are read.
+  const [binaries, images] = await Promise.all([readBinaries(), readImages(config)]);
   const disks = openDisks(config);
   const network = await openNetwork(config.network).catch((error: unknown) => {
     closeDisks(disks);
@@ -32,7 +33,7 @@ export async function openGuest(config: MachineConfig | undefined, { snapshot, v
     network,
     binaries,
     pace: nodePace,
-    entropy: randomBytes,
+    entropy: (length) => nodeCrypto().randomBytes(length),
     trace: environmentTrace(),
     keepDisks: new OverlayFiles(disks, config),
     ...(features.history && { history: features.history }),

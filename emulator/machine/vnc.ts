@@ -1,9 +1,8 @@
 /** Listens for VNC viewers: TCP, a UNIX socket, or WebSocket. */
-import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync, statSync } from 'node:fs';
-import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
-import { WebSocketServer, type WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
+import { nodeCrypto, nodeHttp } from '../builtins';
 import { userError } from '../errors';
 import { keyNamed } from './keytext';
 import type { ClipboardKeys } from './viewerclipboard';
@@ -89,7 +88,7 @@ export async function listenVnc(viewers: Viewers, address: VncAddress, patience 
   const password = address.password ?? readPassword(address.passwordFile);
   let came = (): void => undefined;
   const first = new Promise<void>((resolve) => (came = resolve));
-  const security = (): Security => (password === undefined ? {} : { password, challenge: randomBytes(16) });
+  const security = (): Security => (password === undefined ? {} : { password, challenge: nodeCrypto().randomBytes(16) });
   const connected: Connect = (channel) => viewers.connect(channel, security(), address.clipboard, came);
   const open = new Set<{ destroy(): void }>();
   const admit = <T extends { destroy(): void }>(connection: T): boolean => {
@@ -108,8 +107,9 @@ export async function listenVnc(viewers: Viewers, address: VncAddress, patience 
     timer.unref();
   };
   const server: Server =
-    address.kind === 'websocket' ? createHttpServer((_, response) => void response.writeHead(426).end('WebSocket only\n')) : createServer();
+    address.kind === 'websocket' ? nodeHttp().createServer((_, response) => void response.writeHead(426).end('WebSocket only\n')) : createServer();
   if (address.kind === 'websocket') {
+    const { WebSocketServer } = await import(/* webpackChunkName: "websocket" */ 'ws');
     // A page of any other site may not reach a guest that has no password.
     const sameHost = ({ origin }: { origin: string | undefined }): boolean => password !== undefined || origin === undefined || LOOPBACK.test(hostOf(origin));
     const sockets = new WebSocketServer({ server: server as never, maxPayload: MOST_PAYLOAD, verifyClient: sameHost });

@@ -1,5 +1,5 @@
 /** Numbers of the file format; docs/snapshot-format.md is its specification. */
-import { hash } from 'node:crypto';
+import { nodeCrypto } from '../builtins';
 import { EmulatorError } from '../errors';
 
 /** Not text, and damaged by transfers that change line ends. */
@@ -44,7 +44,7 @@ export const PAGE = 4096;
 /** Pages of a group: 64 KiB, the unit that is compressed and deduplicated. */
 export const GROUP = 16;
 
-export const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(hash('sha256', bytes, 'buffer'));
+export const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(nodeCrypto().hash('sha256', bytes, 'buffer'));
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 
 /** A snapshot that can't be used. */

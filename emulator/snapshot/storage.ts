@@ -1,6 +1,6 @@
 /** Snapshot files on disk: opened with their parents, written whole or not at all. */
-import { readSync } from 'node:fs';
-import { open, realpath, type FileHandle } from 'node:fs/promises';
+import { promises, readSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EmulatorError, userError } from '../errors';
 import { replaceFile } from '../storage/replace';
@@ -20,7 +20,7 @@ export async function about<T>(path: string, action: () => Promise<T>): Promise<
 async function openSource(path: string): Promise<{ readonly source: Source; readonly file: FileHandle }> {
   let file: FileHandle;
   try {
-    file = await open(path, 'r');
+    file = await promises.open(path, 'r');
   } catch (error) {
     throw bad(`it can not be read${(error as NodeJS.ErrnoException).code === 'ENOENT' ? ': there is no such file' : ''}`, error);
   }
@@ -93,7 +93,7 @@ export async function openSnapshot(path: string): Promise<OpenSnapshot> {
       const { id, name } = manifest.parent;
       if (chain.length >= LIMITS.chain || seen.has(hex(id))) throw bad('its parents have no end');
       seen.add(hex(id));
-      const at = join(dirname(await realpath(path)), name);
+      const at = join(dirname(await promises.realpath(path)), name);
       try {
         manifest = await load(at);
       } catch (error) {

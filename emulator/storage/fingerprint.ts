@@ -1,5 +1,5 @@
 /** Which image it is, whatever it is called and wherever it lies: what a snapshot's memory was used with. */
-import { createHash } from 'node:crypto';
+import { nodeCrypto } from '../builtins';
 import { PAGE } from './overlay';
 import type { Image } from './image';
 
@@ -11,7 +11,7 @@ const SAMPLES = 1024;
 
 /** SHA-256 over the size and a fixed choice of the contents; file times have no part in it. */
 export function fingerprint(image: Image): Uint8Array {
-  const hash = createHash('sha256');
+  const hash = nodeCrypto().createHash('sha256');
   hash.update(`${image.size} `);
   const add = (offset: number, length: number): void => {
     const bytes = new Uint8Array(Math.min(length, image.size - offset));

@@ -2,8 +2,7 @@
  * An overlay in a file of its own: a qcow2 image of version 3 whose backing file is the disk's image, so that other programs
  * can read it, check it and merge it. Clusters are the overlay's pages.
  */
-import { existsSync, realpathSync } from 'node:fs';
-import { realpath } from 'node:fs/promises';
+import { existsSync, promises, realpathSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { userError } from '../errors';
 import { openDiskFile } from './file';
@@ -119,8 +118,8 @@ export const contentsOf = (overlay: Overlay): Contents => new Map(overlay.list()
 export async function writeOverlay(path: string, pages: Contents, image: Image, size: number): Promise<void> {
   try {
     // As whoever opens the file finds it: a link stays one.
-    const target = await realpath(path).catch(() => resolve(path));
-    const backing = { path: relative(dirname(target), await realpath(image.path)), format: image.format };
+    const target = await promises.realpath(path).catch(() => resolve(path));
+    const backing = { path: relative(dirname(target), await promises.realpath(image.path)), format: image.format };
     await replaceFile(path, encodeOverlay(pages, size, backing), 0o600);
   } catch (error) {
     throw userError('overlay-write', `overlay '${path}' can not be written: ${error instanceof Error ? error.message : String(error)}`, error);

@@ -1,7 +1,8 @@
 /** Files that are replaced whole: they are as they were or as they are to be, even if the host fails in the middle. */
-import { randomUUID } from 'node:crypto';
-import { open, readdir, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { promises } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { nodeCrypto } from '../builtins';
 
 const SUFFIX = '.partial';
 const WRITTEN_AT_ONCE = 1 << 20;
@@ -10,22 +11,22 @@ const ABANDONED_MS = 10 * 60_000;
 
 /** Throws what the file system says. What stands under a link is replaced, not the link. `mode`: of a file that is new. */
 export async function replaceFile(path: string, pieces: Iterable<Uint8Array>, mode: number): Promise<void> {
-  const target = await realpath(path).catch(() => resolve(path));
-  const fresh = `${target}.${randomUUID()}${SUFFIX}`;
+  const target = await promises.realpath(path).catch(() => resolve(path));
+  const fresh = `${target}.${nodeCrypto().randomUUID()}${SUFFIX}`;
   await removeAbandoned(target);
   try {
-    const before = await stat(target).catch(() => undefined);
-    const file = await open(fresh, 'wx', before ? before.mode & 0o777 : mode);
+    const before = await promises.stat(target).catch(() => undefined);
+    const file = await promises.open(fresh, 'wx', before ? before.mode & 0o777 : mode);
     try {
       for (const part of parts(pieces)) await writeAll(file, part);
       await file.sync();
     } finally {
       await file.close();
     }
-    await rename(fresh, target);
+    await promises.rename(fresh, target);
     await syncFolder(dirname(target));
   } catch (error) {
-    await rm(fresh, { force: true }).catch(() => undefined);
+    await promises.rm(fresh, { force: true }).catch(() => undefined);
     throw error;
   }
 }
@@ -53,17 +54,17 @@ const isPart = (name: string, of: string): boolean => name.startsWith(`${of}.`) 
 
 async function removeAbandoned(target: string): Promise<void> {
   const folder = dirname(target);
-  const names = await readdir(folder).catch(() => []);
+  const names = await promises.readdir(folder).catch(() => []);
   for (const name of names.filter((each) => isPart(each, basename(target)))) {
     const part = join(folder, name);
-    const written = await stat(part).catch(() => undefined);
-    if (written && Date.now() - written.mtimeMs > ABANDONED_MS) await rm(part, { force: true }).catch(() => undefined);
+    const written = await promises.stat(part).catch(() => undefined);
+    if (written && Date.now() - written.mtimeMs > ABANDONED_MS) await promises.rm(part, { force: true }).catch(() => undefined);
   }
 }
 
 /** The new name lasts too; where folders can't be opened, the host sees to it. */
 async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined);
+  const folder = await promises.open(path, 'r').catch(() => undefined);
   await folder?.sync().catch(() => undefined);
   await folder?.close();
 }

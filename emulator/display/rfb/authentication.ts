@@ -1,5 +1,5 @@
 /** VNC authentication, RFC 6143 section 7.2.2: the challenge enciphered with the password by DES. */
-import { createCipheriv, timingSafeEqual } from 'node:crypto';
+import { nodeCrypto } from '../../builtins';
 
 export const CHALLENGE_BYTES = 16;
 const BLOCK = 8;
@@ -24,10 +24,10 @@ export function vncResponse(password: string, challenge: Uint8Array): Uint8Array
   // Triple DES with three times one key is DES, which OpenSSL 3 no longer offers by itself.
   const triple = Buffer.concat([single, single, single]);
   const blocks = [challenge.subarray(0, BLOCK), challenge.subarray(BLOCK, CHALLENGE_BYTES)];
-  return Buffer.concat(blocks.map((block) => createCipheriv('des-ede3-cbc', triple, Buffer.alloc(BLOCK)).setAutoPadding(false).update(block)));
+  return Buffer.concat(blocks.map((block) => nodeCrypto().createCipheriv('des-ede3-cbc', triple, Buffer.alloc(BLOCK)).setAutoPadding(false).update(block)));
 }
 
 export function isRightResponse(password: string, challenge: Uint8Array, response: Uint8Array): boolean {
   const right = vncResponse(password, challenge);
-  return right.length === response.length && timingSafeEqual(right, response);
+  return right.length === response.length && nodeCrypto().timingSafeEqual(right, response);
 }
