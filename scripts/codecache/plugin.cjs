@@ -28,7 +28,8 @@ class CodeCache {
     compiler.hooks.thisCompilation.tap('code cache', (compilation) => {
       const at = (stage, work) => compilation.hooks.processAssets.tap({ name: 'code cache', stage }, () => this.names.forEach(work));
       at(Compilation.PROCESS_ASSETS_STAGE_ADDITIONAL, (name) => compilation.emitAsset(`${name}.js`, new sources.RawSource(LOADER)));
-      at(Compilation.PROCESS_ASSETS_STAGE_OPTIMIZE_COMPATIBILITY, (name) => compilation.updateAsset(`${name}.code.js`, inAscii));
+      // What makes them small writes characters as they are.
+      at(Compilation.PROCESS_ASSETS_STAGE_OPTIMIZE_SIZE + 1, (name) => compilation.updateAsset(`${name}.code.js`, inAscii));
     });
     // V8 compares no more of the source than its length.
     compiler.hooks.emit.tap('code cache', () => this.names.forEach((name) => rmSync(join(path, `${name}.cache`), { force: true })));
