@@ -353,15 +353,20 @@ function findBlock(f: FunctionBuilder, { block, next, alone }: LookupLocals & { 
     );
     const link = f.let(window32(layout.LINK_SLOT));
     f.if(link, () => {
-      const samePage = i64.ltU(i64.xor(f.get(next), codePage()), i64c(0x1000));
-      const plain = i32.eqz(i32.or(i32.load(f.get(block), layout.BLOCK_CROSSING), window32(layout.SINGLE)));
+      // One that goes on in another page depends on the address space, wherever it is.
+      const samePage = i32.and(i64.ltU(i64.xor(f.get(next), codePage()), i64c(0x1000)), i32.eqz(i32.load(f.get(block), layout.BLOCK_CROSSING)));
+      const plain = i32.eqz(window32(layout.SINGLE));
       const source = i32.load8U(i32.and(link, i32.const(-layout.RECORD_SIZE)), layout.REC_SIZE);
       const kept = i32.and(plain, i32.shrU(i32.and(source, i32.const(layout.SIZE_LINKS)), i32.const(5)));
       f.if(kept, () => {
         const record = f.let(i32.and(link, i32.const(-layout.RECORD_SIZE)));
         f.if(
           samePage,
-          () => f.store('i32', i32.and(link, i32.const(~layout.LINK_CROSSES)), 0, f.get(block)),
+          () => {
+            f.store('i32', i32.and(link, i32.const(~layout.LINK_CROSSES)), 0, f.get(block));
+            // A link into another page may have been here, when the code was different.
+            f.if(i32.and(link, i32.const(layout.LINK_CROSSES)), () => f.store('i32', record, layout.REC_LINK_NEXT, i32.const(0)));
+          },
           () =>
             f.if(i32.and(link, i32.const(layout.LINK_CROSSES)), () => {
               const context = f.let(i64.load(i32.const(layout.CONTEXT)));

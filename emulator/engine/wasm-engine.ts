@@ -690,20 +690,6 @@ export class WasmEngine implements Engine {
         if (mask & (1 << (first >> 7)) || mask & (1 << (offset >> 7))) helpers.dropRange(page * PAGE + first, offset - first + 1);
       }
     }
-    this.dropCrossing(Math.max(...offsets));
-  }
-
-  /** Blocks that go on in another page are on no page's list. */
-  private dropCrossing(upTo: number): void {
-    const { view } = this;
-    for (let bucket = 0; bucket < layout.BLOCK_HASH_ENTRIES; bucket++) {
-      let at = layout.BLOCK_HASH + bucket * 4;
-      for (let block = view.getUint32(at, true); block; block = view.getUint32(at, true)) {
-        const drops = view.getUint32(block + layout.BLOCK_CROSSING, true) !== 0 && view.getUint32(block + layout.BLOCK_OFFSET, true) <= upTo;
-        if (drops) view.setUint32(at, view.getUint32(block + layout.BLOCK_NEXT, true), true);
-        else at = block + layout.BLOCK_NEXT;
-      }
-    }
   }
   setWatches(watches: readonly Watch[]): void {
     this.watches.setDebugger(watches);

@@ -245,9 +245,13 @@ export const BLOCK_NEXT = 4; // u32: next block of the hash bucket
 export const BLOCK_HOST = 8; // u32: host address of the first byte
 export const BLOCK_MODE = 12; // u32: DECODE_MODE it was decoded for
 export const BLOCK_LINK = 16; // u32: next block of the same page
-export const BLOCK_CROSSING = 20; // u32: address of a copy of the bytes where the block crosses a page: length, then bytes
-export const BLOCK_OFFSET = 24; // u32: page offset of the first instruction
+// The last byte of the next is 0: where a record has REC_SIZE, a header has no links.
+export const BLOCK_OFFSET = 20; // u32: page offset of the first instruction
+export const BLOCK_CROSSING = 24; // u32: where the block crosses into another page, that page's host address; of a BLOCK_TAIL, the block itself
 export const BLOCK_HEAT = 28; // i32: above 0 entries left until it is compiled; below 0 HEAT_COMPILED, entry << 14, region
+// In place of a mode: no block, but what tells a page that a block of the page before ends in it.
+export const BLOCK_TAIL = 0xfffffffe;
+export const BLOCK_DROPPED = 0xffffffff;
 export const HEAT_NEVER = 0x7fffffff;
 export const HEAT_COMPILED = -0x80000000; // i32
 

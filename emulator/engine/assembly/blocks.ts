@@ -38,11 +38,16 @@ export function translateFetch(linear: u64): u32 {
   return host;
 }
 
-/** The decoded block at a host address, or 0; not one that crosses into another page. */
+/** The decoded block at a host address, or 0. */
 export function lookup(host: u32, mode: u32): u32 {
-  let block = load<u32>(bucketOf(host, mode));
+  return matching(load<u32>(bucketOf(host, mode)), host, mode);
+}
+
+@inline
+function matching(from: u32, host: u32, mode: u32): u32 {
+  let block = from;
   while (block && !(load<u32>(block + BLOCK_HOST) == host && load<u32>(block + BLOCK_MODE) == mode)) block = load<u32>(block + BLOCK_NEXT);
-  return block && !load<u32>(block + BLOCK_CROSSING) ? block : 0;
+  return block;
 }
 
 /** The block at a linear address, decoded if need be; 0: EXIT_REASON says why not. */
@@ -51,46 +56,43 @@ export function find(linear: u64): u32 {
   if (!host) return 0;
   if (load<u32>(SINGLE)) return decodeBlock(linear, host);
   const mode = load<u32>(DECODE_MODE);
-  let block = load<u32>(bucketOf(host, mode));
-  while (block && !(load<u32>(block + BLOCK_HOST) == host && load<u32>(block + BLOCK_MODE) == mode)) block = load<u32>(block + BLOCK_NEXT);
-  if (block && load<u32>(block + BLOCK_CROSSING) && !stillSame(block, linear, host)) {
-    if (load<u32>(EXIT_REASON)) return 0;
-    unhash(block);
-    block = 0;
+  let block = lookup(host, mode);
+  if (block && load<u32>(block + BLOCK_CROSSING)) {
+    // Which page comes next is the address space's affair.
+    const second = translateFetch(nextPage(linear));
+    if (!second) return 0;
+    while (block && load<u32>(block + BLOCK_CROSSING) != second) block = matching(load<u32>(block + BLOCK_NEXT), host, mode);
   }
   if (!block) block = decodeBlock(linear, host);
-  if (block && !load<u32>(block + BLOCK_CROSSING)) {
-    const slot = JUMP_CACHE + (((linear as u32) ^ ((linear >> 13) as u32)) & (JUMP_CACHE_ENTRIES - 1)) * 16;
-    store<u64>(slot, linear);
-    store<u32>(slot + 8, load<u32>(CONTEXT));
-    store<u32>(slot + 12, block);
-    noteCode(linear);
-  }
+  if (!block) return 0;
+  if (load<u32>(block + BLOCK_CROSSING)) noteCode(nextPage(linear));
+  const slot = JUMP_CACHE + (((linear as u32) ^ ((linear >> 13) as u32)) & (JUMP_CACHE_ENTRIES - 1)) * 16;
+  store<u64>(slot, linear);
+  store<u32>(slot + 8, load<u32>(CONTEXT));
+  store<u32>(slot + 12, block);
+  noteCode(linear);
   return block;
 }
 
-/** A block that crosses into another page depends on what is there now: its bytes are compared. */
-function stillSame(block: u32, linear: u64, host: u32): bool {
-  const copy = load<u32>(block + BLOCK_CROSSING);
-  const length = load<u8>(copy) as i32;
-  const first = 0x1000 - ((linear as i32) & 0xfff);
-  if (memory.compare(copy + 1, host, first) != 0) return false;
-  const second = translateFetch((linear & ~0xfff) + 0x1000);
-  if (!second) return false;
-  return memory.compare(copy + 1 + first, second, length - first) == 0;
+@inline
+export function nextPage(linear: u64): u64 {
+  return (linear & ~0xfff) + 0x1000;
 }
 
-/** Enters a block that was just decoded into the hash; from now on writes to its page are looked at. */
+/** Enters a block that was just decoded into the hash; from now on writes to its pages are looked at. */
 export function enter(block: u32): void {
-  if (!load<u32>(block + BLOCK_CROSSING)) {
-    const page = load<u32>(block + BLOCK_HOST) >> 12;
-    const flags = load<u8>(PAGE_FLAGS + page);
-    store<u8>(PAGE_FLAGS + page, flags | PAGE_CODE);
-    if (flags & PAGE_CACHED) dropWriteEntries(page);
-  }
+  holdsCode(load<u32>(block + BLOCK_HOST) >> 12);
+  const second = load<u32>(block + BLOCK_CROSSING);
+  if (second) holdsCode(second >> 12);
   const bucket = bucketOf(load<u32>(block + BLOCK_HOST), load<u32>(block + BLOCK_MODE));
   store<u32>(block + BLOCK_NEXT, load<u32>(bucket));
   store<u32>(bucket, block);
+}
+
+function holdsCode(page: u32): void {
+  const flags = load<u8>(PAGE_FLAGS + page);
+  store<u8>(PAGE_FLAGS + page, flags | PAGE_CODE);
+  if (flags & PAGE_CACHED) dropWriteEntries(page);
 }
 
 export function unhash(block: u32): void {

@@ -1,12 +1,12 @@
 // Decodes guest code into blocks of records.
 import {
-  BLOCK_COUNT, BLOCK_CROSSING, BLOCK_HEAT, BLOCK_HOST, BLOCK_LINK, BLOCK_MODE, BLOCK_OFFSET, BREAK_MARKS, CODE_HEAD, CODE_MASK, DECODE_MODE, HEAT_AT_FIRST,
+  BLOCK_COUNT, BLOCK_CROSSING, BLOCK_HEAT, BLOCK_HOST, BLOCK_LINK, BLOCK_MODE, BLOCK_OFFSET, BLOCK_TAIL, BREAK_MARKS, CODE_HEAD, CODE_MASK, DECODE_MODE, HEAT_AT_FIRST,
   HEAT_NEVER, REC_A, REC_B, REC_HANDLER, REC_IMM, REC_INDEX_IN_BLOCK, REC_OFFSET, REC_SIZE, RECORD_SIZE, RECORDS, RECORDS_END, RECORDS_NEXT, SINGLE,
   SINGLE_BLOCK, SIZE_LINKS,
 } from '../../x86/layout';
 import { FLAG_APART, FLAG_ENDS, FLAG_STRING } from '../../x86/decodetable';
 import { BLOCKED_DEVICE, BLOCKED_UNDEFINED, DECODED, decode, decodedFlags, decodedLength, LONG, SHORT } from './decode';
-import { enter, translateFetch } from './blocks';
+import { enter, nextPage, translateFetch } from './blocks';
 
 /** Whether execution is to stop before the instruction at a linear address. */
 @external("host", "marked")
@@ -27,8 +27,9 @@ const END: u32 = 0;
 const BREAK: u32 = 1;
 const FAULT: u32 = 2;
 
-/** Bytes of an instruction that crosses into another page. */
+/** Bytes of an instruction that crosses into another page, and where that page is. */
 const crossing: u32 = memory.data(16) as u32;
+let secondPage: u32 = 0;
 
 function special(record: u32, handler: u32, offset: u32, number: u32): void {
   memory.fill(record, 0, RECORD_SIZE);
@@ -65,7 +66,7 @@ export function decodeBlock(linear: u64, code: u32): u32 {
   let at = code;
   let record = block + RECORD_SIZE;
   let count: u32 = 0;
-  let copy: u32 = 0;
+  let second: u32 = 0;
   let follows = true;
   let failed = false;
   while (count < limit && at < pageEnd) {
@@ -85,12 +86,10 @@ export function decodeBlock(linear: u64, code: u32): u32 {
       if (crossed < 0) return 0;
       const whole = crossed == DECODED || crossed >= BLOCKED_UNDEFINED;
       if (crossed != DECODED) faultRecord(record, crossed, offset, 0);
-      // It is on no page's list: no link of it could be taken back.
-      else store<u8>(record + REC_SIZE, load<u8>(record + REC_SIZE) & ~SIZE_LINKS);
       follows = whole && goesOn(decodedFlags);
       // What can't be decoded depends on all bytes that it might have.
       at += whole ? decodedLength : LONGEST;
-      copy = record + 2 * RECORD_SIZE;
+      second = secondPage;
       record += RECORD_SIZE;
       count++;
       break;
@@ -120,17 +119,18 @@ export function decodeBlock(linear: u64, code: u32): u32 {
   store<u32>(block + BLOCK_HOST, code);
   store<u32>(block + BLOCK_MODE, mode);
   store<u32>(block + BLOCK_OFFSET, start);
-  store<i32>(block + BLOCK_HEAT, single || copy ? HEAT_NEVER : load<i32>(HEAT_AT_FIRST));
+  store<i32>(block + BLOCK_HEAT, single ? HEAT_NEVER : load<i32>(HEAT_AT_FIRST));
   store<u32>(block + BLOCK_LINK, 0);
-  store<u32>(block + BLOCK_CROSSING, copy);
+  store<u32>(block + BLOCK_CROSSING, second);
   if (single) return block;
-  if (copy) {
-    store<u8>(copy, at - code);
-    memory.copy(copy + 1, crossing, at - code);
-    record = copy + RECORD_SIZE;
-  } else {
-    // What can't be decoded depends on all bytes that it might have.
-    markCode(block, code, min(failed ? at + LONGEST : at, pageEnd));
+  // What can't be decoded depends on all bytes that it might have.
+  markCode(block, code, min(failed ? at + LONGEST : at, pageEnd));
+  if (second) {
+    memory.fill(record, 0, RECORD_SIZE);
+    store<u32>(record + BLOCK_MODE, BLOCK_TAIL);
+    store<u32>(record + BLOCK_CROSSING, block);
+    markCode(record, second, second + LONGEST);
+    record += RECORD_SIZE;
   }
   store<u32>(RECORDS_NEXT, record);
   enter(block);
@@ -150,10 +150,10 @@ export function beginningOf(block: u32, count: u32): u32 {
 /** An instruction that goes on in the next page; below 0 where fetching that faults. */
 function decodeCrossing(linear: u64, at: u32, pageEnd: u32, mode: u32, record: u32, offset: u32): i32 {
   const first = pageEnd - at;
-  const second = translateFetch((linear & ~0xfff) + 0x1000);
-  if (!second) return -1;
+  secondPage = translateFetch(nextPage(linear));
+  if (!secondPage) return -1;
   memory.copy(crossing, at, first);
-  memory.copy(crossing + first, second, LONGEST - first);
+  memory.copy(crossing + first, secondPage, LONGEST - first);
   return decode(crossing, crossing + LONGEST, mode, record, offset, 0);
 }
 

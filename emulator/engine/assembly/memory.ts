@@ -1,7 +1,7 @@
 // Data accesses that the inline TLB check did not take: misses, page crossings, devices, and pages whose
 // writes must be looked at. A pointer comes back; 0 means that the instruction is left (EXIT_REASON says why).
 import {
-  BLOCK_COUNT, BLOCK_LINK, BLOCK_MODE, BLOCK_OFFSET, CODE_HEAD, CODE_MASK, PAGE_REGION, REC_LINK_NEXT, REC_LINK_TAKEN, REC_OFFSET, REC_SIZE,
+  BLOCK_COUNT, BLOCK_CROSSING, BLOCK_DROPPED, BLOCK_LINK, BLOCK_MODE, BLOCK_OFFSET, BLOCK_TAIL, CODE_HEAD, CODE_MASK, PAGE_REGION, REC_LINK_NEXT, REC_LINK_TAKEN, REC_OFFSET, REC_SIZE,
   LINK_CROSSES, RECORD_SIZE, SIZE_LINKS, CPL, CR4, EXIT_REASON, LEAVE_RETRY, MODE_64, MODE_FLAT,
   DECODE_MODE, PAGE_CODE, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, SCRATCH, SINGLE, WATCHES,
 } from '../../x86/layout';
@@ -202,8 +202,6 @@ export function prepareWrite(host: u32, size: i32, from: u32): void {
 @external("host", "dropRegions")
 declare function hostDropRegions(host: u32, size: u32): void;
 
-const DROPPED: u32 = 0xffffffff;
-
 /** Bytes that an instruction may have: what can't be decoded, or is a break mark, depends on all of them. */
 const LONGEST: u32 = 15;
 
@@ -231,9 +229,8 @@ export function dropRange(host: u32, size: u32): void {
   for (let block = load<u32>(at); block; ) {
     const next = load<u32>(block + BLOCK_LINK);
     if (load<u32>(block + BLOCK_OFFSET) < end && endOf(block) > first) {
-      unhash(block);
-      store<u32>(block + BLOCK_MODE, DROPPED);
       store<u32>(at, next);
+      drop(load<u32>(block + BLOCK_MODE) == BLOCK_TAIL ? load<u32>(block + BLOCK_CROSSING) : block);
       dropped = true;
     } else at = block + BLOCK_LINK;
     block = next;
@@ -244,6 +241,7 @@ export function dropRange(host: u32, size: u32): void {
   let mask: u32 = 0;
   for (let block = load<u32>(CODE_HEAD + (page << 2)); block; block = load<u32>(block + BLOCK_LINK)) {
     mask |= granules(load<u32>(block + BLOCK_OFFSET), endOf(block));
+    if (load<u32>(block + BLOCK_MODE) == BLOCK_TAIL) continue;
     const last = block + load<u32>(block + BLOCK_COUNT) * RECORD_SIZE;
     unlink(last);
     unlink(last + RECORD_SIZE);
@@ -251,6 +249,12 @@ export function dropRange(host: u32, size: u32): void {
   store<u32>(CODE_MASK + (page << 2), mask);
   if (!mask) store<u8>(flags, load<u8>(flags) & ~PAGE_CODE);
   nextGeneration();
+}
+
+/** One that ends in the page whose bytes change stays in its own page's list until that changes: nothing leads to it any more. */
+function drop(block: u32): void {
+  unhash(block);
+  store<u32>(block + BLOCK_MODE, BLOCK_DROPPED);
 }
 
 /** Bits of CODE_MASK for the bytes from `first` up to `end`. */
@@ -266,9 +270,9 @@ function unlink(record: u32): void {
   const taken = load<u32>(record + REC_LINK_TAKEN);
   // Another generation makes it stale.
   if (taken & LINK_CROSSES) return;
-  if (taken && load<u32>(taken + BLOCK_MODE) == DROPPED) store<u32>(record + REC_LINK_TAKEN, 0);
+  if (taken && load<u32>(taken + BLOCK_MODE) == BLOCK_DROPPED) store<u32>(record + REC_LINK_TAKEN, 0);
   const next = load<u32>(record + REC_LINK_NEXT);
-  if (next && load<u32>(next + BLOCK_MODE) == DROPPED) store<u32>(record + REC_LINK_NEXT, 0);
+  if (next && load<u32>(next + BLOCK_MODE) == BLOCK_DROPPED) store<u32>(record + REC_LINK_NEXT, 0);
 }
 
 /** Writes bytes of one page; both pages of a crossing are known to be writable. */

@@ -29,6 +29,8 @@ export interface RegionBlock {
   readonly place: number;
   /** Bytes of all its instructions. */
   readonly bytes: number;
+  /** Places of the pages that they lie in. */
+  readonly pages: readonly number[];
   /** Instructions that are charged when it is entered. */
   readonly count: number;
   /** Instructions that are compiled; the one after them, if any, is the interpreter's. */
@@ -79,22 +81,29 @@ export function readBlock(source: RegionSource, header: number, place: number): 
   const count = memory.getUint32(header + layout.BLOCK_COUNT, true);
   const mode = memory.getUint32(header + layout.BLOCK_MODE, true);
   const page = place - (place & (PAGE - 1));
-  const bytes = bytesOf(memory, header, count, place & (PAGE - 1));
+  const crosses = memory.getUint32(header + layout.BLOCK_CROSSING, true) !== 0;
+  const block = {
+    header,
+    place,
+    bytes: bytesOf(memory, header, count, place & (PAGE - 1)),
+    pages: crosses ? [page, page + PAGE] : [page],
+    count,
+  };
   for (let i = 0; i < count; i++) {
     const record = header + layout.RECORD_SIZE * (i + 1);
     const form = formOf(source, record);
     const field = memory.getUint16(record + layout.REC_OFFSET, true);
     const next = page + (field & (PAGE - 1)) + (field >> 12);
-    if (!form || isApart(source, form, record, mode)) return { header, place, bytes, count, compiled: i, terminator: { kind: 'leave', ...(form && { next }) } };
+    if (!form || isApart(source, form, record, mode)) return { ...block, compiled: i, terminator: { kind: 'leave', ...(form && { next }) } };
     if (endsBlock(form)) {
       const target = page + Number(memory.getBigInt64(record + layout.REC_IMM, true));
-      return { header, place, bytes, count, compiled: i + 1, terminator: terminatorOf(form, target, next) };
+      return { ...block, compiled: i + 1, terminator: terminatorOf(form, target, next) };
     }
   }
   const last = header + layout.RECORD_SIZE * (count + 1);
-  if (memory.getUint16(last + layout.REC_HANDLER, true) !== END) return { header, place, bytes, count, compiled: count, terminator: { kind: 'leave' } };
+  if (memory.getUint16(last + layout.REC_HANDLER, true) !== END) return { ...block, compiled: count, terminator: { kind: 'leave' } };
   const target = page + Number(memory.getBigInt64(last + layout.REC_IMM, true));
-  return { header, place, bytes, count, compiled: count, terminator: { kind: 'jump', target } };
+  return { ...block, compiled: count, terminator: { kind: 'jump', target } };
 }
 
 /** What can't be decoded depends on all the bytes that it might have. */
@@ -145,22 +154,21 @@ export function placesAfter({ terminator: t }: RegionBlock): readonly number[] {
 export function collect(source: RegionSource, header: number, place: number, near: (block: RegionBlock) => readonly number[]): RegionBlock[] {
   const blocks: RegionBlock[] = [];
   const seen = new Set<number>([place]);
-  const pages = new Set<number>([place & ~(PAGE - 1)]);
+  const pages = new Set<number>();
   const queue: { place: number; header: number }[] = [{ place, header }];
   let instructions = 0;
   for (let item = queue.shift(); item && blocks.length < MAX_BLOCKS && instructions < MAX_INSTRUCTIONS; item = queue.shift()) {
     const block = readBlock(source, item.header, item.place);
+    // One that goes on in another page is looked at when it is its turn.
+    if (block.pages.some((page) => !pages.has(page)) && pages.size >= MAX_PAGES) continue;
+    for (const page of block.pages) pages.add(page);
     blocks.push(block);
     instructions += block.compiled;
     for (const next of [...placesAfter(block), ...near(block)]) {
       if (seen.has(next)) continue;
       seen.add(next);
-      const page = next & ~(PAGE - 1);
-      if (!pages.has(page) && pages.size === MAX_PAGES) continue;
       const found = source.find(next);
-      if (!found) continue;
-      pages.add(page);
-      queue.push({ place: next, header: found });
+      if (found) queue.push({ place: next, header: found });
     }
   }
   return blocks;

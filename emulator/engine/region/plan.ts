@@ -112,7 +112,7 @@ export function planRegion(blocks: readonly RegionBlock[], mode: number, tlbSet:
     loops: forest.chains,
     entries: direct[0],
     entryPages: [...new Set(direct[0].map(pageOf))],
-    pages: [...new Set(blocks.map((_, i) => pageOf(i + 1)))],
+    pages: [...new Set(blocks.flatMap(({ pages }) => pages))],
     longest: Math.max(...blocks.map((_, i) => costFrom(i + 1))),
     passed: new Set([...forest.through.values()].flatMap((set) => [...set])),
     nodeAt,

@@ -136,11 +136,12 @@ export class RegionTier {
   drop(host: number, size: number): void {
     for (const slot of [...(this.byPage.get(host >>> 12) ?? [])]) {
       const { plan, hosts } = this.regions.get(slot)!;
-      const touched = plan.blocks.some((block) => {
-        const page = block.place - (block.place & (PAGE - 1));
-        const at = hosts[plan.pages.indexOf(page)]! + (block.place & (PAGE - 1));
-        return at < host + size && at + block.bytes > host;
-      });
+      const touched = plan.blocks.some(({ place, bytes, pages }) =>
+        pages.some((page) => {
+          const toHost = hosts[plan.pages.indexOf(page)]! - page;
+          return toHost + Math.max(place, page) < host + size && toHost + Math.min(place + bytes, page + PAGE) > host;
+        }),
+      );
       if (touched) this.remove(slot);
     }
   }
@@ -194,7 +195,7 @@ export class RegionTier {
         this.queue.push(item);
         continue;
       }
-      if (view.getUint32(item.header + layout.BLOCK_MODE, true) === 0xffffffff || view.getInt32(item.header + layout.BLOCK_HEAT, true) < 0) continue;
+      if (view.getUint32(item.header + layout.BLOCK_MODE, true) === layout.BLOCK_DROPPED || view.getInt32(item.header + layout.BLOCK_HEAT, true) < 0) continue;
       const region = this.plan(item, wanted);
       if (!region) continue;
       module.export(`${region.slot}`, compileRegion({ module, helpers, memory: view, handlers }, region.plan, region.slot));
@@ -233,6 +234,8 @@ export class RegionTier {
     const base = linear & ~0xfffn;
     const helpers = this.host.helpers();
     const hosts = new Map<number, number>([[0, view.getUint32(header + layout.BLOCK_HOST, true) & ~(PAGE - 1)]]);
+    const crossing = view.getUint32(header + layout.BLOCK_CROSSING, true);
+    if (crossing) hosts.set(PAGE, crossing);
     const hostOf = (page: number): number => {
       const known = hosts.get(page);
       if (known !== undefined) return known;
@@ -250,6 +253,8 @@ export class RegionTier {
         const host = hostOf(page);
         if (!host) return 0;
         const block = helpers.lookup(host + (place - page), mode) >>> 0;
+        const second = block && view.getUint32(block + layout.BLOCK_CROSSING, true);
+        if (second && hostOf(page + PAGE) !== second) return 0;
         return block && (view.getInt32(block + layout.BLOCK_HEAT, true) <= warm || this.queued(block)) ? block : 0;
       },
     };
