@@ -161,6 +161,6 @@ export class MachineMemory {
       for (let page = Math.max(index * 4, first); page <= Math.min(index * 4 + 3, last); page++) bytes[layout.PAGE_FLAGS + page]! &= ~layout.PAGE_DIRTY;
     }
     // Write entries of the TLB exist for dirty pages only.
-    helpers.flush();
+    helpers.dropWriteEntriesOf(first, last);
   }
 }

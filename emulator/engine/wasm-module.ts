@@ -6,6 +6,8 @@ import { Stopped } from './interpreter';
 export interface HelperExports {
   initialise(): void;
   flush(): void;
+  /** Write entries of pages, the last included. */
+  dropWriteEntriesOf(first: number, last: number): void;
   nextGeneration(): void;
   /** CR3 has changed from `old`. */
   spaceChanged(old: bigint): void;

@@ -56,14 +56,21 @@ export function markTable(host: u32, upper: bool): void {
 
 /** Takes the write permission of a page out of the TLB: from now on its writes are looked at. */
 export function dropWriteEntries(page: u32): void {
+  dropWriteEntriesOf(page, page);
+  const flags = PAGE_FLAGS + page;
+  store<u8>(flags, load<u8>(flags) & ~PAGE_CACHED);
+}
+
+/** The same of many, the last included. */
+export function dropWriteEntriesOf(first: u32, last: u32): void {
   const fills = load<u32>(TLB_FILLS);
   for (let i: u32 = 0; i < fills; i++) {
     const entry = load<u32>(TLB_FILL_LIST + i * 4);
     const tag = load<i64>(entry + TLB_WRITE);
-    if (tag != -1 && ((tag as u32) + load<u32>(entry + TLB_ADDEND)) >> 12 == page) store<i64>(entry + TLB_WRITE, -1);
+    if (tag == -1) continue;
+    const page = ((tag as u32) + load<u32>(entry + TLB_ADDEND)) >> 12;
+    if (page >= first && page <= last) store<i64>(entry + TLB_WRITE, -1);
   }
-  const flags = PAGE_FLAGS + page;
-  store<u8>(flags, load<u8>(flags) & ~PAGE_CACHED);
 }
 
 /** Forgets all translations. The guest can't tell. */
