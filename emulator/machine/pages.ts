@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/engine';
 import { PAGE } from '../snapshot/format';
-import { isZero } from '../snapshot/slabs';
+import { isZero, LIVE, type Contents } from '../snapshot/slabs';
 import type { Overlay } from '../storage/overlay';
 
 /** Pages of disks are numbered beyond all that the engine can have: a space for each disk. */
@@ -162,9 +162,9 @@ export class WrittenPages {
     if (this.isAwaited(page)) this.engine.arrive(page, contents);
   }
 
-  /** As `contents`, for who keeps it: a page that is awaited is memory's own, whatever will be in it. */
-  kept(page: number): Uint8Array | null {
-    return this.isAwaited(page) ? this.own(page) : this.contents(page);
+  /** As `contents`, for who keeps it. */
+  kept(page: number): Contents {
+    return isMemoryPage(page) ? LIVE : this.contents(page);
   }
   private own(page: number): Uint8Array {
     return this.memory.subarray(page * PAGE, (page + 1) * PAGE);
@@ -186,13 +186,12 @@ export class WrittenPages {
   }
 
   /** Puts a page as it was; marks are the caller's. */
-  put(page: number, kept: Uint8Array | null): void {
+  put(page: number, kept: Contents): void {
+    if (kept === LIVE) return;
     if (!isMemoryPage(page)) {
       const { disk, page: own } = diskOfPage(page);
       return void this.overlays[disk]?.put(own, kept);
     }
-    // It has not changed since it was kept.
-    if (kept && kept.buffer === this.memory.buffer && kept.byteOffset === page * PAGE) return;
     this.fetch([page]);
     this.changes(page);
     if (kept) this.memory.set(kept, page * PAGE);

@@ -1,9 +1,10 @@
 import type { CheckpointInfo, Position } from '../machine/api';
 import type { MachineState } from '../machine/state';
 import { PAGE } from './format';
+import { LIVE, type Contents } from './slabs';
 
-/** Contents by the engine's page numbers; null: all zeros. Those that have not changed since are memory's own. */
-export type Pages = Map<number, Uint8Array | null>;
+/** Contents by the engine's page numbers. */
+export type Pages = Map<number, Contents>;
 
 /** A state of the machine, with the pages that have changed since the checkpoint before it. */
 export interface Checkpoint {
@@ -37,11 +38,8 @@ export const describe = (checkpoint: Checkpoint, branch?: number): CheckpointInf
   ...(branch !== undefined && { branch }),
 });
 
-/** Whether contents are the machine's memory itself, not a copy. */
-export const isLive = (bytes: Uint8Array): boolean => bytes.buffer instanceof SharedArrayBuffer;
-
 /** What contents take, beside the machine's memory. */
-export const bytesOfPage = (contents: Uint8Array | null | undefined): number => (contents && !isLive(contents) ? PAGE : 0);
+export const bytesOfPage = (contents: Contents | undefined): number => (contents && contents !== LIVE ? PAGE : 0);
 
 /** Of its copies. */
 export function bytesOf({ pages }: Pick<Checkpoint, 'pages'>): number {

@@ -9,10 +9,11 @@ import { AwaitedPages } from './awaitedpages';
 import type { BlobIndex, BlobWriter } from './blobs';
 import { prepareChronicle, type ReadChronicle } from './chroniclechunk';
 import { asBool, asBytes, asInteger, asList, asMap, asNumber, asText, fieldsOf, only, type Fields, type Value } from './cbor';
-import { isLive, type Checkpoint, type Pages } from './checkpoint';
+import type { Checkpoint, Pages } from './checkpoint';
 import type { Chunk } from './container';
 import { stateToFields } from './fieldvalues';
 import { bad, GROUP, PAGE } from './format';
+import { LIVE } from './slabs';
 import { checkGroups, pagesOf, regionsOf, type GroupEntry, type RegionEntry } from './memorychunk';
 import { chunksToDevices, DEVICE, fieldsToMachine, machineToFields, VERSIONS } from './statechunks';
 import { fieldsToVcpu, vcpuToFields } from './vcpufields';
@@ -79,13 +80,14 @@ async function pagesToFields(spaces: readonly Space[], pages: Pages, awaited: Aw
   for (const [page, bytes] of [...pages].sort(([a], [b]) => a - b)) {
     const space = spaces.find(({ first, pages: count }) => page >= first && page < first + count);
     if (!space) throw internalError('history-page', `page ${page} of the history is nowhere`);
-    const of = groups[!bytes ? 'none' : isLive(bytes) ? 'same' : 'contents'];
+    const of = groups[!bytes ? 'none' : bytes === LIVE ? 'same' : 'contents'];
     const [own, index] = [page - space.first, Math.floor((page - space.first) / GROUP)];
     const list = of.get(space.name) ?? new Map<number, [number, Uint8Array | null][]>();
     of.set(space.name, list);
     const group = list.get(index);
-    if (group) group.push([own, bytes]);
-    else list.set(index, [[own, bytes]]);
+    const member: [number, Uint8Array | null] = [own, bytes === LIVE ? null : bytes];
+    if (group) group.push(member);
+    else list.set(index, [member]);
   }
   const toFields = async (kind: Kind): Promise<Fields> => {
     const fields = new Map<string, Value>();

@@ -1,5 +1,10 @@
 import { PAGE } from './format';
 
+/** Contents of a page that are memory's own, as long as it does not change. */
+export const LIVE = 'live';
+/** Contents of a page at some moment; null: as at power-on, all zeros or what the disk's image has. */
+export type Contents = Uint8Array | null | typeof LIVE;
+
 /** Pages of a slab: 128 KiB. */
 const PAGES = 32;
 
@@ -42,16 +47,20 @@ export class Slabs {
 
   /** One more keeps this page. */
   hold({ buffer, byteOffset }: Uint8Array): void {
-    let slab = this.held.get(buffer);
-    if (!slab) {
-      slab = { holders: [], pages: 0 };
-      this.held.set(buffer, slab);
-      this.size += buffer.byteLength;
-    }
+    const slab = this.slabOf(buffer);
     const index = Math.floor(byteOffset / PAGE);
     const holders = slab.holders[index] ?? 0;
     slab.holders[index] = holders + 1;
     if (holders === 0) slab.pages++;
+  }
+
+  private slabOf(buffer: ArrayBufferLike): Slab {
+    const known = this.held.get(buffer);
+    if (known) return known;
+    const slab = { holders: [], pages: 0 };
+    this.held.set(buffer, slab);
+    this.size += buffer.byteLength;
+    return slab;
   }
 
   /** One of them keeps it no longer. */

@@ -1,8 +1,8 @@
 import { internalError } from '../errors';
 import type { Position } from '../machine/api';
 import { AwaitedPages } from './awaitedpages';
-import { isLive, positionOf, type Checkpoint, type Fork, type Pages } from './checkpoint';
-import { Slabs } from './slabs';
+import { positionOf, type Checkpoint, type Fork, type Pages } from './checkpoint';
+import { LIVE, Slabs, type Contents } from './slabs';
 
 /** Most checkpoints that are kept only for stepping back nearby. */
 const PASSING_LIMIT = 24;
@@ -61,6 +61,8 @@ export class CheckpointStore {
 
   constructor(
     private readonly budget: number,
+    /** What a page of memory has now. */
+    private readonly contents: (page: number) => Uint8Array | null,
     /** Lets go of something of another branch; false: there is nothing more. */
     private readonly release: () => boolean = () => false,
     private readonly awaited = new AwaitedPages(),
@@ -133,31 +135,27 @@ export class CheckpointStore {
   /** A page of memory is about to change: what is memory's own becomes a copy. */
   settle(page: number): void {
     const pages = this.live.of(page);
-    const bytes = pages?.get(page);
-    if (!pages || !bytes) return;
-    const copy = this.slabs.copy(bytes);
-    pages.set(page, copy);
+    if (!pages) return;
     this.live.put(page, undefined);
-    this.slabs.hold(copy);
+    const bytes = this.contents(page);
+    const copy = bytes && this.slabs.copy(bytes);
+    pages.set(page, copy);
+    if (copy) this.slabs.hold(copy);
   }
 
   hold(pages: Pages): void {
     for (const [page, bytes] of pages) {
-      if (!bytes) continue;
-      if (isLive(bytes)) {
+      if (bytes === LIVE) {
         if (this.live.of(page) !== pages) this.settle(page);
         this.live.put(page, pages);
-      } else this.slabs.hold(bytes);
+      } else if (bytes) this.slabs.hold(bytes);
     }
   }
   free(pages: Pages): void {
     for (const [page, bytes] of pages) {
-      if (!bytes) continue;
-      if (isLive(bytes)) {
+      if (bytes === LIVE) {
         if (this.live.of(page) === pages) this.live.put(page, undefined);
-        continue;
-      }
-      this.slabs.free(bytes);
+      } else if (bytes) this.slabs.free(bytes);
     }
     this.live.forget(pages);
   }
@@ -174,10 +172,10 @@ export class CheckpointStore {
   }
 
   /** Contents of a page at a checkpoint. Throws where they have not been read yet, and the file is damaged. */
-  version(page: number, at: Checkpoint): Uint8Array | null {
+  version(page: number, at: Checkpoint): Contents {
     for (let i = this.list.indexOf(at); i >= 0; i--) {
       const found = this.list[i]!.pages.get(page);
-      if (found !== undefined) return this.awaited.fetch(found);
+      if (found !== undefined) return found === LIVE ? LIVE : this.awaited.fetch(found);
     }
     return null;
   }
@@ -253,11 +251,12 @@ export class CheckpointStore {
   private compact(pages: Pages, moved: Iterable<number>): void {
     for (const page of moved) {
       const bytes = pages.get(page);
-      const copy = bytes && !isLive(bytes) && !this.awaited.awaits(bytes) ? this.slabs.compacted(bytes) : bytes;
-      if (!copy || copy === bytes) continue;
+      if (!bytes || bytes === LIVE || this.awaited.awaits(bytes)) continue;
+      const copy = this.slabs.compacted(bytes);
+      if (copy === bytes) continue;
       pages.set(page, copy);
       this.slabs.hold(copy);
-      this.slabs.free(bytes!);
+      this.slabs.free(bytes);
     }
   }
 }

@@ -9,6 +9,7 @@ import { bytesOf, bytesOfPage, describe, positionOf, type Checkpoint, type Pages
 import { AwaitedPages } from './awaitedpages';
 import { NO_PAST, type LaterPast, type Past } from './historychunk';
 import { Replay } from './replay';
+import { LIVE } from './slabs';
 import { CheckpointStore } from './store';
 
 /** Milliseconds of the host's processor after which the next checkpoint comes early, so that a guest that runs slowly is replayed soon. */
@@ -54,7 +55,12 @@ export class Timeline implements History {
   ) {
     const { machine } = context;
     this.awaited = later?.awaited ?? new AwaitedPages();
-    this.store = new CheckpointStore(budget, () => this.others.release(this.store), this.awaited);
+    this.store = new CheckpointStore(
+      budget,
+      (page) => machine.pages.contents(page),
+      () => this.others.release(this.store),
+      this.awaited,
+    );
     this.replay = new Replay(context, this.store, every, { goTo: (checkpoint) => this.goTo(checkpoint), leave: () => void this.take({ passing: true }) });
     this.backwards = new Backwards(context, this.store, this.replay, () => this.oldest);
     this.reader = machine.pages.reader();
@@ -104,7 +110,7 @@ export class Timeline implements History {
       for (const page of pages.keys()) {
         if (newest.has(page) || !isMemoryPage(page)) continue;
         newest.add(page);
-        pages.set(page, this.context.machine.pages.kept(page));
+        pages.set(page, this.isZero(page) ? null : LIVE);
       }
     const room = bytes - Math.min(this.context.pictureBytes(), bytes / 16);
     const rest = list.map(bytesOf);
@@ -123,6 +129,12 @@ export class Timeline implements History {
       return { checkpoints, awaited: this.awaited, told: this.context.told(checkpoints, positionOf(checkpoints[0]!), position, bytes - used) };
     }
     return NO_PAST;
+  }
+
+  /** Whether a page of memory is, as far as it is there. */
+  private isZero(page: number): boolean {
+    const { pages } = this.context.machine;
+    return !pages.isAwaited(page) && pages.contents(page) === null;
   }
 
   get oldest(): Position {

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { Branches } from '../../../../emulator/snapshot/branch';
 import { bytesOf, type Checkpoint } from '../../../../emulator/snapshot/checkpoint';
 import { PAGE } from '../../../../emulator/snapshot/format';
+import { LIVE, type Contents } from '../../../../emulator/snapshot/slabs';
 import { CheckpointStore } from '../../../../emulator/snapshot/store';
 
 const page = (value: number): Uint8Array => new Uint8Array(PAGE).fill(value);
 
 let nextId = 1;
-function checkpoint(position: number, pages: Record<number, Uint8Array | null>, more: Partial<Checkpoint> & { journal?: number } = {}): Checkpoint {
+function checkpoint(position: number, pages: Record<number, Contents>, more: Partial<Checkpoint> & { journal?: number } = {}): Checkpoint {
   const { journal = 0, ...rest } = more;
   return {
     id: nextId++,
@@ -19,16 +20,19 @@ function checkpoint(position: number, pages: Record<number, Uint8Array | null>, 
     ...rest,
   };
 }
+const noMemory = (): never => assert.fail("nothing is memory's own");
+/** First byte of a page at a checkpoint; `own`: memory's, as it is now. */
+const first = (contents: Contents, own?: Uint8Array): number => (contents === LIVE ? own! : contents)?.[0] ?? 0;
 const positions = (store: CheckpointStore): number[] => store.all.map(({ state }) => state.position);
 
 describe('checkpoint store', () => {
   it('finds the newest version of a page at or before a checkpoint', () => {
-    const store = new CheckpointStore(1 << 20);
+    const store = new CheckpointStore(1 << 20, noMemory);
     const [a, b, c] = [checkpoint(0, { 1: page(1), 2: page(2) }), checkpoint(10, { 1: page(3) }), checkpoint(20, { 2: null })];
     for (const each of [a, b, c]) store.add(each, undefined);
-    assert.equal(store.version(1, a)?.[0], 1);
-    assert.equal(store.version(1, c)?.[0], 3);
-    assert.equal(store.version(2, b)?.[0], 2);
+    assert.equal(first(store.version(1, a)), 1);
+    assert.equal(first(store.version(1, c)), 3);
+    assert.equal(first(store.version(2, b)), 2);
     assert.equal(store.version(2, c), null, 'zeros again');
     assert.equal(store.version(9, c), null, 'never written');
     assert.deepEqual([...store.between(c, a)].sort(), [1, 2]);
@@ -37,25 +41,25 @@ describe('checkpoint store', () => {
   });
 
   it('copies memory only where it changes after a checkpoint', () => {
-    const memory = new Uint8Array(new SharedArrayBuffer(4 * PAGE));
+    const memory = new Uint8Array(4 * PAGE);
     const at = (number: number): Uint8Array => memory.subarray(number * PAGE, (number + 1) * PAGE);
-    const store = new CheckpointStore(1 << 20);
+    const store = new CheckpointStore(1 << 20, at);
     const write = (number: number, value: number): void => {
       store.settle(number);
       at(number).fill(value);
     };
     for (const number of [0, 1, 2]) write(number, 10 + number);
-    const a = checkpoint(0, { 0: at(0), 1: at(1), 2: at(2) });
+    const a = checkpoint(0, { 0: LIVE, 1: LIVE, 2: LIVE });
     store.add(a, undefined);
     assert.deepEqual([store.bytes, bytesOf(a)], [0, 0], 'nothing is copied yet');
     write(1, 21);
-    const b = checkpoint(10, { 1: at(1) });
+    const b = checkpoint(10, { 1: LIVE });
     store.add(b, a);
     write(1, 31);
     write(2, 32);
-    const c = checkpoint(20, { 1: at(1), 2: at(2) });
+    const c = checkpoint(20, { 1: LIVE, 2: LIVE });
     store.add(c, b);
-    const seen = [a, b, c].map((each) => [0, 1, 2].map((number) => store.version(number, each)![0]));
+    const seen = [a, b, c].map((each) => [0, 1, 2].map((number) => first(store.version(number, each), at(number))));
     assert.deepEqual(seen, [[10, 11, 12], [10, 21, 12], [10, 31, 32]]); // prettier-ignore
     assert.equal(bytesOf(a) + bytesOf(b) + bytesOf(c), 3 * PAGE);
     const whole = store.whole(c);
@@ -65,10 +69,10 @@ describe('checkpoint store', () => {
   });
 
   it('thins checkpoints whose pages are memory itself', () => {
-    const memory = new Uint8Array(new SharedArrayBuffer(8 * PAGE));
+    const memory = new Uint8Array(8 * PAGE);
     const at = (number: number): Uint8Array => memory.subarray(number * PAGE, (number + 1) * PAGE);
     const budget = 33 * PAGE; // a slab
-    const store = new CheckpointStore(budget);
+    const store = new CheckpointStore(budget, at);
     const truth = new Map<number, number[]>();
     const now = Array.from({ length: 8 }, () => 0);
     for (let i = 0; i < 100; i++) {
@@ -78,14 +82,14 @@ describe('checkpoint store', () => {
         at(number).fill((now[number] = i + 1));
       }
       truth.set(i, [...now]);
-      store.add(checkpoint(i, Object.fromEntries(changed.map((number) => [number, at(number)]))), store.all.at(-1));
+      store.add(checkpoint(i, Object.fromEntries(changed.map((number) => [number, LIVE]))), store.all.at(-1));
     }
     assert.ok(store.all.length < 60, `${store.all.length} are left`);
-    for (const each of store.all) assert.deepEqual(now.map((_, number) => store.version(number, each)?.[0] ?? 0), truth.get(each.state.position)); // prettier-ignore
+    for (const each of store.all) assert.deepEqual(now.map((_, number) => first(store.version(number, each), at(number))), truth.get(each.state.position)); // prettier-ignore
   });
 
   it('finds the checkpoint at or before a position', () => {
-    const store = new CheckpointStore(1 << 20);
+    const store = new CheckpointStore(1 << 20, noMemory);
     for (const position of [0, 30, 10]) store.add(checkpoint(position, {}), undefined);
     assert.deepEqual(positions(store), [0, 10, 30]);
     assert.equal(store.before(29).state.position, 10);
@@ -95,7 +99,7 @@ describe('checkpoint store', () => {
 
   it('stays within its budget, dense near the present, and loses no page by thinning', () => {
     const budget = 32 * PAGE; // room for the working set at the kept one, and again since then
-    const store = new CheckpointStore(budget);
+    const store = new CheckpointStore(budget, noMemory);
     const truth = new Map<number, Map<number, number>>();
     const now = new Map<number, number>();
     for (let i = 0; i < 200; i++) {
@@ -107,7 +111,7 @@ describe('checkpoint store', () => {
     }
     for (const each of store.all)
       for (const [number, value] of truth.get(each.state.position)!)
-        assert.equal(store.version(number, each)?.[0], value, `page ${number} at ${each.state.position}`);
+        assert.equal(first(store.version(number, each)), value, `page ${number} at ${each.state.position}`);
     const left = positions(store);
     assert.ok(left.includes(5000), 'what a user asked for stays');
     assert.deepEqual(left.slice(-2), [19800, 19900]);
@@ -116,7 +120,7 @@ describe('checkpoint store', () => {
   });
 
   it('lets passing checkpoints go first', () => {
-    const store = new CheckpointStore(3 * PAGE);
+    const store = new CheckpointStore(3 * PAGE, noMemory);
     for (const position of [0, 10]) store.add(checkpoint(position, { 1: page(position + 1) }), undefined);
     store.add(checkpoint(5, { 1: page(9) }, { passing: true }), undefined);
     store.add(checkpoint(20, { 1: page(21) }), undefined);
@@ -129,7 +133,7 @@ describe('branches', () => {
   const fork = { position: 15, journal: 0 };
   function timeline(): { store: CheckpointStore; branches: Branches; wanted: Checkpoint } {
     const branches = new Branches();
-    const store: CheckpointStore = new CheckpointStore(100 * PAGE, () => branches.release(store));
+    const store: CheckpointStore = new CheckpointStore(100 * PAGE, noMemory, () => branches.release(store));
     const wanted = checkpoint(20, { 1: page(3) }, { kept: true });
     for (const each of [checkpoint(0, { 1: page(1) }), checkpoint(10, { 2: page(2) }), wanted, checkpoint(30, { 1: page(4) }), checkpoint(40, { 3: page(5) })])
       store.add(each, undefined);
