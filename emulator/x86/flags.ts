@@ -66,11 +66,14 @@ export function signed(value: I64, size: FlagSize): I64 {
 
 const not = (a: I64): I64 => i64.xor(a, i64c(-1));
 
-/** Flag carries from the vector of carries out of each bit. `hold` evaluates what is used more than once. */
+/**
+ * Flag carries from the vector of carries out of each bit. `hold` evaluates what is used more than once. Without constants
+ * that take more than 32 bits: the interpreter would keep them on its stack, and put them there for every block.
+ */
 export function carriesOf(vector: I64, size: FlagSize, hold: (value: I64) => I64): I64 {
-  if (size === 64) return i64.and(vector, i64c(CARRY_MASK));
+  if (size === 64) return i64.rotr(i64.and(i64.rotl(vector, i64c(2)), i64c(0x23)), i64c(2));
   const v = hold(vector);
-  const top = i64.and(i64.shl(v, i64c(64 - size)), i64c(CARRY_MASK & ~8n));
+  const top = i64.rotr(i64.and(i64.shrU(v, i64c(size - 2)), i64c(3)), i64c(2));
   return i64.or(top, i64.and(v, i64c(8)));
 }
 

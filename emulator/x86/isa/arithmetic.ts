@@ -18,7 +18,7 @@ export function flagsOfLogic(s: Stage, r: I64, size: Size): void {
 export function setCarry(s: Stage, carry: I64): void {
   const { result, carries } = s.flags();
   const flip = i64.xor(i64.shrU(carries, i64c(63)), carry);
-  s.setFlags({ result, carries: i64.xor(carries, i64.mul(flip, i64c(3n << 62n))) });
+  s.setFlags({ result, carries: i64.xor(carries, i64.rotr(i64.mul(flip, i64c(3)), i64c(2))) });
 }
 
 /** A result and the flags that go with it, which are emitted after the result is written. */
@@ -88,7 +88,7 @@ const incDec =
     // CF stays: move it into bit 63 and keep bit 62 = CF ^ OF.
     const fresh = s.f.let(carriesOf(vector, size, (value) => s.f.let(value)));
     const old = s.flags().carries;
-    const flip = i64.and(i64.xor(old, fresh), i64c(1n << 63n));
+    const flip = i64.rotr(i64.shrU(i64.xor(old, fresh), i64c(63)), i64c(1));
     const carries = s.f.let(i64.xor(fresh, i64.or(flip, i64.shrU(flip, i64c(1)))));
     s.write(to!, r);
     s.setFlags({ result: signed(r, size), carries });

@@ -168,7 +168,7 @@ const bitTest =
       if (change) write(change(a, i64.shl(one, n)));
       const { result, carries } = s.flags();
       const flip = i64.xor(i64.shrU(carries, i64c(63)), bit);
-      s.setFlags({ result, carries: i64.xor(carries, i64.mul(flip, i64c(3n << 62n))) });
+      s.setFlags({ result, carries: i64.xor(carries, i64.rotr(i64.mul(flip, i64c(3)), i64c(2))) });
     };
     if (to!.kind === 'memory' && !isImmediate) {
       const unit = i64.shrS(signed(offset, size), i64c(Math.log2(size)));
