@@ -13,6 +13,8 @@ const PAGE = 0x1000;
 /** Regions that are compiled into one module; instructions after which a smaller batch is compiled too. */
 const BATCH = 12;
 const PATIENCE = 300_000;
+/** Instructions on the longest way through a region without loops, below which entering it costs more than interpreting it. */
+const WORTH = 8;
 /** Bytes of modules after which all compiled code is dropped. */
 const CODE_LIMIT = 48 << 20;
 /** Targets that an indirect jump is tried for. */
@@ -261,6 +263,7 @@ export class RegionTier {
     const blocks = collect(source, header, Number(linear & 0xfffn), (block) => this.near(block, hostOf, mode));
     if (blocks.length === 1 && blocks[0]!.compiled === 0) return undefined;
     const plan = planRegion(blocks, mode, tlbSet, wanted);
+    if (this.tier === 'auto' && plan.longest < WORTH && plan.loops.every((headers) => headers.length === 0)) return undefined;
     const slot = this.free.pop() ?? this.nextSlot++;
     return { slot, plan, hosts: plan.pages.map((page) => hostOf(page)) };
   }
