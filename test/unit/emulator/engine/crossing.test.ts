@@ -11,8 +11,8 @@ const LOOP = '90 90 48 ff c0 eb f9';
 const [INC_RAX, INC_RCX, INC_RDX] = ['c0', 'c1', 'c2'] as const;
 const LENGTH = 4;
 
-/** Linear pages that are mapped one by one, by the table at TABLE. */
-const ALIAS = 0x2000000;
+/** Linear pages that are mapped one by one, by the table at TABLE: far beyond the host's memory. */
+const ALIAS = 0x3fc00000;
 const TABLE = 0x4000;
 const entry = (physical: number): bigint => BigInt(physical) | 0x67n;
 
@@ -22,6 +22,12 @@ function write64(engine: WasmEngine, address: number, value: bigint): void {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigUint64(0, value, true);
   engine.physicalWrite(address, bytes);
+}
+
+/** Pages from ALIAS on are these of memory. */
+function mapAlias(engine: WasmEngine, ...pages: readonly number[]): void {
+  write64(engine, 0x3000 + (ALIAS >> 21) * 8, entry(TABLE));
+  pages.forEach((page, index) => write64(engine, TABLE + index * 8, entry(page)));
 }
 
 async function looping(tier: Tier): Promise<WasmEngine> {
@@ -72,9 +78,7 @@ for (const tier of ['generic', 'auto', 'region'] as const)
 
     it('is what the page after each of its own linear pages makes of it', async () => {
       const engine = await looping(tier);
-      write64(engine, 0x3000 + (ALIAS >> 21) * 8, entry(TABLE));
-      write64(engine, TABLE, entry(CODE));
-      write64(engine, TABLE + 8, entry(CODE + 0x5000));
+      mapAlias(engine, CODE, CODE + 0x5000);
       // Back and forth: jmp rsi behind the increment of RAX, jmp rbx behind that of RCX.
       put(engine, CODE + 0x1000, `${INC_RAX} ff e6`);
       put(engine, CODE + 0x5000, `${INC_RCX} ff e3`);
@@ -84,10 +88,21 @@ for (const tier of ['generic', 'auto', 'region'] as const)
       assert.deepEqual(counts(engine), [100n, 100n, 0n]);
     });
 
+    it('is not taken from another linear page for what leads to it', async () => {
+      const engine = await looping(tier);
+      mapAlias(engine, CODE, CODE + 0x5000);
+      put(engine, CODE + 0x1000, `${INC_RAX} eb fb`); // back to itself
+      put(engine, CODE + 0x5000, `${INC_RCX} eb f9`);
+      engine.vcpu.rip = BigInt(CODE + 0xffe);
+      engine.run(100 * 2);
+      engine.vcpu.rip = BigInt(ALIAS + (START - CODE));
+      engine.run(100 * LENGTH);
+      assert.deepEqual(counts(engine), [100n, 100n, 0n]);
+    });
+
     it('is what the page is that comes next now', async () => {
       const engine = await looping(tier);
-      write64(engine, 0x3000 + (ALIAS >> 21) * 8, entry(TABLE));
-      write64(engine, TABLE, entry(CODE));
+      mapAlias(engine, CODE, CODE + 0x1000);
       put(engine, CODE + 0x5000, `${INC_RCX} eb f9`);
       engine.vcpu.rip = BigInt(ALIAS + (START - CODE));
       for (const page of [CODE + 0x1000, CODE + 0x5000, CODE + 0x1000]) {
@@ -100,11 +115,13 @@ for (const tier of ['generic', 'auto', 'region'] as const)
     it('is led to by a jump that led to others before it, and after it', async () => {
       const engine = await bareEngine('e9 f9 0f 00 00', {}, tier); // jmp to CODE + 0xffe
       engine.vcpu.setGpr(RDX, 0n);
+      engine.vcpu.rip = BigInt(ALIAS);
+      mapAlias(engine, CODE, CODE + 0x1000);
       const variants = ['48 ff c0 e9 fa ef ff ff', '90 90 48 ff c1 e9 f8 ef ff ff'] as const; // inc rax, over the end; nop, nop, inc rcx; each with a jump back
       for (const [round, variant] of [0, 1, 0, 1, 0].entries()) {
         put(engine, CODE + 0xffe, variants[variant]!);
         engine.run(30 * (variant === 0 ? 3 : 5));
-        assert.equal(engine.vcpu.rip, BigInt(CODE), `round ${round}`);
+        assert.equal(engine.vcpu.rip, BigInt(ALIAS), `round ${round}`);
         // What changes beside it takes links back.
         put(engine, CODE + 0x80, '90');
       }
