@@ -39,6 +39,8 @@ export interface EngineHost {
   floatError?(vcpu: number): void;
   /** A system instruction is about to run, by its definition's name; what comes back is called once it has completed. */
   system?(vcpu: number, name: string): (() => void) | undefined;
+  /** Whether `system` has anybody to tell, asked at the beginning of `run`; where it is missing: yes. */
+  hearsSystem?(): boolean;
   /** The vCPU's time-stamp counter was written. */
   timestampChanged(vcpu: number): void;
 }

@@ -24,18 +24,26 @@ export type Cause = 'port read' | 'port write' | 'device read' | 'device write' 
 
 /** Counts exits by cause. */
 export class ExitCounts {
-  private readonly causes = new Map<Cause, number>();
+  private readonly causes: Record<Cause, number> = {
+    'port read': 0,
+    'port write': 0,
+    'device read': 0,
+    'device write': 0,
+    interrupt: 0,
+    exception: 0,
+    'slice end': 0,
+  };
   private readonly instructions = new Uint32Array(hostCount);
 
   add(cause: Cause): void {
-    this.causes.set(cause, (this.causes.get(cause) ?? 0) + 1);
+    this.causes[cause]++;
   }
   instruction(number: number): void {
     this.instructions[number]!++;
   }
 
   get all(): Readonly<Record<string, number>> {
-    const named = [...this.instructions].flatMap((count, number) => (count > 0 ? [[hostName(number), count] as const] : []));
-    return Object.fromEntries([...this.causes, ...named]);
+    const named = [...this.instructions].map((count, number) => [hostName(number), count] as const);
+    return Object.fromEntries([...Object.entries(this.causes), ...named].filter(([, count]) => count > 0));
   }
 }

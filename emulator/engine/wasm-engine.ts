@@ -116,13 +116,13 @@ export class WasmEngine implements Engine {
       mmioRead: (address, size) => {
         engine.exits.add('device read');
         const value = host.mmioRead(address, size as 1 | 2 | 4);
-        engine.readAlone();
+        engine.lookAround();
         return value;
       },
       mmioWrite: (address, size, value) => {
         engine.exits.add('device write');
         host.mmioWrite(address, size as 1 | 2 | 4, value >>> 0);
-        engine.kick();
+        engine.lookAround();
       },
       portRead: (port, size) => engine.portRead(port, size as 1 | 2 | 4),
       portWrite: (port, size, value) => engine.portWrite(port, size as 1 | 2 | 4, value >>> 0),
@@ -234,6 +234,7 @@ export class WasmEngine implements Engine {
   init(vcpu: number): void {
     resetState(this.windowOf(vcpu), false);
     this.modeChanged();
+    this.kick();
   }
   startup(vcpu: number, vector: number): void {
     const window = this.windowOf(vcpu);
@@ -304,10 +305,9 @@ export class WasmEngine implements Engine {
     this.disturb();
     this.endAt(Math.min(this.end, this.count()));
   }
-  /** A chip was read: what it asks for now is taken at the next boundary. */
-  private readAlone(): void {
-    this.disturb();
-    if (this.view.getUint32(layout.EFLAGS, true) & INTERRUPTIBLE && this.interruptPending()) this.kick();
+  /** A chip was read or written: what it asks for now is taken at the next boundary. */
+  private lookAround(): void {
+    if (this.interruptPending() && this.view.getUint32(layout.EFLAGS, true) & INTERRUPTIBLE) this.kick();
   }
   private endAt(end: number): void {
     const count = this.count();
@@ -348,6 +348,7 @@ export class WasmEngine implements Engine {
     this.wanted = this.count() + budget;
     this.requested = false;
     this.disturb();
+    view.setUint32(layout.HEARD, this.host.system && (this.host.hearsSystem?.() ?? true) ? 1 : 0, true);
     let alone = false;
     for (;;) {
       this.tier.breathe();
@@ -611,17 +612,17 @@ export class WasmEngine implements Engine {
   }
 
   portRead(port: number, size: 1 | 2 | 4): number {
-    this.disturb();
     this.exits.add('port read');
     const value = this.host.portRead(port, size);
     this.portAccessed(port, size);
+    this.lookAround();
     return value;
   }
   portWrite(port: number, size: 1 | 2 | 4, value: number): void {
     this.exits.add('port write');
     this.host.portWrite(port, size, value);
     this.portAccessed(port, size);
-    this.kick();
+    this.lookAround();
   }
   private portAccessed(port: number, size: number): void {
     const { vcpu } = this;

@@ -12,6 +12,8 @@ export interface HostListener {
   port(port: number, size: AccessSize, write: boolean, value: number): boolean;
   interrupt(vcpu: number, vector: number): boolean;
   exception(vcpu: number, vector: number, code: number | undefined): boolean;
+  /** Whether somebody waits for system instructions. */
+  readonly hearsSystem: boolean;
   /** A system instruction is about to run; what comes back is asked once it has completed. */
   system(vcpu: number, name: string): (() => boolean) | undefined;
 }
@@ -160,6 +162,9 @@ export class MachineHost implements EngineHost {
         if (completed()) this.stop();
       })
     );
+  }
+  hearsSystem(): boolean {
+    return this.traps?.hearsSystem ?? false;
   }
 
   readApicMsr(vcpu: number, index: number): bigint | undefined {

@@ -69,6 +69,9 @@ export class TracedHost implements EngineHost {
     this.say('system', () => name);
     return this.host.system?.(vcpu, name);
   }
+  hearsSystem(): boolean {
+    return this.trace.kinds.has('system') || (this.host.hearsSystem?.() ?? this.host.system !== undefined);
+  }
   interruptPending(vcpu: number): boolean {
     return this.host.interruptPending(vcpu);
   }

@@ -206,8 +206,12 @@ export class Triggers implements HostListener {
     });
   }
 
+  get hearsSystem(): boolean {
+    return this.mode !== 'off' && this.systems.length > 0;
+  }
+
   system(vcpu: number, name: string): (() => boolean) | undefined {
-    if (this.mode === 'off' || this.systems.length === 0) return undefined;
+    if (!this.hearsSystem) return undefined;
     const state = this.machine.vcpus.at(vcpu);
     const expected = this.systems.flatMap((armed) => {
       const look = expectSystem(armed.trigger, state, vcpu, name);

@@ -147,6 +147,7 @@ export const TIME_OFFSET = 0xce8; // f64: what has passed beside
 export const FIRST_WRITES = 0xcb0; // u32: the host wants to know of pages that are about to be written first
 export const CONTEXT = 0xcc0; // u64: flush generation and decode mode: what is remembered about linear addresses holds in one. Its lower half is the jump cache's tag
 export const STAT_ALONE = 0xcb8; // u32: instructions that were run alone because of what they write or read
+export const HEARD = 0xcbc; // u32: somebody wants to hear of system instructions
 
 // ── Structures ─────────────────────────────────────────────────────────────────────────────
 export const HELPER_DATA = 0x10000; // static data of the AssemblyScript helpers

@@ -1,11 +1,11 @@
 // Exceptions and system calls of 64-bit mode, the usual case (x86/system/deliver.ts and return.ts have the others).
 import {
-  BUDGET, CODE_PAGE, CPL, CR0, CR2, CS, DECODE_MODE, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR, GPR, IDTR_BASE, IDTR_LIMIT,
+  BUDGET, CODE_PAGE, CPL, CR0, CR2, CS, DECODE_MODE, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR, GPR, HEARD, IDTR_BASE, IDTR_LIMIT,
   LEAVE_FAULT,  MODE_64, MSR_LSTAR, MSR_SFMASK, MSR_STAR, PAGE_CODE, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PENDING_DEBUG, REC_OFFSET, RIP, SEG_BASE,
   SEG_LIMIT, SEG_SELECTOR, SS, TR, WATCHES,
 } from '../../x86/layout';
 import {
-  arithmetic, FLAG_IF, FLAG_RF, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege, setSegment, UNUSABLE,
+  arithmetic, FLAG_IF, FLAG_RF, HELD, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege, setSegment, UNUSABLE,
 } from './privilege';
 import { canonical, IMPLICIT, WRITE } from './paging';
 
@@ -96,7 +96,7 @@ const EFER_SCE: u64 = 1;
 /** SYSCALL at a record: 1 where it is done and RIP is its target. */
 export function quickSyscall(record: u32): u32 {
   const flags = load<u64>(EFLAGS);
-  if (!(load<u32>(DECODE_MODE) & MODE_64) || !(load<u64>(EFER) & EFER_SCE) || flags & ~PLAIN) return 0;
+  if (!(load<u32>(DECODE_MODE) & MODE_64) || !(load<u64>(EFER) & EFER_SCE) || flags & ~PLAIN || load<u32>(HEARD)) return 0;
   const field = load<u16>(record + REC_OFFSET) as u64;
   const whole = flags | arithmetic() | 2;
   store<u64>(GPR + 8, load<u64>(CODE_PAGE) + (field & 0xfff) + (field >> 12));
@@ -104,7 +104,7 @@ export function quickSyscall(record: u32): u32 {
   store<u64>(RIP, load<u64>(MSR_LSTAR));
   const kept = whole & ~load<u64>(MSR_SFMASK);
   setArithmetic(kept);
-  store<u64>(EFLAGS, (kept & FLAG_IF) | 2);
+  store<u64>(EFLAGS, (kept & HELD) | 2);
   const cs = ((load<u64>(MSR_STAR) >> 32) as u32) & 0xfffc;
   setSegment(CS, cs, 0xffffffff, 0xa09b);
   setSegment(SS, (cs + 8) & 0xffff, 0xffffffff, 0xc093);

@@ -8,6 +8,8 @@ export { beginningOf } from './decodeblock';
 export * from './integer';
 export * from './deliver';
 export { quickPopf, quickSti } from './interrupt';
+export { quickMoveToControl, quickMoveToSegment, quickPopSegment } from './control';
+export { quickIn, quickOut } from './ports';
 export * from './return';
 export * from './segment';
 export * from './strings';

@@ -1,8 +1,8 @@
-// What changes of privilege in 64-bit mode have in common, where nothing is out of the ordinary: flat segments, and
+// What the short ways of system instructions have in common, where nothing is out of the ordinary: flat segments, and
 // no flags that the run loop has to know of. Anything else is the work of x86/system, which says what is checked and why.
 import {
-  CPL, DECODE_MODE, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GDTR_BASE, GDTR_LIMIT, MODE_USER, SEG_ATTR, SEG_BASE, SEG_LIMIT,
-  SEG_SELECTOR, SEGMENT_SIZE, SEGMENTS, TLB, TLB_SET, TLB_SET_SIZE,
+  CODE_PAGE, CPL, DECODE_MODE, EFLAGS, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GDTR_BASE, GDTR_LIMIT, HEARD, MODE_64, MODE_FLAT, MODE_USER, REC_OFFSET, RIP,
+  SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_SIZE, SEGMENTS, TLB, TLB_SET, TLB_SET_SIZE,
 } from '../../x86/layout';
 import { canonical, DEVICE, IMPLICIT, translate } from './paging';
 import { deriveContext } from './tlb';
@@ -10,9 +10,26 @@ import { deriveContext } from './tlb';
 export const UNUSABLE: u32 = 0x10000;
 export const FLAG_IF: u64 = 1 << 9;
 export const FLAG_RF: u64 = 1 << 16;
+/** Nothing but a sign that there is CPUID; Linux leaves it set in 32-bit mode. */
+const FLAG_ID: u64 = 1 << 21;
 const ARITHMETIC: u64 = 0x8d5;
 /** Flags that may be set on either side. */
-export const PLAIN: u64 = ARITHMETIC | FLAG_IF | 2;
+export const PLAIN: u64 = ARITHMETIC | FLAG_IF | FLAG_ID | 2;
+/** Those of them that EFLAGS holds itself. */
+export const HELD: u64 = FLAG_IF | FLAG_ID;
+
+/** Whether a system instruction may take its short way: at privilege 0, in flat code, and nobody hears of it. */
+export function ordinary(): bool {
+  const flat = (load<u32>(DECODE_MODE) & (MODE_64 | MODE_FLAT)) != 0;
+  return flat && !load<u32>(CPL) && !load<u32>(HEARD) && !(load<u64>(EFLAGS) & ~PLAIN);
+}
+
+/** RIP is behind a record, in flat code. */
+export function goOn(record: u32): void {
+  const field = load<u16>(record + REC_OFFSET) as u64;
+  const next = load<u64>(CODE_PAGE) + (field & 0xfff) + (field >> 12);
+  store<u64>(RIP, load<u32>(DECODE_MODE) & MODE_64 ? next : next & 0xffffffff);
+}
 
 /** Host address of `size` bytes in one page, or 0 where the long way has to look. */
 export function plainRead(linear: u64, size: u32, access: i32): u32 {
@@ -47,10 +64,10 @@ export function segmentAt(segment: u32): u32 {
   return SEGMENTS + segment * SEGMENT_SIZE;
 }
 
-export function setSegment(segment: u32, selector: u32, limit: u32, attributes: u32): void {
+export function setSegment(segment: u32, selector: u32, limit: u32, attributes: u32, base: u64 = 0): void {
   const at = segmentAt(segment);
   store<u16>(at + SEG_SELECTOR, selector as u16);
-  store<u64>(at + SEG_BASE, 0);
+  store<u64>(at + SEG_BASE, base);
   store<u32>(at + SEG_LIMIT, limit);
   store<u32>(at + SEG_ATTR, attributes);
 }

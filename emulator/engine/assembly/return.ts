@@ -1,10 +1,10 @@
 // IRETQ, IRETD and SYSRETQ, the usual case (x86/system/return.ts has the others).
 import {
-  CPL, CS, DECODE_MODE, DR, DS, EFER, EFLAGS, ES, FS, GPR, GS, MODE_64, MODE_FLAT, MODE_STACK32, MSR_STAR, NMI_BLOCKED, RIP, SEG_ATTR, SEG_SELECTOR,
+  CS, DECODE_MODE, DR, DS, EFER, EFLAGS, ES, FS, GPR, GS, MODE_64, MODE_FLAT, MODE_STACK32, MSR_STAR, NMI_BLOCKED, RIP, SEG_ATTR, SEG_SELECTOR,
   SS, WATCHES,
 } from '../../x86/layout';
 import {
-  attributesOf, descriptor, FLAG_IF, FLAG_RF, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege, setSegment, UNUSABLE,
+  attributesOf, descriptor, FLAG_IF, FLAG_RF, HELD, ordinary, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege, setSegment, UNUSABLE,
 } from './privilege';
 import { interruptible } from './interrupt';
 import { canonical } from './paging';
@@ -26,14 +26,14 @@ function plainFlags(flags: u64): bool {
 
 function setFlags(flags: u64, before: u64): void {
   setArithmetic(flags);
-  store<u64>(EFLAGS, (flags & FLAG_IF) | 2);
+  store<u64>(EFLAGS, (flags & HELD) | 2);
   if (flags & FLAG_IF && !(before & FLAG_IF)) interruptible();
 }
 
 /** IRETQ: 1 where it is done and RIP is set; 0 where nothing has happened. */
 export function quickReturn(): u32 {
+  if (!ordinary() || !(load<u32>(DECODE_MODE) & MODE_64) || load<u32>(NMI_BLOCKED) || load<u32>(WATCHES)) return 0;
   const flags = load<u64>(EFLAGS);
-  if (!(load<u32>(DECODE_MODE) & MODE_64) || load<u32>(CPL) != 0 || load<u32>(NMI_BLOCKED) || load<u32>(WATCHES) || flags & ~PLAIN) return 0;
   const frame = plainRead(load<u64>(RSP), 40, 0);
   if (!frame) return 0;
   const rip = load<u64>(frame);
@@ -68,10 +68,9 @@ const EFER_LMA: u64 = 0x400;
 
 /** IRETD inside privilege 0 with flat segments, likewise. */
 export function quickReturnFlat(): u32 {
+  if (!ordinary() || (load<u32>(DECODE_MODE) & (MODE_FLAT | MODE_STACK32)) != (MODE_FLAT | MODE_STACK32)) return 0;
+  if (load<u64>(EFER) & EFER_LMA || load<u32>(NMI_BLOCKED) || load<u32>(WATCHES)) return 0;
   const flags = load<u64>(EFLAGS);
-  const mode = load<u32>(DECODE_MODE);
-  if ((mode & (MODE_64 | MODE_FLAT | MODE_STACK32)) != (MODE_FLAT | MODE_STACK32) || load<u32>(CPL) != 0) return 0;
-  if (load<u64>(EFER) & EFER_LMA || load<u32>(NMI_BLOCKED) || load<u32>(WATCHES) || flags & ~PLAIN) return 0;
   const stack = load<u32>(RSP);
   const frame = plainRead(stack as u64, 12, 0);
   if (!frame) return 0;
@@ -96,8 +95,7 @@ const SYSRET_FLAGS: u64 = 0x3c7fd7;
 
 /** SYSRETQ, likewise. */
 export function quickSysret(): u32 {
-  const flags = load<u64>(EFLAGS);
-  if (!(load<u32>(DECODE_MODE) & MODE_64) || load<u32>(CPL) != 0 || !(load<u64>(EFER) & EFER_SCE) || flags & ~PLAIN) return 0;
+  if (!ordinary() || !(load<u32>(DECODE_MODE) & MODE_64) || !(load<u64>(EFER) & EFER_SCE)) return 0;
   const rip = load<u64>(GPR + 8);
   const newFlags = (load<u64>(GPR + 88) & SYSRET_FLAGS) | 2;
   if (!canonical(rip) || newFlags & ~PLAIN) return 0;
@@ -106,6 +104,6 @@ export function quickSysret(): u32 {
   setSegment(SS, (base + 8) | 3, 0xffffffff, 0xc0f3);
   store<u64>(RIP, rip);
   setPrivilege(3);
-  setFlags(newFlags, flags);
+  setFlags(newFlags, load<u64>(EFLAGS));
   return 1;
 }

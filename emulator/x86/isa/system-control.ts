@@ -96,6 +96,22 @@ const popf: Meaning = (s) => {
   if (s.size !== 16) s.f.if(s.helper('quickPopf', s.record()), () => s.resume());
   s.host('popf');
 };
+/** MOV to CR3: where nothing is refused. */
+const movToControl: Meaning = (s) => {
+  s.f.if(s.helper('quickMoveToControl', s.record()), () => s.resume());
+  s.host('movtocr');
+};
+/** Segments of ordinary data, or none. */
+const movToSegment: Meaning = (s) => {
+  s.f.if(s.helper('quickMoveToSegment', s.record()), () => s.resume());
+  s.host('movtosreg');
+};
+const popSegment =
+  (name: string, number: number): Meaning =>
+  (s) => {
+    s.f.if(s.helper('quickPopSegment', s.record(), i32.const(number)), () => s.resume());
+    s.host(name);
+  };
 const sysret: Meaning = (s) => {
   if (s.size === 64) s.f.if(s.helper('quickSysret'), () => s.resume());
   s.host('sysret');
@@ -112,7 +128,7 @@ export const systemControl: readonly Definition[] = [
   system('hlt', ['F4']),
 
   system('movfromcr', ['0F 20 /r Ry,Cy : regonly o64']),
-  system('movtocr', ['0F 22 /r Cy,Ry : regonly o64']),
+  define('movtocr', ['0F 22 /r Cy,Ry : regonly o64 ends'], movToControl),
   system('movfromdr', ['0F 21 /r Ry,Dy : regonly o64']),
   system('movtodr', ['0F 23 /r Dy,Ry : regonly o64']),
   system('clts', ['0F 06']),
@@ -124,18 +140,18 @@ export const systemControl: readonly Definition[] = [
   define('wbinvd', ['0F 09'], privileged),
 
   define('movfromsreg', ['8C /r Ev,Sw : mod3', '8C /r Ew,Sw : mem'], movFromSegment),
-  system('movtosreg', ['8E /r Sw,Ew']),
+  define('movtosreg', ['8E /r Sw,Ew : ends'], movToSegment),
   define('pushes', ['06 : v i64 kind'], selector(ES)),
   define('pushcs', ['0E : v i64 kind'], selector(CS)),
   define('pushss', ['16 : v i64 kind'], selector(SS)),
   define('pushds', ['1E : v i64 kind'], selector(DS)),
   define('pushfs', ['0F A0 : v o64 kind'], selector(FS)),
   define('pushgs', ['0F A8 : v o64 kind'], selector(GS)),
-  system('popes', ['07 : v i64']),
+  define('popes', ['07 : v i64 ends'], popSegment('popes', ES)),
   system('popss', ['17 : v i64']),
-  system('popds', ['1F : v i64']),
-  system('popfs', ['0F A1 : v o64']),
-  system('popgs', ['0F A9 : v o64']),
+  define('popds', ['1F : v i64 ends'], popSegment('popds', DS)),
+  define('popfs', ['0F A1 : v o64 ends'], popSegment('popfs', FS)),
+  define('popgs', ['0F A9 : v o64 ends'], popSegment('popgs', GS)),
   system('les', ['C4 /r Gv,M : i64 mem']),
   system('lds', ['C5 /r Gv,M : i64 mem']),
   system('lss', ['0F B2 /r Gv,M : mem']),

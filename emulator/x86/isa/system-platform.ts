@@ -1,7 +1,7 @@
 import { i32, i64, i64c } from '../../wasm/expr';
 import { define, system, type Definition, type Meaning } from '../definition';
 import { CPL, CR4, MSR_TSC_AUX } from '../layout';
-import { RAX, RCX, RDX, type Stage } from '../stage';
+import { RAX, RCX, RDX, type Operand, type Stage } from '../stage';
 
 const GP = 13;
 const TSD = 4n;
@@ -19,6 +19,23 @@ const rdtscp: Meaning = (s) => {
   s.setRegister(RCX, 32, s.getState('u32', MSR_TSC_AUX));
 };
 
+/** The port that an operand names: a byte of the instruction, or DX. */
+const portOf = (s: Stage, port: Operand) => i32.wrap(i64.and(s.read(port), i64c(port.kind === 'immediate' ? 0xff : 0xffff)));
+
+/** IN and OUT: at privilege 0 in flat code a helper's, all else an ordinary function's. */
+const input =
+  (name: string): Meaning =>
+  (s, _to, port) => {
+    s.f.if(s.helper('quickIn', s.record(), portOf(s, port!)), () => s.resume());
+    s.host(name);
+  };
+const output =
+  (name: string): Meaning =>
+  (s, port, from) => {
+    s.f.if(s.helper('quickOut', s.record(), portOf(s, port!), s.place(from!)), () => s.resume());
+    s.host(name);
+  };
+
 /** Identification, model-specific registers, ports, extended state, and what only old code uses. */
 export const systemPlatform: readonly Definition[] = [
   system('cpuid', ['0F A2']),
@@ -28,10 +45,10 @@ export const systemPlatform: readonly Definition[] = [
   define('rdtscp', ['0F 01 F9 : ends apart'], rdtscp),
   system('rdpmc', ['0F 33']),
 
-  system('inimm', ['E4 AL,Ib', 'E5 rAX,Ib']),
-  system('indx', ['EC AL,DX', 'ED rAX,DX']),
-  system('outimm', ['E6 Ib,AL', 'E7 Ib,rAX']),
-  system('outdx', ['EE DX,AL : b', 'EF DX,rAX : v']),
+  define('inimm', ['E4 AL,Ib : ends', 'E5 rAX,Ib : ends'], input('inimm')),
+  define('indx', ['EC AL,DX : ends', 'ED rAX,DX : ends'], input('indx')),
+  define('outimm', ['E6 Ib,AL : ends', 'E7 Ib,rAX : ends'], output('outimm')),
+  define('outdx', ['EE DX,AL : b ends', 'EF DX,rAX : v ends'], output('outdx')),
 
   system('fxsave', ['NP 0F AE /0 M : mem w0', 'NP 0F AE /0 Mq : mem w1']),
   system('fxrstor', ['NP 0F AE /1 M : mem w0', 'NP 0F AE /1 Mq : mem w1']),

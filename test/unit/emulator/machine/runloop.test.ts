@@ -107,7 +107,7 @@ describe('run loop', function () {
 
   it('has a position for the delivery of a fault, so that inputs before it and after it are told apart', async () => {
     let stopped = false;
-    const traps = { port: () => false, interrupt: () => false, exception: () => (stopped = !stopped), system: () => undefined };
+    const traps = { port: () => false, interrupt: () => false, exception: () => (stopped = !stopped), system: () => undefined, hearsSystem: false };
     const { machine, loop, hash } = await make(FAULTS, {}, { traps });
     const saved = capture(machine);
     const memory = Uint8Array.from(machine.engine.ram);
