@@ -54,6 +54,8 @@ export type AccessSize = 1 | 2 | 4;
 export interface PortHandler {
   /** Reads change no chip's `deadline()`: guests that poll a counter do so in millions. */
   readonly quietReads?: true;
+  /** Writes neither, but where the chip calls `rearm` itself: guests write to consoles byte by byte. */
+  readonly quietWrites?: true;
   portRead(port: number, size: AccessSize): number;
   portWrite(port: number, size: AccessSize, value: number): void;
 }

@@ -33,6 +33,7 @@ export interface Pit8254Options {
  * the fall before is driven together with the rise.
  */
 export class Pit8254 extends BytePorts implements Device<typeof table> {
+  readonly quietReads = true;
   readonly kind = 'pit8254';
   readonly version = 1;
   readonly name: string;

@@ -113,6 +113,8 @@ const postTable = fields({ code: u8('The last POST code') });
 
 /** Port 0x80: firmware notes how far it has come; others write to it to pass time. */
 export class PostPort extends BytePorts implements Device<typeof postTable> {
+  readonly quietReads = true;
+  readonly quietWrites = true;
   readonly name = 'post';
   readonly kind = 'postport';
   readonly version = 1;

@@ -34,6 +34,9 @@ export interface UartOptions {
 }
 
 export class Uart16550 extends BytePorts implements Device<typeof uartFields> {
+  // `timeoutDue` and `txDue` are set where `rearm` is called.
+  readonly quietReads = true;
+  readonly quietWrites = true;
   readonly kind = 'uart16550';
   readonly version = 1;
   readonly table = uartFields;
@@ -204,7 +207,7 @@ export class Uart16550 extends BytePorts implements Device<typeof uartFields> {
       state.rbr = [];
       state.rbrErrors = [];
       state.timedOut = false;
-      state.timeoutDue = Infinity;
+      this.setTimeout(Infinity);
     }
     if (toggled || value & FCR.TX_RESET) {
       if (state.thr.length > 0) state.thrEmptied = true;
@@ -240,8 +243,10 @@ export class Uart16550 extends BytePorts implements Device<typeof uartFields> {
     const state = this.state;
     state.tsr = state.thr.shift()!;
     if (state.thr.length === 0) state.thrEmptied = true;
-    if (this.options.paced) state.txDue = start + this.characterTime();
-    else this.send(state.tsr);
+    if (this.options.paced) {
+      state.txDue = start + this.characterTime();
+      this.context.rearm();
+    } else this.send(state.tsr);
   }
 
   private send(value: number): void {
@@ -276,7 +281,13 @@ export class Uart16550 extends BytePorts implements Device<typeof uartFields> {
   /** The timeout interrupt comes four character times after the last byte came or was read (8.6). */
   private restartTimeout(): void {
     const waiting = this.fifoEnabled && this.state.rbr.length > 0;
-    this.state.timeoutDue = waiting ? this.context.now() + 4 * this.characterTime() : Infinity;
+    this.setTimeout(waiting ? this.context.now() + 4 * this.characterTime() : Infinity);
+  }
+
+  private setTimeout(due: Nanoseconds): void {
+    if (due === this.state.timeoutDue) return;
+    this.state.timeoutDue = due;
+    this.context.rearm();
   }
 
   private characterTime(): Nanoseconds {

@@ -33,6 +33,8 @@ const FPU_SUMMARY = 0x8080;
 /** DR6: single step; DR7: general detect (SDM vol. 3, 17.2). */
 const DR6_BS = 1 << 14;
 const DR7_GD = 1 << 13;
+/** Base of the code segment; 32 bits of it where it counts. */
+const CODE_BASE = layout.SEGMENTS + layout.CS * layout.SEGMENT_SIZE + layout.SEG_BASE;
 const CONTINUE = 2;
 const FAULTED = 1;
 const LEFT = 3;
@@ -477,7 +479,10 @@ export class WasmEngine implements Engine {
     if (this.vcpu.mode64) {
       view.setUint32(layout.NEXT_LINEAR, view.getUint32(layout.RIP, true), true);
       view.setUint32(layout.NEXT_LINEAR + 4, view.getUint32(layout.RIP + 4, true), true);
-    } else view.setBigUint64(layout.NEXT_LINEAR, this.linearOf(this.vcpu.rip), true);
+    } else {
+      view.setUint32(layout.NEXT_LINEAR, view.getUint32(layout.RIP, true) + view.getUint32(CODE_BASE, true), true);
+      view.setUint32(layout.NEXT_LINEAR + 4, 0, true);
+    }
   }
   /** RIP from NEXT_LINEAR. */
   private setPointer(): void {
@@ -485,16 +490,15 @@ export class WasmEngine implements Engine {
     if (this.vcpu.mode64) {
       view.setUint32(layout.RIP, view.getUint32(layout.NEXT_LINEAR, true), true);
       view.setUint32(layout.RIP + 4, view.getUint32(layout.NEXT_LINEAR + 4, true), true);
-    } else this.vcpu.rip = this.pointerOf(view.getBigUint64(layout.NEXT_LINEAR, true));
+    } else {
+      view.setUint32(layout.RIP, view.getUint32(layout.NEXT_LINEAR, true) - view.getUint32(CODE_BASE, true), true);
+      view.setUint32(layout.RIP + 4, 0, true);
+    }
   }
   /** Whether STI or MOV SS was the last instruction. */
   private inShadow(count: number): boolean {
     const { view } = this;
     return view.getUint32(layout.SHADOW_COUNT, true) === count >>> 0 && view.getUint32(layout.SHADOW_COUNT + 4, true) === Math.floor(count / 2 ** 32);
-  }
-  private pointerOf(linear: bigint): bigint {
-    const { vcpu } = this;
-    return vcpu.mode64 ? linear : (linear - vcpu.segment(layout.CS).base) & 0xffffffffn;
   }
 
   /**
@@ -513,7 +517,7 @@ export class WasmEngine implements Engine {
         continue;
       }
       if (!(view.getUint32(layout.EFLAGS, true) & INTERRUPTIBLE)) return true;
-      if (!this.host.interruptPending(this.selected)) return true;
+      if (!this.interruptPending()) return true;
       const vector = this.host.acknowledgeInterrupt(this.selected);
       if (vector < 0) return true;
       if (!this.event(vector, 'external')) return false;
@@ -525,6 +529,7 @@ export class WasmEngine implements Engine {
     this.exits.add('interrupt');
     this.vcpu.setU32(layout.ACTIVITY, ACTIVE);
     this.resuming = undefined;
+    if (kind === 'external' && this.helpers.quickInterrupt(vector)) return true;
     try {
       deliver(this.context, { vector, kind });
       if (kind === 'nmi') this.host.exception?.(this.selected, vector, undefined);

@@ -11,6 +11,8 @@ export interface HelperExports {
   nextGeneration(): void;
   /** CR3 has changed from `old`. */
   spaceChanged(old: bigint): void;
+  /** Delivers an interrupt, or does nothing and gives 0. */
+  quickInterrupt(vector: number): number;
   translateFetch(linear: bigint): number;
   readAs(linear: bigint, size: number, access: number): number;
   writeAs(linear: bigint, value: bigint, size: number, access: number): number;

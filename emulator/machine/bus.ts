@@ -35,6 +35,8 @@ export interface MapEntry {
 }
 
 const PORTS = 0x10000;
+const QUIET_READS = 1;
+const QUIET_WRITES = 2;
 export const openBus = (size: AccessSize): number => (size === 4 ? 0xffffffff : size === 2 ? 0xffff : 0xff);
 
 /**
@@ -47,7 +49,7 @@ export class MachineBus implements Bus {
   private readonly backed: BackedWindow[] = [];
   /** Index in `ports` plus one, by port number. */
   private readonly portTable = new Uint16Array(PORTS);
-  /** Ports whose reads change no deadline. */
+  /** QUIET_READS and QUIET_WRITES by port: what changes no deadline there. */
   private readonly quietPorts = new Uint8Array(PORTS + 4);
   private stretches: readonly Stretch[] = [];
   private last: Stretch | undefined;
@@ -91,7 +93,7 @@ export class MachineBus implements Bus {
       if (first === null) continue;
       const end = Math.min(first + count, PORTS);
       this.portTable.fill(index + 1, first, end);
-      this.quietPorts.fill(handler.quietReads ? 1 : 0, first, end);
+      this.quietPorts.fill((handler.quietReads ? QUIET_READS : 0) | (handler.quietWrites ? QUIET_WRITES : 0), first, end);
     }
   }
 
@@ -140,9 +142,10 @@ export class MachineBus implements Bus {
     return true;
   }
 
-  /** Whether a read there leaves all deadlines as they are. */
-  quietPort(port: number, size: AccessSize): boolean {
-    for (let i = 0; i < size; i++) if (this.quietPorts[port + i] === 0) return false;
+  /** Whether a read or a write there leaves all deadlines as they are. */
+  quietPort(port: number, size: AccessSize, write = false): boolean {
+    const quiet = write ? QUIET_WRITES : QUIET_READS;
+    for (let i = 0; i < size; i++) if (!(this.quietPorts[port + i]! & quiet)) return false;
     return true;
   }
   quietMemory(address: number, size: AccessSize): boolean {

@@ -121,7 +121,8 @@ export class MachineHost implements EngineHost {
   portWrite(port: number, size: AccessSize, value: number): void {
     this.clock.charge(ACCESS_NS);
     this.bus.portWrite(port, size, value);
-    this.rearm();
+    if (this.bus.quietPort(port, size, true)) this.passed();
+    else this.rearm();
     if (this.traps?.port(port, size, true, (value & openBus(size)) >>> 0)) this.stop();
   }
   mmioRead(address: number, size: AccessSize): number {

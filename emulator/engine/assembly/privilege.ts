@@ -59,6 +59,26 @@ export function plainCode(selector: u32, privilege: u32): u32 {
   return (code & 0x609d) == 0x2099 && ((code >> 5) & 3) == privilege ? code : 0;
 }
 
+/** Whether a descriptor's segment is all of 4 GiB, in pages. */
+@inline
+export function spansAll(d: u64): bool {
+  return (d & 0xff8f00ffffffffff) == 0x008f00000000ffff;
+}
+
+/** Attributes of present, accessed, non-conforming 32-bit code of a privilege with base 0 and limit 4 GiB; 0 where it is anything else. */
+export function flatCode(selector: u32, privilege: u32): u32 {
+  const d = descriptor(selector);
+  const code = attributesOf(d);
+  return (code & 0xe09d) == 0xc099 && ((code >> 5) & 3) == privilege && spansAll(d) ? code : 0;
+}
+
+/** The same for a 32-bit stack: present, accessed, writable data that expands up. */
+export function flatStack(selector: u32, privilege: u32): u32 {
+  const d = descriptor(selector);
+  const stack = attributesOf(d);
+  return (selector & 3) == privilege && (stack & 0xc09f) == 0xc093 && ((stack >> 5) & 3) == privilege && spansAll(d) ? stack : 0;
+}
+
 @inline
 export function segmentAt(segment: u32): u32 {
   return SEGMENTS + segment * SEGMENT_SIZE;

@@ -1,10 +1,11 @@
 // IRETQ, IRETD and SYSRETQ, the usual case (x86/system/return.ts has the others).
 import {
-  CS, DECODE_MODE, DR, DS, EFER, EFLAGS, ES, FS, GPR, GS, MODE_64, MODE_FLAT, MODE_STACK32, MSR_STAR, NMI_BLOCKED, RIP, SEG_ATTR, SEG_SELECTOR,
+  CS, DECODE_MODE, DR, DS, EFER, EFLAGS, ES, FS, GPR, GS, MODE_64, MODE_CODE32, MODE_FLAT, MODE_STACK32, MSR_STAR, NMI_BLOCKED, RIP, SEG_ATTR, SEG_SELECTOR,
   SS, WATCHES,
 } from '../../x86/layout';
 import {
-  attributesOf, descriptor, FLAG_IF, FLAG_RF, HELD, ordinary, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege, setSegment, UNUSABLE,
+  attributesOf, descriptor, flatCode, flatStack, FLAG_IF, FLAG_RF, HELD, ordinary, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege,
+  setSegment, spansAll, UNUSABLE,
 } from './privilege';
 import { interruptible } from './interrupt';
 import { canonical } from './paging';
@@ -16,6 +17,10 @@ const DR7_ENABLED: u64 = 0xff;
 function keepsData(segment: u32, rpl: u32): bool {
   const attributes = load<u32>(segmentAt(segment) + SEG_ATTR);
   return (attributes & UNUSABLE) != 0 || ((attributes >> 5) & 3) >= rpl;
+}
+
+function keepsAllData(rpl: u32): bool {
+  return keepsData(ES, rpl) && keepsData(DS, rpl) && keepsData(FS, rpl) && keepsData(GS, rpl);
 }
 
 /** RF counts for the next instruction only if it could meet a breakpoint. */
@@ -50,10 +55,10 @@ export function quickReturn(): u32 {
     const d = descriptor(ss);
     stack = attributesOf(d);
     // Present, accessed, writable data, expanding up, in pages from 0 to 4 GiB.
-    if ((stack & 0x809f) != 0x8093 || ((stack >> 5) & 3) != rpl || (d & 0xff0000ffffffffff) != 0xffff || ((d >> 48) & 0xf) != 0xf) return 0;
+    if ((stack & 0x809f) != 0x8093 || ((stack >> 5) & 3) != rpl || !spansAll(d)) return 0;
     limit = 0xffffffff;
   } else if (rpl == 3) return 0;
-  if (rpl && !(keepsData(ES, rpl) && keepsData(DS, rpl) && keepsData(FS, rpl) && keepsData(GS, rpl))) return 0;
+  if (rpl && !keepsAllData(rpl)) return 0;
 
   store<u64>(RSP, load<u64>(frame + 24));
   setSegment(SS, ss, limit, stack);
@@ -66,25 +71,34 @@ export function quickReturn(): u32 {
 
 const EFER_LMA: u64 = 0x400;
 
-/** IRETD inside privilege 0 with flat segments, likewise. */
+/** IRETD from privilege 0 with flat segments, inside it or to a program, likewise. */
 export function quickReturnFlat(): u32 {
-  if (!ordinary() || (load<u32>(DECODE_MODE) & (MODE_FLAT | MODE_STACK32)) != (MODE_FLAT | MODE_STACK32)) return 0;
+  const mode = load<u32>(DECODE_MODE);
+  if (!ordinary() || (mode & (MODE_FLAT | MODE_STACK32 | MODE_CODE32)) != (MODE_FLAT | MODE_STACK32 | MODE_CODE32)) return 0;
   if (load<u64>(EFER) & EFER_LMA || load<u32>(NMI_BLOCKED) || load<u32>(WATCHES)) return 0;
   const flags = load<u64>(EFLAGS);
   const stack = load<u32>(RSP);
-  const frame = plainRead(stack as u64, 12, 0);
+  let frame = plainRead(stack as u64, 12, 0);
   if (!frame) return 0;
   const cs = load<u16>(frame + 4) as u32;
   const newFlags = load<u32>(frame + 8) as u64;
-  if (cs != (load<u16>(segmentAt(CS) + SEG_SELECTOR) as u32) || !plainFlags(newFlags)) return 0;
-  const d = descriptor(cs);
-  const code = attributesOf(d);
-  // Present, accessed, non-conforming 32-bit code of privilege 0, in pages from 0 to 4 GiB.
-  if ((code & 0xe0fd) != 0xc099 || (d & 0xff0000ffffffffff) != 0xffff || ((d >> 48) & 0xf) != 0xf) return 0;
+  const rpl = cs & 3;
+  if (!plainFlags(newFlags) || (rpl != 0 && rpl != 3)) return 0;
+  const code = flatCode(cs, rpl);
+  if (!code) return 0;
+  if (rpl) {
+    frame = plainRead(stack as u64, 20, 0);
+    if (!frame || !keepsAllData(rpl)) return 0;
+    const ss = load<u16>(frame + 16) as u32;
+    const attributes = flatStack(ss, rpl);
+    if (!attributes) return 0;
+    setSegment(SS, ss, 0xffffffff, attributes);
+    store<u64>(RSP, load<u32>(frame + 12) as u64);
+  } else store<u64>(RSP, (stack + 12) as u64);
 
-  store<u64>(RSP, (stack + 12) as u64);
   setSegment(CS, cs, 0xffffffff, code);
   store<u64>(RIP, load<u32>(frame) as u64);
+  if (rpl) setPrivilege(rpl);
   setFlags(newFlags, flags);
   return 1;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Frequency } from '../../../../emulator/devices/frequency';
 import { Pit8254 } from '../../../../emulator/devices/pit8254';
-import { laws, SIZES, TestContext, TestLine } from './context';
+import { laws, random, SIZES, TestContext, TestLine } from './context';
 
 const clock = new Frequency(1193182);
 
@@ -27,6 +27,18 @@ function make(context = new TestContext()) {
 }
 
 describe('Pit8254', () => {
+  it('has the same deadline after a read', () => {
+    const { context, pit, inb, out } = make();
+    const next = random(3);
+    for (let i = 0; i < 5000; i++) {
+      context.run(pit, context.time + next(100_000));
+      if (next(3) === 0) out([0x40, 0x41, 0x42, 0x43, 0x61][next(5)]!, next(256));
+      const due = pit.deadline();
+      inb([0x40, 0x41, 0x42, 0x61][next(4)]!);
+      assert.equal(pit.deadline(), due);
+    }
+  });
+
   it('mode 2: interrupts exactly every N clocks', () => {
     const { context, pit, irq0, out, at } = make();
     at(10);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Uart16550 } from '../../../../emulator/devices/uart16550';
-import { laws, SIZES, TestContext, TestLine } from './context';
+import { laws, random, SIZES, TestContext, TestLine } from './context';
 
 const BASE = 0x3f8;
 const [DATA, IER, IIR, LCR, MCR, LSR, MSR, SCR] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
@@ -39,6 +39,25 @@ describe('Uart16550', () => {
     assert.deepEqual([read(DATA), read(IER)], [0x34, 0x12]);
     write(LCR, 0x03);
     assert.equal(read(IER), 0x0f, 'the divisor latch hides IER, no more');
+  });
+
+  it('says so where an access changes its deadline', () => {
+    for (const paced of [false, true]) {
+      const { context, uart, read, write } = make(undefined, paced);
+      const next = random(7);
+      let changes = 0;
+      for (let i = 0; i < 20_000; i++) {
+        if (next(8) === 0) uart.receive(text('x'));
+        context.run(uart, context.time + next(200_000));
+        const [due, told] = [uart.deadline(), context.rearmed];
+        if (next(2)) read(next(8));
+        else write(next(8), [0, 1, 2, 3, 7, 0x1f, 0x41, 0x80, 0xc7, 0xff][next(10)]!);
+        if (uart.deadline() === due) continue;
+        changes++;
+        assert.ok(context.rearmed > told, `access ${i}`);
+      }
+      assert.ok(changes > 500, `${changes} changes`);
+    }
   });
 
   it('splits wide accesses into bytes', () => {

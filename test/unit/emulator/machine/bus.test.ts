@@ -57,14 +57,16 @@ describe('machine bus', () => {
     assert.deepEqual(high.log, ['in 61 1', 'out 61 1 be']);
   });
 
-  it('knows where a read changes no deadline', () => {
+  it('knows where a read or a write changes no deadline', () => {
     const b = bus();
     const quiet = Object.assign(new Recorder(1), { quietReads: true as const });
     b.addPorts(0x408, 4, quiet, 'timer');
     b.addPorts(0x40c, 4, new Recorder(2), 'other');
+    b.addPorts(0x410, 1, Object.assign(new Recorder(1), { quietWrites: true as const }), 'console');
     b.addMmio(0xfed00000, 0x400, quiet, 'counter');
     b.addMmio(0xfed00400, 0x400, new Recorder(2), 'next');
     assert.deepEqual([b.quietPort(0x408, 4), b.quietPort(0x40b, 1), b.quietPort(0x40a, 4), b.quietPort(0x40c, 1)], [true, true, false, false]);
+    assert.deepEqual([b.quietPort(0x410, 1), b.quietPort(0x410, 1, true), b.quietPort(0x408, 1, true)], [false, true, false]);
     assert.deepEqual([b.quietMemory(0xfed000f0, 4), b.quietMemory(0xfed003fe, 4), b.quietMemory(0xfed00400, 4)], [true, false, false]);
   });
 

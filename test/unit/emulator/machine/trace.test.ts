@@ -40,4 +40,12 @@ describe('traces', () => {
     traced('interrupt').portRead(0x60, 1);
     assert.equal(lines.length, 5, 'only what was asked for');
   });
+
+  it('hear of system instructions where they are asked for, or whoever is behind', () => {
+    const hears = (host: Partial<EngineHost>, ...kinds: TraceKind[]): boolean =>
+      new TracedHost(host as EngineHost, { kinds: new Set(kinds), write: () => undefined }, () => ({ position: 0, vcpu: 0 })).hearsSystem();
+    const system = (): undefined => undefined;
+    assert.deepEqual([hears({}, 'system'), hears({}, 'port'), hears({ system }, 'port')], [true, false, true]);
+    assert.deepEqual([hears({ system, hearsSystem: () => false }, 'port'), hears({ system, hearsSystem: () => true })], [false, true]);
+  });
 });
