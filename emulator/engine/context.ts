@@ -18,7 +18,7 @@ interface Insides extends Pick<Engine, 'current'> {
   portRead(port: number, size: 1 | 2 | 4): number;
   portWrite(port: number, size: 1 | 2 | 4, value: number): void;
   count(): number;
-  kick(): void;
+  disturb(): void;
   modeChanged(): void;
   debugRegistersChanged(): void;
 }
@@ -108,7 +108,7 @@ export class EngineContext implements SystemContext {
   }
   writeApicMsr(index: number, value: bigint): boolean {
     const known = this.engine.host.writeApicMsr(this.engine.current, index, value);
-    this.engine.kick();
+    this.engine.disturb();
     return known;
   }
   taskPriority(): number {
@@ -116,7 +116,7 @@ export class EngineContext implements SystemContext {
   }
   setTaskPriority(value: number): void {
     this.engine.host.setTaskPriority(this.engine.current, value);
-    this.engine.kick();
+    this.engine.disturb();
   }
   timestampChanged(): void {
     this.engine.host.timestampChanged(this.engine.current);

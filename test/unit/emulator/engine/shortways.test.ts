@@ -284,6 +284,31 @@ describe('Short ways of system instructions', function () {
     });
   }
 
+  it('and what else reaches chips lets in at once what it has raised', async () => {
+    let pending = false;
+    const raise = (): number => ((pending = true), 0);
+    const host: Partial<EngineHost> = {
+      ...{ portRead: raise, portWrite: () => void raise(), writeApicMsr: () => raise() === 0, setTaskPriority: () => void raise() },
+      ...{ interruptPending: () => pending, acknowledgeInterrupt: () => ((pending = false), 0x40) },
+    };
+    const codes = { 'IN AL,DX': 'ec', 'OUT DX,AL': 'ee', 'WRMSR of an APIC register': '0f 30', 'MOV CR8,RAX': '44 0f 22 c0', OUTSB: '6e', INSB: '6c' };
+    for (const [name, code] of Object.entries(codes))
+      for (const flags of [0x202n, 2n]) {
+        pending = false;
+        const engine = await machine('64', `${code} 90 90 90`, host);
+        engine.vcpu.rflags = flags;
+        engine.vcpu.setGpr(1, 0x80bn);
+        for (const index of [6, 7]) engine.vcpu.setGpr(index, BigInt(STACK - 0x2000));
+        // Where IF is clear the flag comes later, by nobody that the engine hears of.
+        engine.run(flags === 2n ? 1 : 3);
+        assert.equal(pending, flags === 2n, name);
+        engine.vcpu.rflags |= 0x200n;
+        engine.run(0);
+        const behind = BigInt(CODE + code.replace(/ /g, '').length / 2);
+        assert.equal(new DataView(engine.ram.buffer, engine.ram.byteOffset).getBigUint64(Number(engine.vcpu.gpr(4)), true), behind, name);
+      }
+  });
+
   it('are not taken where somebody hears of system instructions', async () => {
     const told: string[] = [];
     for (const hears of [true, false]) {
