@@ -1,11 +1,12 @@
-// Exceptions and interrupts in 64-bit mode and in flat segments, and SYSCALL, the usual case (x86/system/deliver.ts and return.ts have the others).
+// Exceptions, interrupts and system calls in 64-bit mode and in flat segments, the usual case (x86/system/deliver.ts and return.ts have the others).
 import {
-  BUDGET, CODE_PAGE, CPL, CR0, CR2, CS, DECODE_MODE, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR, GPR, HEARD, IDTR_BASE, IDTR_LIMIT,
-  LEAVE_FAULT, MODE_64, MODE_CODE32, MODE_FLAT, MODE_STACK32, MSR_LSTAR, MSR_SFMASK, MSR_STAR, PAGE_CODE, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, PAGE_WATCHED,
-  PENDING_DEBUG, REC_OFFSET, RIP, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, TR, WATCHES,
+  BUDGET, CODE_PAGE, CPL, CR0, CR2, CS, DECODE_MODE, EFER, EFLAGS, EXIT_REASON, FAULT_ADDRESS, FAULT_CODE, FAULT_HAS_CODE, FAULT_VECTOR, GPR, HEARD,
+  IDTR_BASE, IDTR_LIMIT, LEAVE_FAULT, MODE_64, MSR_LSTAR, MSR_SFMASK, MSR_STAR, MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, PAGE_CODE, PAGE_FLAGS,
+  PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PENDING_DEBUG, REC_IMM, REC_OFFSET, RIP, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, TR, WATCHES,
 } from '../../x86/layout';
 import {
-  arithmetic, flatCode, flatStack, FLAG_IF, FLAG_RF, HELD, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege, setSegment, UNUSABLE,
+  arithmetic, flat32, flatCode, flatStack, FLAG_IF, FLAG_RF, goOn, HELD, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege, setSegment,
+  unheard, UNUSABLE,
 } from './privilege';
 import { canonical, IMPLICIT, WRITE } from './paging';
 
@@ -24,7 +25,7 @@ export function quickDeliver(): u32 {
   const code = load<u32>(FAULT_CODE);
   const hasCode = load<u32>(FAULT_HAS_CODE);
   const address = load<u64>(FAULT_ADDRESS);
-  if (deliverPlain(vector, code, hasCode, address, FLAG_RF)) {
+  if (deliverPlain(vector, code, hasCode, address, FLAG_RF, 0)) {
     store<u32>(EXIT_REASON, 0);
     // A delivery takes a position, as an instruction does.
     store<i32>(BUDGET, load<i32>(BUDGET) - 1);
@@ -42,20 +43,27 @@ export function quickDeliver(): u32 {
 
 /** An interrupt of the board: 1 where it is delivered and RIP is its handler; 0 where nothing has happened. */
 export function quickInterrupt(vector: u32): u32 {
-  if (deliverPlain(vector, 0, 0, 0, 0)) return 1;
+  if (deliverPlain(vector, 0, 0, 0, 0, 0)) return 1;
   store<u32>(EXIT_REASON, 0);
   return 0;
 }
 
-/** `resume` is FLAG_RF where the event is a fault: the instruction is run again. */
-function deliverPlain(vector: u32, errorCode: u32, hasCode: u32, address: u64, resume: u64): bool {
+/** INT n at a record, likewise. */
+export function quickInt(record: u32): u32 {
+  if (!unheard()) return 0;
+  goOn(record);
+  return deliverPlain(load<u8>(record + REC_IMM), 0, 0, 0, 0, load<u32>(CPL)) ? 1 : 0;
+}
+
+/** `resume` is FLAG_RF where the event is a fault: the instruction is run again. The gate is to be open to a privilege. */
+function deliverPlain(vector: u32, errorCode: u32, hasCode: u32, address: u64, resume: u64, privilege: u32): bool {
   if (load<u32>(PENDING_DEBUG) || load<u32>(WATCHES) || load<u64>(EFLAGS) & ~PLAIN) return false;
   if (resume) {
     // Without CR0.NE it is for the board (WasmEngine.floatError).
     if (vector == 1 || (vector == MATH_FAULT && !(load<u64>(CR0) & CR0_NE))) return false;
   }
   const mode = load<u32>(DECODE_MODE);
-  const delivered = mode & MODE_64 ? deliverLong(vector, errorCode, hasCode, resume) : deliverFlat(vector, errorCode, hasCode, resume);
+  const delivered = mode & MODE_64 ? deliverLong(vector, errorCode, hasCode, resume, privilege) : deliverFlat(vector, errorCode, hasCode, resume, privilege);
   if (delivered && resume && vector == PAGE_FAULT) store<u64>(CR2, address);
   return delivered;
 }
@@ -74,13 +82,13 @@ function enter(code: u32, selector: u32, offset: u64, trap: bool): void {
   if (cpl) setPrivilege(0);
 }
 
-function deliverLong(vector: u32, errorCode: u32, hasCode: u32, resume: u64): bool {
+function deliverLong(vector: u32, errorCode: u32, hasCode: u32, resume: u64, privilege: u32): bool {
   if (vector * 16 + 15 > load<u32>(IDTR_LIMIT)) return false;
   const gate = plainRead(load<u64>(IDTR_BASE) + ((vector * 16) as u64), 16, IMPLICIT);
   if (!gate) return false;
   const high = load<u32>(gate + 4);
   // A present 64-bit gate, interrupt or trap, without a stack of its own.
-  if ((high & 0x9e07) != 0x8e00) return false;
+  if ((high & 0x9e07) != 0x8e00 || ((high >> 13) & 3) < privilege) return false;
   const offset = (load<u16>(gate) as u64) | ((high & 0xffff0000) as u64) | ((load<u32>(gate + 8) as u64) << 32);
   const selector = load<u16>(gate + 2) as u32;
   const code = plainCode(selector, 0);
@@ -115,18 +123,16 @@ function deliverLong(vector: u32, errorCode: u32, hasCode: u32, resume: u64): bo
   return true;
 }
 
-const FLAT: u32 = MODE_FLAT | MODE_CODE32 | MODE_STACK32;
-const EFER_LMA: u64 = 0x400;
 /** Type bit of a 32-bit TSS. */
 const TSS_WIDE: u32 = 8;
 
-function deliverFlat(vector: u32, errorCode: u32, hasCode: u32, resume: u64): bool {
-  if ((load<u32>(DECODE_MODE) & FLAT) != FLAT || load<u64>(EFER) & EFER_LMA || vector * 8 + 7 > load<u32>(IDTR_LIMIT)) return false;
+function deliverFlat(vector: u32, errorCode: u32, hasCode: u32, resume: u64, privilege: u32): bool {
+  if (!flat32() || vector * 8 + 7 > load<u32>(IDTR_LIMIT)) return false;
   const gate = plainRead(load<u64>(IDTR_BASE) + ((vector * 8) as u64), 8, IMPLICIT);
   if (!gate) return false;
   const high = load<u32>(gate + 4);
   // A present 32-bit gate, interrupt or trap.
-  if ((high & 0x9e00) != 0x8e00) return false;
+  if ((high & 0x9e00) != 0x8e00 || ((high >> 13) & 3) < privilege) return false;
   const selector = load<u16>(gate + 2) as u32;
   const code = flatCode(selector, 0);
   if (!code) return false;
@@ -183,6 +189,19 @@ export function quickSyscall(record: u32): u32 {
   const cs = ((load<u64>(MSR_STAR) >> 32) as u32) & 0xfffc;
   setSegment(CS, cs, 0xffffffff, 0xa09b);
   setSegment(SS, (cs + 8) & 0xffff, 0xffffffff, 0xc093);
+  setPrivilege(0);
+  return 1;
+}
+
+/** SYSENTER of 32-bit code: 1 where it is done and RIP is its target. */
+export function quickSysenter(): u32 {
+  const cs = load<u32>(MSR_SYSENTER_CS) & 0xfffc;
+  if (!unheard() || !flat32() || !cs) return 0;
+  store<u64>(EFLAGS, load<u64>(EFLAGS) & ~FLAG_IF);
+  setSegment(CS, cs, 0xffffffff, 0xc09b);
+  setSegment(SS, cs + 8, 0xffffffff, 0xc093);
+  store<u64>(RSP, load<u32>(MSR_SYSENTER_ESP) as u64);
+  store<u64>(RIP, load<u32>(MSR_SYSENTER_EIP) as u64);
   setPrivilege(0);
   return 1;
 }

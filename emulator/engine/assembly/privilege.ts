@@ -1,8 +1,8 @@
 // What the short ways of system instructions have in common, where nothing is out of the ordinary: flat segments, and
 // no flags that the run loop has to know of. Anything else is the work of x86/system, which says what is checked and why.
 import {
-  CODE_PAGE, CPL, DECODE_MODE, EFLAGS, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GDTR_BASE, GDTR_LIMIT, HEARD, MODE_64, MODE_FLAT, MODE_USER, REC_OFFSET, RIP,
-  SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_SIZE, SEGMENTS, TLB, TLB_SET, TLB_SET_SIZE,
+  CODE_PAGE, CPL, DECODE_MODE, EFER, EFLAGS, EXIT_REASON, FLAG_CARRIES, FLAG_RESULT, GDTR_BASE, GDTR_LIMIT, HEARD, MODE_64, MODE_CODE32, MODE_FLAT,
+  MODE_STACK32, MODE_USER, REC_OFFSET, RIP, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_SIZE, SEGMENTS, TLB, TLB_SET, TLB_SET_SIZE,
 } from '../../x86/layout';
 import { canonical, DEVICE, IMPLICIT, translate } from './paging';
 import { deriveContext } from './tlb';
@@ -18,10 +18,22 @@ export const PLAIN: u64 = ARITHMETIC | FLAG_IF | FLAG_ID | 2;
 /** Those of them that EFLAGS holds itself. */
 export const HELD: u64 = FLAG_IF | FLAG_ID;
 
-/** Whether a system instruction may take its short way: at privilege 0, in flat code, and nobody hears of it. */
+/** Whether a system instruction of any privilege may take its short way: in flat code, and nobody hears of it. */
+export function unheard(): bool {
+  return (load<u32>(DECODE_MODE) & (MODE_64 | MODE_FLAT)) != 0 && !load<u32>(HEARD) && !(load<u64>(EFLAGS) & ~PLAIN);
+}
+
+/** The same at privilege 0. */
 export function ordinary(): bool {
-  const flat = (load<u32>(DECODE_MODE) & (MODE_64 | MODE_FLAT)) != 0;
-  return flat && !load<u32>(CPL) && !load<u32>(HEARD) && !(load<u64>(EFLAGS) & ~PLAIN);
+  return unheard() && !load<u32>(CPL);
+}
+
+const FLAT: u32 = MODE_FLAT | MODE_CODE32 | MODE_STACK32;
+const EFER_LMA: u64 = 0x400;
+
+/** Whether code and stack are flat segments of 32 bits, and not those of compatibility mode. */
+export function flat32(): bool {
+  return (load<u32>(DECODE_MODE) & FLAT) == FLAT && !(load<u64>(EFER) & EFER_LMA);
 }
 
 /** RIP is behind a record, in flat code. */

@@ -1,10 +1,10 @@
-// IRETQ, IRETD and SYSRETQ, the usual case (x86/system/return.ts has the others).
+// IRETQ, IRETD, SYSRETQ and SYSEXIT, the usual case (x86/system/return.ts has the others).
 import {
-  CS, DECODE_MODE, DR, DS, EFER, EFLAGS, ES, FS, GPR, GS, MODE_64, MODE_CODE32, MODE_FLAT, MODE_STACK32, MSR_STAR, NMI_BLOCKED, RIP, SEG_ATTR, SEG_SELECTOR,
+  CS, DECODE_MODE, DR, DS, EFER, EFLAGS, ES, FS, GPR, GS, MODE_64, MSR_STAR, MSR_SYSENTER_CS, NMI_BLOCKED, RIP, SEG_ATTR, SEG_SELECTOR,
   SS, WATCHES,
 } from '../../x86/layout';
 import {
-  attributesOf, descriptor, flatCode, flatStack, FLAG_IF, FLAG_RF, HELD, ordinary, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege,
+  attributesOf, descriptor, flat32, flatCode, flatStack, FLAG_IF, FLAG_RF, HELD, ordinary, PLAIN, plainCode, plainRead, segmentAt, setArithmetic, setPrivilege,
   setSegment, spansAll, UNUSABLE,
 } from './privilege';
 import { interruptible } from './interrupt';
@@ -69,13 +69,9 @@ export function quickReturn(): u32 {
   return 1;
 }
 
-const EFER_LMA: u64 = 0x400;
-
 /** IRETD from privilege 0 with flat segments, inside it or to a program, likewise. */
 export function quickReturnFlat(): u32 {
-  const mode = load<u32>(DECODE_MODE);
-  if (!ordinary() || (mode & (MODE_FLAT | MODE_STACK32 | MODE_CODE32)) != (MODE_FLAT | MODE_STACK32 | MODE_CODE32)) return 0;
-  if (load<u64>(EFER) & EFER_LMA || load<u32>(NMI_BLOCKED) || load<u32>(WATCHES)) return 0;
+  if (!ordinary() || !flat32() || load<u32>(NMI_BLOCKED) || load<u32>(WATCHES)) return 0;
   const flags = load<u64>(EFLAGS);
   const stack = load<u32>(RSP);
   let frame = plainRead(stack as u64, 12, 0);
@@ -119,5 +115,17 @@ export function quickSysret(): u32 {
   store<u64>(RIP, rip);
   setPrivilege(3);
   setFlags(newFlags, load<u64>(EFLAGS));
+  return 1;
+}
+
+/** SYSEXIT to 32-bit code, likewise. */
+export function quickSysexit(): u32 {
+  const cs = load<u32>(MSR_SYSENTER_CS) & 0xfffc;
+  if (!ordinary() || !flat32() || !cs) return 0;
+  setSegment(CS, (cs + 16) | 3, 0xffffffff, 0xc0fb);
+  setSegment(SS, (cs + 24) | 3, 0xffffffff, 0xc0f3);
+  store<u64>(RSP, load<u32>(GPR + 8) as u64);
+  store<u64>(RIP, load<u32>(GPR + 16) as u64);
+  setPrivilege(3);
   return 1;
 }

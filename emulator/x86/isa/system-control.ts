@@ -86,6 +86,20 @@ const syscall: Meaning = (s) => {
   s.f.if(s.helper('quickSyscall', s.record()), () => s.resume());
   s.host('syscall');
 };
+/** Software interrupts through gates that are open to the privilege. */
+const int: Meaning = (s) => {
+  s.f.if(s.helper('quickInt', s.record()), () => s.resume());
+  s.host('int');
+};
+/** SYSENTER and SYSEXIT: in flat segments of 32 bits. */
+const sysenter: Meaning = (s) => {
+  s.f.if(s.helper('quickSysenter'), () => s.resume());
+  s.host('sysenter');
+};
+const sysexit: Meaning = (s) => {
+  if (s.size === 32) s.f.if(s.helper('quickSysexit'), () => s.resume());
+  s.host('sysexit');
+};
 /** STI: where no interrupt can be pending, nothing but flags changes. */
 const sti: Meaning = (s) => {
   s.f.if(s.helper('quickSti', s.record()), () => s.resume());
@@ -182,7 +196,7 @@ export const systemControl: readonly Definition[] = [
   system('callfi', ['FF /3 M : v mem']),
   system('retf', ['CB : v', 'CA Iw : v']),
 
-  system('int', ['CD Ib']),
+  define('int', ['CD Ib : ends'], int),
   system('int3', ['CC']),
   system('int1', ['F1']),
   system('into', ['CE : i64']),
@@ -190,6 +204,6 @@ export const systemControl: readonly Definition[] = [
   system('ud', ['0F 0B', '0F B9 /r Gv,Ev', '0F FF /r Gv,Ev']),
   define('syscall', ['0F 05 : ends'], syscall),
   define('sysret', ['0F 07 : v ends'], sysret),
-  system('sysenter', ['0F 34']),
-  system('sysexit', ['0F 35 : v']),
+  define('sysenter', ['0F 34 : ends'], sysenter),
+  define('sysexit', ['0F 35 : v ends'], sysexit),
 ];

@@ -264,6 +264,40 @@ describe('Short ways of system instructions', function () {
             }
     });
 
+    it(`make system calls, ${mode}`, async () => {
+      for (const cpl of [0, 3] as const)
+        for (const flags of [2n, 0x2008d7n, 0x202n, 0x302n, 0x4202n, 0x3202n])
+          for (const gate of [0x8e00, 0xee00, 0xef00, 0x6e00]) {
+            const prepare = (engine: Engine): void => {
+              new DataView(engine.ram.buffer, engine.ram.byteOffset).setUint32(IDT + 0x80 * (wide ? 16 : 8) + 4, (HANDLER & 0xffff0000) | gate, true);
+              privilege(engine, mode, cpl);
+              engine.vcpu.rflags = flags;
+            };
+            const what = `gate ${gate.toString(16)}, privilege ${cpl}, flags ${flags.toString(16)}`;
+            const exits = await same(mode, 'cd 80 90', prepare, what);
+            if (cpl === 3 && flags === 0x202n && gate === 0xee00) assert.equal(exits['int'], undefined, 'without the host');
+          }
+      for (const code of wide ? ['0f 34', '0f 35', '48 0f 35'] : ['0f 34', '0f 35'])
+        for (const cpl of [0, 3] as const)
+          for (const cs of [0, 3, selector('code0'), selector('code0', 3), 0xfffc])
+            for (const flags of [2n, 0x2008d7n, 0x202n, 0x302n]) {
+              const prepare = (engine: Engine): void => {
+                privilege(engine, mode, cpl);
+                const { vcpu } = engine;
+                vcpu.setU64(layout.MSR_SYSENTER_CS, BigInt(cs));
+                vcpu.setU64(layout.MSR_SYSENTER_ESP, BigInt(STACK - 0x800));
+                vcpu.setU64(layout.MSR_SYSENTER_EIP, BigInt(HANDLER));
+                vcpu.setGpr(1, BigInt(STACK - 0x100));
+                vcpu.setGpr(2, BigInt(CODE + 0x100));
+                vcpu.rflags = flags;
+              };
+              const exits = await same(mode, `${code} 90`, prepare, `${code}, CS ${cs.toString(16)}, privilege ${cpl}, flags ${flags.toString(16)}`);
+              const usual = !wide && cs === selector('code0') && flags === 0x202n;
+              if (usual && cpl === (code === '0f 34' ? 3 : 0))
+                assert.deepEqual([exits['sysenter'], exits['sysexit']], [undefined, undefined], 'without the host');
+            }
+    });
+
     it(`take an interrupt that an access has raised at the next boundary, ${mode}`, async () => {
       // out dx,al or in al,dx; nop; sti or nop; nop; nop
       for (const access of ['ee', 'ec'])
