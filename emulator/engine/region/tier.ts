@@ -15,6 +15,11 @@ const BATCH = 12;
 const PATIENCE = 300_000;
 /** Instructions on the longest way through a region without loops, below which entering it costs more than interpreting it. */
 const WORTH = 8;
+/**
+ * Blocks where other regions are entered, of which a region has code of its own. Small functions are worth it; more than these are
+ * left to their regions: three quarters of what was compiled in a boot would be copies.
+ */
+const MOST_SHARED = 4;
 /** Bytes of modules after which all compiled code is dropped. */
 const CODE_LIMIT = 48 << 20;
 /** Targets that an indirect jump is tried for. */
@@ -245,6 +250,7 @@ export class RegionTier {
       hosts.set(page, found);
       return found;
     };
+    let shared = 0;
     // Blocks that have run a little are taken along: they will run again.
     const warm = this.threshold - (this.threshold >> 5);
     const source: RegionSource = {
@@ -256,8 +262,10 @@ export class RegionTier {
         if (!host) return 0;
         const block = helpers.lookup(host + (place - page), mode) >>> 0;
         const second = block && view.getUint32(block + layout.BLOCK_CROSSING, true);
-        if (second && hostOf(page + PAGE) !== second) return 0;
-        return block && (view.getInt32(block + layout.BLOCK_HEAT, true) <= warm || this.queued(block)) ? block : 0;
+        if (!block || (second && hostOf(page + PAGE) !== second)) return 0;
+        const heat = view.getInt32(block + layout.BLOCK_HEAT, true);
+        if (heat < 0 && this.tier === 'auto') return ++shared > MOST_SHARED ? 0 : block;
+        return heat <= warm || this.queued(block) ? block : 0;
       },
     };
     const blocks = collect(source, header, Number(linear & 0xfffn), (block) => this.near(block, hostOf, mode));
