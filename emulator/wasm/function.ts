@@ -18,6 +18,9 @@ interface Fragment {
   readonly unlikely: readonly number[];
 }
 
+const NONE: readonly Expr[] = [];
+const [GET, TEE, CALL] = [[0x20], [0x22], [0x10]] as const;
+
 /** Something that can be called: an import or a function of the module. */
 export interface Callable {
   readonly index: number;
@@ -48,7 +51,9 @@ export class FunctionBuilder {
   /** Places in the body of branches that are hardly ever taken. */
   private unlikelyAt: number[] = [];
   private readonly localTypes: ValueType[] = [];
-  private readonly free = new Map<ValueType, Local[]>();
+  private readonly free: Record<ValueType, Local[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
+  /** The values of locals, by their numbers: each is asked for many times. */
+  private readonly values: Expr[] = [];
   private scopeLocals: Local[] | undefined;
   private depth = 0;
 
@@ -69,7 +74,7 @@ export class FunctionBuilder {
 
   /** A new local, given back when the enclosing `scope` ends. Not zeroed. */
   local<T extends ValueType>(type: T): Local<T> {
-    const pooled = this.free.get(type)?.pop() as Local<T> | undefined;
+    const pooled = this.free[type].pop() as Local<T> | undefined;
     const local = pooled ?? { type, index: this.params.length + this.localTypes.length };
     if (!pooled) this.localTypes.push(type);
     this.scopeLocals?.push(local);
@@ -103,15 +108,11 @@ export class FunctionBuilder {
     this.scopeLocals = mine;
     build();
     this.scopeLocals = outer;
-    for (const local of mine) {
-      const pool = this.free.get(local.type);
-      if (pool) pool.push(local);
-      else this.free.set(local.type, [local]);
-    }
+    for (const local of mine) this.free[local.type].push(local);
   }
 
   get<T extends ValueType>(local: Local<T>): Expr<T> {
-    return new Expr(local.type, [], unsigned([0x20], local.index));
+    return (this.values[local.index] ??= new Expr(local.type, NONE, GET, local.index)) as Expr<T>;
   }
 
   set<T extends ValueType>(local: Local<T>, value: Expr<T>): void {
@@ -122,25 +123,26 @@ export class FunctionBuilder {
 
   /** Assigns and yields the value: for a value used once at once and again later. */
   tee<T extends ValueType>(local: Local<T>, value: Expr<T>): Expr<T> {
-    return new Expr(local.type, [value], unsigned([0x22], local.index));
+    return new Expr(local.type, [value], TEE, local.index, undefined, value.bits);
   }
 
   /** Evaluates now; the result can be used any number of times. */
-  let<T extends ValueType>(value: Expr<T>): Expr<T> {
-    if (value.value !== undefined) return value;
+  let<E extends Expr>(value: E): E {
+    if (value.value !== undefined || value.held) return value;
     const local = this.local(value.type);
     this.set(local, value);
-    return this.get(local);
+    const held: Expr = new Expr(value.type, NONE, GET, local.index, undefined, value.bits, true);
+    return held as E;
   }
 
   store(kind: StoreKind, address: I32, offset: number, value: Expr): void {
-    const constant = address.value !== undefined && address.value >= 0n;
+    const constant = address.value !== undefined && address.value >= 0;
     (constant ? i32c(0) : address).write(this.body);
     value.write(this.body);
     const { code, align } = STORE[kind];
-    this.body.bytes(code);
-    this.body.u32(align);
-    this.body.u32(constant ? Number(address.value) + offset : offset);
+    for (const byte of code) this.body.byte(byte);
+    this.body.byte(align);
+    this.body.u32(constant ? address.value + offset : offset);
   }
 
   /** `memory.copy` */
@@ -159,13 +161,14 @@ export class FunctionBuilder {
 
   if(condition: I32, then: () => void, otherwise?: () => void, unlikely = false): void {
     if (condition.value !== undefined) {
-      if (condition.value !== 0n) then();
+      if (condition.value !== 0) then();
       else otherwise?.();
       return;
     }
     condition.write(this.body);
     if (unlikely) this.unlikelyAt.push(this.body.length);
-    this.body.bytes([0x04, 0x40]);
+    this.body.byte(0x04);
+    this.body.byte(0x40);
     this.depth++;
     then();
     if (otherwise) {
@@ -211,7 +214,7 @@ export class FunctionBuilder {
 
   call<T extends ValueType>(type: T, callee: Callable, ...args: Expr[]): Expr<T> {
     checkCall(callee, args, [type]);
-    return new Expr(type, args, unsigned([0x10], callee.index));
+    return new Expr(type, args, CALL, callee.index);
   }
 
   /** Calls for the effect; results are dropped. */
@@ -252,7 +255,8 @@ export class FunctionBuilder {
   }
 
   private nested(code: number, build: (label: Label) => void): void {
-    this.body.bytes([code, 0x40]);
+    this.body.byte(code);
+    this.body.byte(0x40);
     this.depth++;
     build({ depth: this.depth });
     this.depth--;

@@ -12,7 +12,7 @@ const repeat = (count: number, value: number): number[] => Array<number>(count).
 const positions = i8x16.const(...Array.from({ length: 16 }, (_, i) => i));
 
 /** Two-bit field `i` of an immediate. */
-const field = (immediate: bigint, i: number): number => Number((immediate >> BigInt(2 * i)) & 3n);
+const field = (immediate: number, i: number): number => (immediate >> (2 * i)) & 3;
 
 /**
  * Two-bit fields of the immediate spread over 16-bit lanes: multiplied by 4^(3-i), field i stands at bit 6.
