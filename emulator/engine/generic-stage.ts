@@ -37,8 +37,8 @@ export class GenericStage implements Stage {
   readonly size: Size;
   readonly kind: CodeKind;
   /** Host addresses of operands that were read for update. */
-  private readonly places = new Map<Operand, { pointer: Local<'i32'>; linear: I64 }>();
-  private readonly linears: Readonly<Record<Use, Map<Operand, I64>>> = { read: new Map(), write: new Map() };
+  private readonly places: { readonly of: Operand; readonly pointer: Local<'i32'>; readonly linear: I64 }[] = [];
+  private readonly linears: { readonly of: Operand; readonly use: Use; readonly linear: I64 }[] = [];
 
   constructor(
     readonly f: FunctionBuilder,
@@ -83,7 +83,7 @@ export class GenericStage implements Stage {
     else this.storeWindow(size, address, value);
   }
   /** Bit 0: the memory operand is in the stack segment, which decides between #SS and #GP. */
-  private stackFlag(): I32 {
+  protected stackFlag(): I32 {
     return i32.eq(i32.and(this.field8(layout.REC_MEM), i32.const(7)), i32.const(layout.SS));
   }
 
@@ -112,7 +112,7 @@ export class GenericStage implements Stage {
     if (o.kind !== 'memory') return this.read(o);
     const linear = this.linearOf(o, 'write');
     const pointer = this.pointerForUpdate(linear, o.size / 8);
-    this.places.set(o, { pointer, linear });
+    this.places.push({ of: o, pointer, linear });
     return this.f.let(loadSized(o.size, this.f.get(pointer)));
   }
 
@@ -120,7 +120,7 @@ export class GenericStage implements Stage {
     const { f } = this;
     switch (o.kind) {
       case 'memory': {
-        const place = this.places.get(o);
+        const place = this.places.find(({ of }) => of === o);
         if (place) {
           const v = f.let(value);
           this.update(
@@ -160,7 +160,7 @@ export class GenericStage implements Stage {
     if (o.kind !== 'memory') return this.readVector(o);
     const linear = this.linearOf(o, 'write');
     const pointer = this.pointerForUpdate(linear, 16);
-    this.places.set(o, { pointer, linear });
+    this.places.push({ of: o, pointer, linear });
     return this.f.let(v128.load(this.f.get(pointer)));
   }
 
@@ -179,7 +179,7 @@ export class GenericStage implements Stage {
       f.store('v128', i32.const(layout.SCRATCH + 32), 0, v);
       this.leaveIf(f.call('i32', this.helpers('writeSlowBytes'), linear, i32.const(16), flags));
     };
-    const place = this.places.get(o);
+    const place = this.places.find(({ of }) => of === o);
     if (place) {
       this.update(
         place.pointer,
@@ -272,7 +272,7 @@ export class GenericStage implements Stage {
     return i32.and(i32.shrU(this.field8(layout.REC_MEM), i32.const(4)), i32.const(3));
   }
 
-  private baseIndexDisplacement(): I64 {
+  protected baseIndexDisplacement(): I64 {
     const base = this.loadWindow(64, this.field16(layout.REC_BASE));
     const index = i64.shl(this.loadWindow(64, this.field16(layout.REC_INDEX)), i64.extendI32U(this.field8(layout.REC_SCALE)));
     return i64.add(i64.add(base, index), this.displacement());
@@ -280,8 +280,8 @@ export class GenericStage implements Stage {
 
   private linearOf(o: Operand, use: Use): I64 {
     const checked = this.form.addressing === 'checked';
-    const known = this.linears[use].get(o) ?? this.linears[checked ? 'write' : 'read'].get(o);
-    if (known) return known;
+    const known = this.linears.find((one) => one.of === o && (one.use === use || one.use === 'write' || !checked));
+    if (known) return known.linear;
     const { f } = this;
     const { displacement, restore } = o as DisplacedOperand;
     const bytes = Math.max(1, o.size / 8);
@@ -306,7 +306,7 @@ export class GenericStage implements Stage {
       }
     }
     const value = f.let(linear);
-    this.linears[checked ? use : 'read'].set(o, value);
+    this.linears.push({ of: o, use, linear: value });
     return value;
   }
 
@@ -350,7 +350,7 @@ export class GenericStage implements Stage {
     this.f.if(i32.eq(this.f.get(pointer), i32.const(layout.SCRATCH)), slow, quick);
   }
 
-  private pointerForRead(linear: I64, bytes: number, stack: I32): I32 {
+  protected pointerForRead(linear: I64, bytes: number, stack: I32): I32 {
     return this.f.get(this.pointerFor(linear, bytes, stack, layout.TLB_READ, 'readSlow'));
   }
 

@@ -7,6 +7,7 @@ import { GenericStage, type Flow } from './generic-stage';
 import { SPECIAL, type Handlers, type Special } from './handlers';
 import { emitMeaning } from './meaning';
 import { importHelpers, type Helpers, type Signatures } from './helpers';
+import { settle, type KeptFlags } from './settle';
 
 /** What a handler behind an indirect call returns. */
 const NEXT = 0;
@@ -14,10 +15,10 @@ const LEAVE = 1;
 const LOOKUP = 2;
 const HOST_LEFT = 3;
 
-/** What compiled code returns. */
+/** What compiled code returns: below a record's address, which is a multiple of its size, why. */
 export const REGION_LOOKUP = 0; // goes on at NEXT_LINEAR
-export const REGION_RECORD = 1; // goes on in the interpreter at EXIT_RECORD of EXIT_BLOCK, which is paid for
-export const REGION_LEFT = 2; // EXIT_RECORD is left: EXIT_REASON says why
+export const REGION_RECORD = 1; // goes on in the interpreter at the record, whose block is paid for
+export const REGION_LEFT = 2; // the record is left: EXIT_REASON says why
 export const REGION_REFUSED = 3; // nothing was done: too little is left of the slice, or it doesn't fit
 export const REGION_UNPREPARED = 4; // nothing was done: its pages have to be looked at first
 
@@ -85,7 +86,8 @@ export function buildInterpreter(handlers: Handlers, signatures: Signatures, hos
   module.exportTable('table');
   const handlerType = module.type(['i32'], ['i32']);
 
-  const run = module.function('run', [], ['i32'], (f) => buildLoop(f, handlers, helpers, handlerType, hostIndex, tier));
+  const settleFlags = module.function('settle', [], [], buildSettle);
+  const run = module.function('run', [], ['i32'], (f) => buildLoop(f, handlers, helpers, handlerType, hostIndex, { ...tier, settle: settleFlags }));
   module.export('run', run);
   return module.finish();
 }
@@ -100,6 +102,19 @@ function instructionPointer(linear: I64): I64 {
 interface TierImports {
   readonly hot: Callable;
   readonly prepare: Callable;
+  readonly settle: Callable;
+}
+
+/** Makes flags that compiled code has left those of the window. */
+function buildSettle(f: FunctionBuilder): void {
+  const kept: KeptFlags = { a: f.local('i64'), b: f.local('i64'), kind: f.local('i32') };
+  f.set(kept.a, i64.load(i32.const(layout.FLAG_RESULT)));
+  f.set(kept.b, i64.load(i32.const(layout.FLAG_CARRIES)));
+  f.set(kept.kind, window32(layout.FLAG_KIND));
+  settle(f, kept);
+  f.store('i64', i32.const(layout.FLAG_RESULT), 0, f.get(kept.a));
+  f.store('i64', i32.const(layout.FLAG_CARRIES), 0, f.get(kept.b));
+  f.store('i32', i32.const(layout.FLAG_KIND), 0, f.get(kept.kind));
 }
 
 function buildLoop(
@@ -108,7 +123,7 @@ function buildLoop(
   helpers: Helpers,
   handlerType: number,
   hostIndex: (name: string) => number,
-  { hot, prepare }: TierImports,
+  tier: TierImports,
 ): void {
   // Compiled code takes the number of its entry: the same type as a handler's.
   const regionType = handlerType;
@@ -134,10 +149,10 @@ function buildLoop(
                 f.br(interpreted);
               });
               f.if(i32.eqz(f.get(heat)), () => {
-                f.set(heat, f.call('i32', hot, f.get(block)));
+                f.set(heat, f.call('i32', tier.hot, f.get(block)));
                 f.brIf(interpreted, i32.gtS(f.get(heat), i32.const(0)));
               });
-              enterRegion(f, { rec, block, next, heat }, { lookup, interpreted, resumed, left }, handlers, regionType, prepare);
+              enterRegion(f, { rec, block, next, heat }, { lookup, interpreted, resumed, left }, handlers, regionType, tier);
             });
             chargeBlock(f, block, helpers);
             f.set(rec, i32.add(f.get(block), i32.const(layout.RECORD_SIZE)));
@@ -222,7 +237,6 @@ function buildLoop(
     const index = i32.load8U(f.get(rec), layout.REC_INDEX_IN_BLOCK);
     const unused = i32.sub(i32.load(f.get(block), layout.BLOCK_COUNT), index);
     f.store('i32', i32.const(layout.BUDGET), 0, i32.add(window32(layout.BUDGET), unused));
-    f.store('i32', i32.const(layout.EXIT_RECORD), 0, f.get(rec));
     const linear = f.let(i64.add(codePage(), i64.and(i64.load16U(f.get(rec), layout.REC_OFFSET), i64c(0xfff))));
     f.store('i64', i32.const(layout.INSTRUCTION_RIP), 0, linear);
     f.store('i64', i32.const(layout.RIP), 0, instructionPointer(linear));
@@ -269,25 +283,38 @@ interface LoopLocals {
 type LoopLabels = Readonly<Record<'lookup' | 'interpreted' | 'resumed' | 'left', Label>>;
 
 /** Runs compiled code: `heat` says which, and where it is entered. */
-function enterRegion(f: FunctionBuilder, { rec, block, next, heat }: LoopLocals, to: LoopLabels, handlers: Handlers, type: number, prepare: Callable): void {
+function enterRegion(
+  f: FunctionBuilder,
+  { rec, block, next, heat }: LoopLocals,
+  to: LoopLabels,
+  handlers: Handlers,
+  type: number,
+  { prepare, settle: settleFlags }: TierImports,
+): void {
   const slot = f.let(i32.and(f.get(heat), i32.const(layout.REGION_STATES - 1)));
   const entry = i32.and(i32.shrU(f.get(heat), i32.const(14)), i32.const(0xffff));
-  const status = f.local('i32');
+  const before = f.let(window32(layout.BUDGET));
+  const left = f.local('i32');
   f.loop((again) => {
-    f.set(status, f.callIndirect('i32', type, i32.add(slot, i32.const(tableSize(handlers))), entry));
-    f.if(i32.eq(f.get(status), i32.const(REGION_LOOKUP)), () => {
-      f.set(next, i64.load(i32.const(layout.NEXT_LINEAR)));
-      f.br(to.lookup);
-    });
-    f.brIf(to.interpreted, i32.eq(f.get(status), i32.const(REGION_REFUSED)));
-    f.if(i32.eq(f.get(status), i32.const(REGION_UNPREPARED)), () => {
+    f.set(left, f.callIndirect('i32', type, i32.add(slot, i32.const(tableSize(handlers))), entry));
+    f.brIf(to.interpreted, i32.eq(f.get(left), i32.const(REGION_REFUSED)));
+    f.if(i32.eq(f.get(left), i32.const(REGION_UNPREPARED)), () => {
       f.brIf(again, f.call('i32', prepare, slot, entry));
       f.br(to.interpreted);
     });
   });
-  f.set(rec, i32.load(i32.const(layout.EXIT_RECORD)));
-  f.set(block, i32.load(i32.const(layout.EXIT_BLOCK)));
-  f.brIf(to.resumed, i32.eq(f.get(status), i32.const(REGION_RECORD)));
+  f.if(window32(layout.FLAG_KIND), () => f.run(settleFlags));
+  const ran = i64.extendI32S(i32.sub(before, window32(layout.BUDGET)));
+  const total = i32.const(layout.REGION_INSTRUCTIONS);
+  f.store('i64', total, 0, i64.add(i64.load(total), ran));
+  f.if(i32.eq(f.get(left), i32.const(REGION_LOOKUP)), () => {
+    f.set(next, i64.load(i32.const(layout.NEXT_LINEAR)));
+    f.br(to.lookup);
+  });
+  f.set(rec, i32.and(f.get(left), i32.const(-layout.RECORD_SIZE)));
+  const index = i32.load8U(f.get(rec), layout.REC_INDEX_IN_BLOCK);
+  f.set(block, i32.sub(f.get(rec), i32.shl(i32.add(index, i32.const(1)), i32.const(5))));
+  f.brIf(to.resumed, i32.and(f.get(left), i32.const(REGION_RECORD)));
   f.br(to.left);
 }
 

@@ -114,7 +114,6 @@ export const FAULT_CODE = 0xc08; // u32: error code
 export const FAULT_HAS_CODE = 0xc0c; // u32
 export const FAULT_ADDRESS = 0xc10; // u64: goes to CR2 when a #PF is delivered
 export const INSTRUCTION_RIP = 0xc18; // u64: linear address of the instruction that left the loop
-export const EXIT_RECORD = 0xc20; // u32: its record
 
 // ── Engine state that is not the guest's ───────────────────────────────────────────────────
 export const BUDGET = 0xc30; // i32: instructions left in the slice, blocks are charged on entry
@@ -133,7 +132,7 @@ export const WATCHES = 0xc70; // u32: number of entries of WATCH_LIST
 export const MMIO_OFFSET = 0xc78; // u64: physical address of the last device access
 export const A20_MASK = 0xc80; // u64
 export const LINK_SLOT = 0xc88; // u32: link field to fill when the next block is found
-export const EXIT_BLOCK = 0xc8c; // u32: block of EXIT_RECORD, where compiled code gives up in its middle
+export const FLAG_KIND = 0xc8c; // u32: not 0 where compiled code has left a sum's operands as flags (engine/settle.ts)
 export const PHYSICAL_WIDTH = 0xc90; // u32: bits of a physical address, as CPUID says
 export const CRYSTAL_CLOCK = 0xc94; // u32: hertz of the core crystal, as CPUID says
 export const REGION_INSTRUCTIONS = 0xc98; // i64: instructions that compiled code has run

@@ -6,6 +6,7 @@ import { emitMeaning } from '../meaning';
 import type { Handlers } from '../handlers';
 import type { Helpers } from '../helpers';
 import { REGION_LEFT, REGION_LOOKUP, REGION_RECORD, REGION_REFUSED, REGION_UNPREPARED } from '../interpreter';
+import type { Form } from '../../x86/forms';
 import { endsBlock, formOf, type RegionBlock } from './graph';
 import { RegionFlags } from './flags';
 import { loopSumOf, setsFlags, type LoopSum } from './loopsum';
@@ -39,11 +40,10 @@ class RegionCompiler {
   private readonly entry: Local<'i32'>;
   private readonly base: Local<'i64'>;
   private readonly budget: Local<'i32'>;
-  private readonly status: Local<'i32'>;
-  private readonly record: Local<'i32'>;
-  /** Place of the page of the instruction that the region is left at. */
-  private readonly page: Local<'i32'>;
-  private readonly next: Local<'i64'>;
+  /** How the region is left: what it returns. */
+  private readonly left: Local<'i32'>;
+  /** Where control goes on: the place of a block to be looked up, or of the page of the instruction that the region is left at. */
+  private readonly place: Local<'i32'>;
   private readonly region: RegionContext;
   private readonly translations: Translations;
   private exit!: Label;
@@ -55,14 +55,12 @@ class RegionCompiler {
     private readonly slot: number,
   ) {
     this.flags = new RegionFlags(f);
-    this.state = new RegionState(f, (address) => this.flags.registerChanges(address));
+    this.state = new RegionState(f, plan.mode64, (address) => this.flags.registerChanges(address));
     this.entry = f.param(0, 'i32');
     this.base = f.lasting('i64');
     this.budget = f.lasting('i32');
-    this.status = f.lasting('i32');
-    this.record = f.lasting('i32');
-    this.page = f.lasting('i32');
-    this.next = f.lasting('i64');
+    this.left = f.lasting('i32');
+    this.place = f.lasting('i32');
     this.sums = this.loopSums();
     this.translations = new Translations(f, context, plan);
     const { helpers, memory } = context;
@@ -78,7 +76,7 @@ class RegionCompiler {
         new Structure(plan.edges, plan.switched, plan.loops).emit(f, (n, way) => (n === 0 ? this.root(way) : this.block(n, way)));
       }),
     );
-    this.state.enter();
+    this.state.enter(() => f.return(i32.const(REGION_REFUSED)));
     this.flags.enter();
     this.translations.enter();
     f.append(body);
@@ -128,23 +126,10 @@ class RegionCompiler {
     const { f } = this;
     this.flags.spill();
     this.state.spill();
-    const before = window32(layout.BUDGET);
-    const ran = f.let(i64.extendI32S(i32.sub(before, f.get(this.budget))));
-    const total = i32.const(layout.REGION_INSTRUCTIONS);
-    f.store('i64', total, 0, i64.add(i64.load(total), ran));
     f.store('i32', i32.const(layout.BUDGET), 0, f.get(this.budget));
-    f.if(
-      i32.eq(f.get(this.status), i32.const(REGION_LOOKUP)),
-      () => f.store('i64', i32.const(layout.NEXT_LINEAR), 0, f.get(this.next)),
-      () => {
-        const index = i32.load8U(f.get(this.record), layout.REC_INDEX_IN_BLOCK);
-        const header = i32.sub(f.get(this.record), i32.shl(i32.add(index, i32.const(1)), i32.const(5)));
-        f.store('i32', i32.const(layout.EXIT_RECORD), 0, f.get(this.record));
-        f.store('i32', i32.const(layout.EXIT_BLOCK), 0, header);
-        f.store('i64', i32.const(layout.CODE_PAGE), 0, this.masked(i64.add(f.get(this.base), i64.extendI32S(f.get(this.page)))));
-      },
-    );
-    f.return(f.get(this.status));
+    const linear = this.masked(i64.add(f.get(this.base), i64.extendI32S(f.get(this.place))));
+    f.store('i64', select(f.get(this.left), i32.const(layout.CODE_PAGE), i32.const(layout.NEXT_LINEAR)), 0, linear);
+    f.return(f.get(this.left));
   }
 
   private masked(linear: I64): I64 {
@@ -154,17 +139,21 @@ class RegionCompiler {
     return this.masked(i64.add(this.f.get(this.base), i64c(place)));
   }
 
-  private leaveFor(next: I64): void {
-    const { f } = this;
-    f.set(this.next, next);
-    f.set(this.status, i32.const(REGION_LOOKUP));
-    f.br(this.exit);
+  /** Leaves for a block at a place, or at a linear address. */
+  private leaveFor(place: number): void {
+    this.leaveWith(REGION_LOOKUP, place);
   }
-  private leaveAt(record: number, page: number, status: number): void {
+  private leaveTo(linear: I64): void {
+    this.f.set(this.base, linear);
+    this.leaveWith(REGION_LOOKUP, 0);
+  }
+  private leaveAt(record: number, page: number, why: number): void {
+    this.leaveWith(record | why, page);
+  }
+  private leaveWith(left: number, place: number): void {
     const { f } = this;
-    f.set(this.record, i32.const(record));
-    f.set(this.page, i32.const(page));
-    f.set(this.status, i32.const(status));
+    f.set(this.left, i32.const(left));
+    f.set(this.place, i32.const(place));
     f.br(this.exit);
   }
 
@@ -206,40 +195,43 @@ class RegionCompiler {
 
     const go = (place: number): void => {
       const to = plan.nodeAt(place);
-      if (to === undefined) this.leaveFor(this.linear(place));
+      if (to === undefined) this.leaveFor(place);
       else this.follow(node, to, way);
     };
     const { terminator: t } = block;
+    // One for all instructions of the block, in turn.
+    const placed = {
+      record: 0,
+      page,
+      form: undefined as Form | undefined,
+      retreat: () => this.leaveAt(placed.record, page, REGION_RECORD),
+      leave: () => this.leaveAt(placed.record, page, REGION_LEFT),
+      branch: (taken: I32) => {
+        if (t.kind !== 'branch') throw new TypeError('a branch in the middle of a block');
+        this.aside(taken, () => go(t.taken));
+        go(t.next);
+      },
+      jumpDirect: () => {
+        if (t.kind !== 'jump' && t.kind !== 'call') throw new TypeError('a jump in the middle of a block');
+        go(t.target);
+      },
+      goto: (linear: I64) => this.jumpTo(node, linear, way),
+      host: () => {
+        throw new TypeError('host functions end a region');
+      },
+      translation: (tag: number) => this.translations.of(node, placed.record, placed.form!, tag),
+    };
     for (let i = 0; i < block.compiled; i++) {
       const record = block.header + layout.RECORD_SIZE * (i + 1);
       const form = formOf(this.context, record)!;
+      placed.record = record;
+      placed.form = form;
       // A checked address is computed by a helper, from the window.
       if (form.addressing === 'checked')
         for (const field of [layout.REC_BASE, layout.REC_INDEX]) this.state.spillRegister(this.context.memory.getUint16(record + field, true));
-      const stage = new RegionStage(
-        this.region,
-        form,
-        {
-          record,
-          page,
-          retreat: () => this.leaveAt(record, page, REGION_RECORD),
-          leave: () => this.leaveAt(record, page, REGION_LEFT),
-          branch: (taken) => {
-            if (t.kind !== 'branch') throw new TypeError('a branch in the middle of a block');
-            this.aside(taken, () => go(t.taken));
-            go(t.next);
-          },
-          jumpDirect: () => {
-            if (t.kind !== 'jump' && t.kind !== 'call') throw new TypeError('a jump in the middle of a block');
-            go(t.target);
-          },
-          jumpTo: (linear) => this.jumpTo(node, linear, way),
-          translation: (tag) => this.translations.of(node, record, form, tag),
-        },
-        this.record,
-      );
       this.flags.begin(record, setsFlags(form.definition.name));
-      emitMeaning(stage, form);
+      this.state.begin();
+      emitMeaning(new RegionStage(this.region, form, placed, this.left), form);
     }
     if (t.kind === 'leave') {
       if (block.compiled < block.count || t.next === undefined) this.leaveAt(block.header + layout.RECORD_SIZE * (block.compiled + 1), page, REGION_RECORD);
@@ -273,7 +265,7 @@ class RegionCompiler {
     const { f, plan, flags } = this;
     const edge = plan.route(from, to);
     const cost = plan.cost(to);
-    if (cost !== undefined) f.unlikely(i32.ltS(f.get(this.budget), i32.const(cost)), () => this.leaveFor(this.linear(plan.blockOf(to).place)));
+    if (cost !== undefined) f.unlikely(i32.ltS(f.get(this.budget), i32.const(cost)), () => this.leaveFor(plan.blockOf(to).place));
     if (!way.goesStraight(edge.to)) flags.leaveLoop();
     const sum = this.sums.get(edge.to);
     if (sum && plan.loops[from]!.includes(edge.to)) flags.repeat(sum);
@@ -292,7 +284,7 @@ class RegionCompiler {
       this.flags.leaveLoop();
       this.dispatchTo(linear, way);
     }
-    this.leaveFor(linear);
+    this.leaveTo(linear);
   }
 
   /** Looks in the jump cache: where the target is an entry of this region, control stays in it. */

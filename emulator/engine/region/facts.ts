@@ -1,9 +1,17 @@
+/** What is known at some place of the code, for `recall` where control goes on from there. */
+export interface KnownFacts {
+  readonly facts: ReadonlyMap<number, ReadonlySet<string>>;
+  readonly narrow: number;
+}
+
 /**
  * What is known of registers on a straight line of compiled code, because it was looked at further up: by the register's
  * address in the window.
  */
 export class Facts {
   private facts = new Map<number, Set<string>>();
+  /** General registers, a bit each, whose upper halves are known to be 0. */
+  narrow = 0;
 
   has(fact: string, register: number): boolean {
     return this.facts.get(register)?.has(fact) ?? false;
@@ -22,15 +30,19 @@ export class Facts {
   /** Control may come from several places. */
   forget(): void {
     this.facts.clear();
+    this.narrow = 0;
   }
-  /** What is known here, for `recall` where control goes on from here. */
-  get known(): ReadonlyMap<number, ReadonlySet<string>> {
-    return copy(this.facts);
+  get known(): KnownFacts {
+    return { facts: copy(this.facts), narrow: this.narrow };
   }
-  recall(known: ReadonlyMap<number, ReadonlySet<string>>): void {
-    this.facts = copy(known);
+  recall({ facts, narrow }: KnownFacts): void {
+    this.facts = copy(facts);
+    this.narrow = narrow;
   }
 }
 
-const copy = (facts: ReadonlyMap<number, ReadonlySet<string>>): Map<number, Set<string>> =>
-  new Map([...facts].map(([register, known]) => [register, new Set(known)]));
+function copy(facts: ReadonlyMap<number, ReadonlySet<string>>): Map<number, Set<string>> {
+  const copied = new Map<number, Set<string>>();
+  for (const [register, known] of facts) copied.set(register, new Set(known));
+  return copied;
+}

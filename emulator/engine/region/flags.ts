@@ -1,11 +1,10 @@
 import { i32, i64, i64c, type Expr, type I32, type I64, type Integer } from '../../wasm/expr';
 import type { FunctionBuilder, Local } from '../../wasm/function';
-import { CARRY_MASK, condition, orderFlags, signed, sumCarries, type FlagSum, type FlagValues } from '../../x86/flags';
+import { condition, orderFlags, signed, sumCarries, type FlagSum, type FlagValues } from '../../x86/flags';
 import * as layout from '../../x86/layout';
+import { kindOf, settle, type KeptFlags } from '../settle';
 import type { LoopSum } from './loopsum';
 
-/** In `kind`: the sum is a difference. Below it is the size. */
-const DIFFERENCE = 0x80;
 /** In `kind`: the flags are those of the loop's sum whose number is below. */
 const LOOP = 0x100;
 
@@ -28,11 +27,11 @@ const UNKNOWN: KnownFlags = {};
  * A loop that ends with a comparison of registers need not carry even those from round to round:
  * until the next instruction that sets flags, the registers themselves are the operands (`loopsum.ts`).
  */
-export class RegionFlags {
-  private readonly a: Local<'i64'>;
-  private readonly b: Local<'i64'>;
+export class RegionFlags implements KeptFlags {
+  readonly a: Local<'i64'>;
+  readonly b: Local<'i64'>;
   /** 0: `a` and `b` are the two values of flags.ts; a sum's operands, of which the low bits count; or a loop's sum. */
-  private readonly kind: Local<'i32'>;
+  readonly kind: Local<'i32'>;
   /** The result of the sum that is known, of which the low bits count. */
   private readonly result: Local<'i64'>;
   private readonly below: Local<'i32'>;
@@ -60,13 +59,13 @@ export class RegionFlags {
     f.set(this.a, i64.load(i32.const(layout.FLAG_RESULT)));
     f.set(this.b, i64.load(i32.const(layout.FLAG_CARRIES)));
   }
-  /** Back into the window, whatever they come from. */
+  /** Into the window, as they are kept: the interpreter settles them. */
   spill(): void {
     const { f } = this;
     for (const loop of this.carried.keys()) this.resolve(loop, i32.eq(f.get(this.kind), i32.const(LOOP | loop.number)));
-    this.settle();
     f.store('i64', i32.const(layout.FLAG_RESULT), 0, f.get(this.a));
     f.store('i64', i32.const(layout.FLAG_CARRIES), 0, f.get(this.b));
+    f.store('i32', i32.const(layout.FLAG_KIND), 0, f.get(this.kind));
   }
 
   // ── What is known ────────────────────────────────────────────────────────────────────────
@@ -132,9 +131,10 @@ export class RegionFlags {
     if (this.sets) return;
     const { loop, sum } = this.now;
     if (loop?.registers.has(address)) this.leaveLoop();
+    if (!sum) return;
     // LOOP changes RCX behind the sum; so does what lies between a sum's branch and another way back to the header.
-    const found = sum && [...this.carried.keys()].some(({ record, registers }) => record === sum.record && registers.has(address));
-    if (found) this.now = { ...this.now, sum: { ...sum, record: undefined } };
+    for (const { record, registers } of this.carried.keys())
+      if (record === sum.record && registers.has(address)) this.now = { ...this.now, sum: { ...sum, record: undefined } };
   }
 
   // ── Setting ──────────────────────────────────────────────────────────────────────────────
@@ -176,7 +176,8 @@ export class RegionFlags {
     f.set(this.kind, i32.const(kindOf(sum)));
     f.set(this.result, sum.result);
     const b = sum.b.value === undefined ? f.get(this.b) : sum.b;
-    this.learn({ sum: { ...sum, a: f.get(this.a), b, result: f.get(this.result), record: this.record } });
+    const { operation, size, whole } = sum;
+    this.learn({ sum: { operation, size, whole, a: f.get(this.a), b, result: f.get(this.result), record: this.record } });
   }
   /** What the flags are after an instruction that may not get there: those of a loop may still be there, then. */
   private learn(known: KnownFlags): void {
@@ -215,24 +216,9 @@ export class RegionFlags {
 
   /** Makes `a` and `b` the two values, whatever they are but a loop's. */
   private settle(): void {
-    const { f, kind } = this;
-    f.if(f.get(kind), () => {
-      const difference = f.let(i64.sub(i64c(0), i64.extendI32U(i32.shrU(f.get(kind), i32.const(7)))));
-      const unused = f.let(i64.extendI32U(i32.sub(i32.const(64), i32.and(f.get(kind), i32.const(0x7f)))));
-      const [a, b] = [f.get(this.a), f.get(this.b)];
-      const sum = i64.sub(i64.add(a, i64.xor(b, difference)), difference);
-      const result = f.let(i64.shrS(i64.shl(sum, unused), unused));
-      const x = f.let(i64.xor(a, difference));
-      const r = i64.xor(result, difference);
-      const vector = f.let(i64.or(i64.and(x, b), i64.and(i64.or(x, b), i64.xor(r, i64c(-1)))));
-      f.set(this.a, result);
-      f.set(this.b, i64.or(i64.and(i64.shl(vector, unused), i64c(CARRY_MASK & ~8n)), i64.and(vector, i64c(8))));
-      f.set(kind, i32.const(0));
-    });
+    this.f.if(this.f.get(this.kind), () => settle(this.f, this));
   }
 }
-
-const kindOf = ({ operation, size }: Pick<FlagSum, 'operation' | 'size'>): number => size | (operation === 'sub' ? DIFFERENCE : 0);
 
 /** The condition after comparing floating-point numbers. */
 function ordered(code: number, { below, equal }: { readonly below: I32; readonly equal: I32 }): I32 | undefined {

@@ -4,7 +4,7 @@ import { DF, type FlagSize, type FlagSum, type FlagValues } from '../../x86/flag
 import type { Form } from '../../x86/forms';
 import * as layout from '../../x86/layout';
 import { RAX, RDI, RSI, type Operand, type Size, type StringOperation, type Usual } from '../../x86/stage';
-import { GenericStage, type DisplacedOperand } from '../generic-stage';
+import { GenericStage, type DisplacedOperand, type Flow } from '../generic-stage';
 import type { Helpers } from '../helpers';
 import type { RegionFlags } from './flags';
 import type { RegionState } from './state';
@@ -26,20 +26,23 @@ export interface RegionContext {
 }
 
 /** One instruction's place in the region, and where control goes from it. */
-export interface RegionInstruction {
+export interface RegionInstruction extends Flow {
   readonly record: number;
   /** The start of its page, relative to the region's first page. */
   readonly page: number;
   /** Gives the instruction to the interpreter; nothing of it has happened. */
   retreat(): void;
-  /** The instruction is left: EXIT_REASON says why. */
-  leave(): void;
   branch(taken: I32): void;
   jumpDirect(): void;
-  jumpTo(linear: I64): void;
   /** Where the translation of its access is kept, if it is. */
   translation(tag: number): Translation | undefined;
 }
+
+const ADDRESS_MASKS = [i64c(0xffff), i64c(0xffffffffn), i64c(-1)] as const;
+
+const noHost = (): never => {
+  throw new TypeError('host functions end a region');
+};
 
 /**
  * The stage of compiled code: operands are known from the decoded record, registers and flags are locals.
@@ -52,22 +55,7 @@ export class RegionStage extends GenericStage {
     private readonly instruction: RegionInstruction,
     record: Local<'i32'>,
   ) {
-    super(
-      region.f,
-      record,
-      form,
-      region.helpers,
-      {
-        leave: () => instruction.leave(),
-        goto: (linear) => instruction.jumpTo(linear),
-        host: () => {
-          throw new TypeError('host functions end a region');
-        },
-      },
-      () => {
-        throw new TypeError('host functions end a region');
-      },
-    );
+    super(region.f, record, form, region.helpers, instruction, noHost);
   }
 
   override record(): I32 {
@@ -80,29 +68,43 @@ export class RegionStage extends GenericStage {
     return i32.const(this.region.memory.getUint16(this.instruction.record + offset, true));
   }
   override addressMask(): I64 {
-    return i64c([0xffffn, 0xffffffffn, -1n][Number(this.addressSize().value)]!);
+    return ADDRESS_MASKS[this.addressSize().value!]!;
   }
   protected override displacement(): I64 {
     return i64c(this.region.memory.getInt32(this.instruction.record + layout.REC_DISP, true));
+  }
+  protected override baseIndexDisplacement(): I64 {
+    const { memory } = this.region;
+    const { record } = this.instruction;
+    const base = memory.getUint16(record + layout.REC_BASE, true);
+    const index = memory.getUint16(record + layout.REC_INDEX, true);
+    const from = this.loadWindow(64, i32.const(base));
+    const scaled =
+      index === layout.ZERO ? from : i64.add(from, i64.shl(this.loadWindow(64, i32.const(index)), i64c(memory.getUint8(record + layout.REC_SCALE))));
+    return i64.add(scaled, this.displacement());
+  }
+  /** Of accesses that are not here. */
+  protected override stackFlag(): I32 {
+    return i32.const(0);
   }
   protected override immediate(): I64 {
     return i64c(this.region.memory.getBigInt64(this.instruction.record + layout.REC_IMM, true));
   }
   protected override loadWindow(bits: number, address: I32): I64 {
-    const at = Number(address.value);
+    const at = address.value!;
     if (at === layout.ZERO) return i64c(0);
     if (at === layout.CODE_PAGE) return i64.add(this.region.base, i64c(this.instruction.page));
     return this.region.state.load(bits, at) ?? super.loadWindow(bits, address);
   }
   protected override storeWindow(bits: number, address: I32, value: I64): void {
-    if (!this.region.state.store(bits, Number(address.value), value)) super.storeWindow(bits, address, value);
+    if (!this.region.state.store(bits, address.value!, value)) super.storeWindow(bits, address, value);
   }
 
   override readVector(o: Operand): V128 {
-    return o.kind === 'vector' ? this.region.state.getVector(Number(this.place(o).value)) : super.readVector(o);
+    return o.kind === 'vector' ? this.region.state.getVector(this.place(o).value!) : super.readVector(o);
   }
   override writeVector(o: Operand, value: V128): void {
-    if (o.kind === 'vector') this.region.state.setVector(Number(this.place(o).value), value);
+    if (o.kind === 'vector') this.region.state.setVector(this.place(o).value!, value);
     else super.writeVector(o, value);
   }
   override constant(address: number): V128 {
@@ -132,6 +134,12 @@ export class RegionStage extends GenericStage {
     };
     const kept = this.instruction.translation(tag);
     hit(kept ? translateBy(f, kept, linear, lookUp) : i32.add(i32.wrap(linear), lookUp()));
+  }
+  /** For a use right here. */
+  protected override pointerForRead(linear: I64, bytes: number): I32 {
+    let pointer = i32.const(0);
+    this.access(linear, bytes, layout.TLB_READ, (address) => (pointer = address), noHost);
+    return pointer;
   }
   protected override update(_: Local<'i32'>, __: () => void, quick: () => void): void {
     quick();
@@ -167,9 +175,9 @@ export class RegionStage extends GenericStage {
   /** One element, forwards (graph.ts leaves others to the interpreter). */
   override string(operation: StringOperation): void {
     const { f } = this;
-    const log = Number(this.field8(layout.REC_SIZE).value) & 3;
+    const log = this.field8(layout.REC_SIZE).value! & 3;
     const size = (8 << log) as Size;
-    const addressSize: Size = Number(this.field8(layout.REC_MEM).value) & 0x20 ? 64 : 32;
+    const addressSize: Size = this.field8(layout.REC_MEM).value! & 0x20 ? 64 : 32;
     this.faultIf(i32.and(i32.load(i32.const(layout.EFLAGS)), i32.const(Number(DF))));
     const source = (): I64 => this.load(size, f.let(this.getRegister(RSI, addressSize)));
     const destination = f.let(this.getRegister(RDI, addressSize));
@@ -193,7 +201,7 @@ export class RegionStage extends GenericStage {
   }
   private addressOf(of: Operand | number): number | undefined {
     if (typeof of === 'number') return of;
-    return of.kind === 'vector' ? Number(this.place(of).value) : undefined;
+    return of.kind === 'vector' ? this.place(of).value : undefined;
   }
 
   override flags(): FlagValues {

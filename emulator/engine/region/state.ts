@@ -1,4 +1,4 @@
-import { i32, i64, i64c, v128, type I64, type V128 } from '../../wasm/expr';
+import { Expr, i32, i64, i64c, v128, type I64, type V128 } from '../../wasm/expr';
 import type { FunctionBuilder, Local } from '../../wasm/function';
 import { i16x8, i32x4, i64x2, i8x16 } from '../../wasm/simd';
 import * as layout from '../../x86/layout';
@@ -7,15 +7,16 @@ import { Facts } from './facts';
 const GENERAL_END = layout.GPR + 16 * 8;
 const VECTOR_END = layout.XMM + 16 * 16;
 
-interface Place {
-  readonly base: number;
-  readonly shift: number;
-}
+/** The lowest so many bits. */
+const MASKS: Readonly<Record<number, I64>> = { 8: i64c(0xff), 16: i64c(0xffff), 32: i64c(0xffffffffn) };
 
-/** The window address that a local stands for, if one does; `shift` is 8 for AH, CH, DH and BH. */
-function placeOf(address: number): Place | undefined {
-  if (address >= layout.GPR && address < GENERAL_END) return { base: address & ~7, shift: (address & 7) * 8 };
-  return undefined;
+/** A general register. */
+interface Integer {
+  readonly number: number;
+  readonly local: Local<'i64'>;
+  /** Its value where its upper half is known to be 0. */
+  readonly narrow: I64;
+  written: boolean;
 }
 
 /**
@@ -23,7 +24,10 @@ function placeOf(address: number): Place | undefined {
  * Only those that the region uses are.
  */
 export class RegionState {
-  private readonly integers = new Map<number, Local<'i64'>>();
+  /** By number. */
+  private readonly integers: Integer[] = [];
+  /** Those that are used, in the order of their first use. */
+  private readonly used: Integer[] = [];
   private readonly vectors = new Map<number, Local<'v128'>>();
   private readonly written = new Set<number>();
   readonly facts = new Facts();
@@ -33,67 +37,94 @@ export class RegionState {
   /** The registers that expressions are the values of. */
   private readonly origins = new WeakMap<V128, number>();
 
-  /** @param changes told of each register before it is written */
+  /** How deep the straight line lies: what happens deeper may not happen. */
+  private level = 0;
+
+  /**
+   * @param wide64 whether the code has registers of 64 bits. Other code leaves upper halves that are 0 as they are, and is
+   * refused where they are not.
+   * @param changes told of each register before it is written
+   */
   constructor(
     private readonly f: FunctionBuilder,
+    private readonly wide64: boolean,
     private readonly changes: (address: number) => void,
   ) {
     this.mxcsr = f.lasting('i32');
   }
 
+  /** The instruction that follows is on the straight line. */
+  begin(): void {
+    this.level = this.f.nesting;
+  }
+
   /** Loads everything that the code built so far uses: to be emitted before it. */
-  enter(): void {
-    for (const [address, local] of this.integers) this.f.set(local, i64.load(i32.const(address)));
+  enter(refuse: () => void): void {
+    for (const { number, local } of this.used) this.f.set(local, i64.load(i32.const(layout.GPR + number * 8)));
+    if (!this.wide64 && this.used.length) {
+      const all = this.used.map(({ local }) => this.f.get(local)).reduce((a, b) => i64.or(a, b));
+      this.f.unlikely(i32.wrap(i64.shrU(all, i64c(32))), refuse);
+    }
     for (const [address, local] of this.vectors) this.f.set(local, v128.load(i32.const(address)));
     if (this.usesMxcsr) this.f.set(this.mxcsr, i32.load(i32.const(layout.MXCSR)));
   }
   /** Everything back into the window, as helpers and the interpreter expect it. */
   spill(): void {
-    for (const [address, local] of this.integers) if (this.written.has(address)) this.f.store('i64', i32.const(address), 0, this.f.get(local));
+    for (const { number, local, written } of this.used) if (written) this.f.store('i64', i32.const(layout.GPR + number * 8), 0, this.f.get(local));
     for (const [address, local] of this.vectors) if (this.written.has(address)) this.f.store('v128', i32.const(address), 0, this.f.get(local));
   }
 
   /** One register into the window, for a helper that looks at it. */
   spillRegister(address: number): void {
-    if (placeOf(address)) this.f.store('i64', i32.const(address), 0, this.f.get(this.integer(address)));
+    const register = this.integerAt(address);
+    if (register) this.f.store('i64', i32.const(address), 0, this.f.get(register.local));
   }
 
   /** A value of `bits`, zero-extended; undefined where it is not in a local. */
   load(bits: number, address: number): I64 | undefined {
+    const register = this.integerAt(address);
+    if (register) {
+      const value = this.valueOf(register);
+      const shift = (address & 7) * 8;
+      return bits === 64 ? value : i64.and(i64.shrU(value, i64c(shift)), MASKS[bits]!);
+    }
     if (address === layout.MXCSR) {
       this.usesMxcsr = true;
       return i64.extendI32U(this.f.get(this.mxcsr));
     }
     const vector = this.vectorAt(address);
-    if (vector) return extractLane(this.f.get(vector.local), bits, vector.offset);
-    const place = placeOf(address);
-    if (!place) return undefined;
-    const value = i64.shrU(this.f.get(this.integer(place.base)), i64c(place.shift));
-    return bits === 64 ? value : i64.and(value, i64c((1n << BigInt(bits)) - 1n));
+    return vector && extractLane(this.f.get(vector.local), bits, vector.offset);
   }
 
   store(bits: number, address: number, value: I64): boolean {
+    const register = this.integerAt(address);
+    if (register) {
+      this.storeInteger(register, bits, (address & 7) * 8, value);
+      return true;
+    }
     const vector = this.vectorAt(address);
     if (vector) {
       this.setVector(address - vector.offset, replaceLane(this.f.get(vector.local), bits, vector.offset, value));
       return true;
     }
-    const place = placeOf(address);
-    if (!place) {
-      this.facts.written(address);
-      if (address === layout.MXCSR) this.f.set(this.mxcsr, i32.wrap(value));
-      return false;
-    }
-    this.changes(place.base);
-    const local = this.integer(place.base);
-    if (bits === 64) this.f.set(local, value);
+    this.facts.written(address);
+    if (address === layout.MXCSR) this.f.set(this.mxcsr, i32.wrap(value));
+    return false;
+  }
+  private storeInteger(register: Integer, bits: number, shift: number, value: I64): void {
+    const { f, facts } = this;
+    const { number, local } = register;
+    this.changes(layout.GPR + number * 8);
+    if (bits === 64) f.set(local, this.wide64 ? value : i64.and(value, MASKS[32]!));
     else {
-      const mask = ((1n << BigInt(bits)) - 1n) << BigInt(place.shift);
-      const moved = i64.and(i64.shl(value, i64c(place.shift)), i64c(mask));
-      this.f.set(local, i64.or(i64.and(this.f.get(local), i64c(~mask)), moved));
+      const mask = MASKS[bits]!;
+      const kept = i64.and(this.valueOf(register), i64c(~(mask.value! << BigInt(shift))));
+      f.set(local, i64.or(kept, i64.shl(i64.and(value, mask), i64c(shift))));
     }
-    this.written.add(place.base);
-    return true;
+    register.written = true;
+    if (bits < 64) return;
+    if (value.bits > 32) facts.narrow &= ~(1 << number);
+    else if (f.nesting === this.level) facts.narrow |= 1 << number;
   }
 
   /** Loaded where the region is entered, so that loops have it in a register. */
@@ -111,8 +142,20 @@ export class RegionState {
     this.written.add(address);
   }
 
-  private integer(base: number): Local<'i64'> {
-    return take(this.integers, base, () => this.f.lasting('i64'));
+  private valueOf({ number, local, narrow }: Integer): I64 {
+    return !this.wide64 || this.facts.narrow & (1 << number) ? narrow : this.f.get(local);
+  }
+  private integerAt(address: number): Integer | undefined {
+    if (address < layout.GPR || address >= GENERAL_END) return undefined;
+    const number = (address - layout.GPR) >> 3;
+    return (this.integers[number] ??= this.makeInteger(number));
+  }
+  private makeInteger(number: number): Integer {
+    const local = this.f.lasting('i64');
+    const { args, code, immediate } = this.f.get(local);
+    const made = { number, local, narrow: new Expr('i64', args, code, immediate, undefined, 32), written: false };
+    this.used.push(made);
+    return made;
   }
   private vectorAt(address: number): { local: Local<'v128'>; offset: number } | undefined {
     if (address < layout.XMM || address >= VECTOR_END) return undefined;
