@@ -1,4 +1,4 @@
-import { buildInstructionSet, type Form, type InstructionSet } from '../x86/forms';
+import { ADDRESSINGS, KINDS, SIZES, buildInstructionSet, makeForm, type Form, type InstructionSet } from '../x86/forms';
 import { instructions } from '../x86/isa';
 
 /**
@@ -39,4 +39,61 @@ export function numberHandlers(): Handlers {
   const numbers: number[] = [];
   ordered.forEach((form, index) => (numbers[form.id] = SPECIAL.length + index));
   return { set, ordered, numbers, hot: SPECIAL.length + set.forms.filter(isHot).length };
+}
+
+/** The section of the interpreter's module that says what its handlers are the handlers of. */
+export const FORMS_SECTION = 'forms';
+/** In each of its words: one form, by places in lists. */
+const FIELDS = {
+  definition: { at: 0, bits: 16 },
+  encoding: { at: 16, bits: 8 },
+  size: { at: 24, bits: 2 },
+  kind: { at: 26, bits: 2 },
+  addressing: { at: 28, bits: 2 },
+} as const;
+
+export function packForms({ ordered }: Handlers): Uint8Array {
+  const places = new Map(instructions.map((definition, place) => [definition, place]));
+  const words = ordered.map(({ definition, encoding, size, kind, addressing }) => {
+    const values = {
+      definition: places.get(definition)!,
+      encoding,
+      size: SIZES.indexOf(size),
+      kind: KINDS.indexOf(kind),
+      addressing: ADDRESSINGS.indexOf(addressing),
+    };
+    return Object.entries(values).reduce((word, [name, value]) => word | (value << FIELDS[name as keyof typeof FIELDS].at), 0);
+  });
+  return new Uint8Array(Uint32Array.from(words).buffer);
+}
+
+/** Forms by their handlers' numbers. Laying out the instruction set takes a while, and few forms are ever asked for. */
+export class NumberedForms {
+  private readonly made: (Form | undefined)[] = [];
+  private readonly words: Uint32Array;
+
+  /** @param section as `packForms` has made it */
+  constructor(section: ArrayBuffer) {
+    this.words = new Uint32Array(section);
+  }
+
+  get count(): number {
+    return this.words.length;
+  }
+
+  /** Undefined for special handlers. */
+  of(handler: number): Form | undefined {
+    const number = handler - SPECIAL.length;
+    return number < 0 ? undefined : (this.made[number] ??= this.make(number));
+  }
+  private make(number: number): Form {
+    const field = ({ at, bits }: { readonly at: number; readonly bits: number }): number => (this.words[number]! >> at) & ((1 << bits) - 1);
+    return makeForm(number, {
+      definition: instructions[field(FIELDS.definition)]!,
+      encoding: field(FIELDS.encoding),
+      size: SIZES[field(FIELDS.size)]!,
+      kind: KINDS[field(FIELDS.kind)]!,
+      addressing: ADDRESSINGS[field(FIELDS.addressing)]!,
+    });
+  }
 }

@@ -4,7 +4,7 @@ import { ModuleBuilder } from '../wasm/module';
 import { encodingTable } from '../x86/encodingtable';
 import * as layout from '../x86/layout';
 import { GenericStage, type Flow } from './generic-stage';
-import { SPECIAL, type Handlers, type Special } from './handlers';
+import { FORMS_SECTION, packForms, SPECIAL, type Handlers, type Special } from './handlers';
 import { emitMeaning } from './meaning';
 import { importHelpers, type Helpers, type Signatures } from './helpers';
 import { settle, type KeptFlags } from './settle';
@@ -23,7 +23,7 @@ export const REGION_REFUSED = 3; // nothing was done: too little is left of the 
 export const REGION_UNPREPARED = 4; // nothing was done: its pages have to be looked at first
 
 /** Entries of the table before those of compiled code. */
-export const tableSize = (handlers: Handlers): number => SPECIAL.length + handlers.ordered.length;
+export const tableSize = (forms: number): number => SPECIAL.length + forms;
 
 /** What `run` returns: where it stopped. */
 export const enum Stopped {
@@ -81,6 +81,7 @@ export function buildInterpreter(handlers: Handlers, signatures: Signatures, hos
     }),
   );
   module.memoryData(layout.DECODE_TABLE, encodingTable(handlers.set, handlers.numbers));
+  module.custom(FORMS_SECTION, packForms(handlers));
   const padding = functions[0]!;
   module.table([...SPECIAL.map(() => padding), ...functions]);
   module.exportTable('table');
@@ -296,7 +297,7 @@ function enterRegion(
   const before = f.let(window32(layout.BUDGET));
   const left = f.local('i32');
   f.loop((again) => {
-    f.set(left, f.callIndirect('i32', type, i32.add(slot, i32.const(tableSize(handlers))), entry));
+    f.set(left, f.callIndirect('i32', type, i32.add(slot, i32.const(tableSize(handlers.ordered.length))), entry));
     f.brIf(to.interpreted, i32.eq(f.get(left), i32.const(REGION_REFUSED)));
     f.if(i32.eq(f.get(left), i32.const(REGION_UNPREPARED)), () => {
       f.brIf(again, f.call('i32', prepare, slot, entry));

@@ -10,7 +10,7 @@ import { systemInstructions } from '../x86/system';
 import { ACTIVE, CR0_NE, HALTED, SHUTDOWN, Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
 import { Exit, type Engine, type EngineOptions, type Watch, type WatchHit } from './engine';
 import { EngineContext } from './context';
-import { numberHandlers } from './handlers';
+import { FORMS_SECTION, NumberedForms } from './handlers';
 import { hostCount, hostName } from './host';
 import { Stopped } from './interpreter';
 import { MachineMemory } from './machine-memory';
@@ -83,7 +83,7 @@ export class WasmEngine implements Engine {
 
   private constructor(
     private readonly options: EngineOptions,
-    { signatures }: EngineBinaries,
+    { signatures, interpreter }: EngineBinaries,
   ) {
     const backingBytes = options.backings.reduce((sum, { length, of }) => sum + (of ? 0 : length), 0);
     this.memory = allocate(options.ramBytes, backingBytes);
@@ -95,7 +95,7 @@ export class WasmEngine implements Engine {
       {
         memory: this.memory,
         view: this.store.view,
-        handlers: onFirstUse(numberHandlers),
+        forms: onFirstUse(() => new NumberedForms(WebAssembly.Module.customSections(interpreter, FORMS_SECTION)[0]!)),
         signatures,
         helpers: () => this.helpers,
         table: () => this.table,
@@ -762,7 +762,7 @@ export class WasmEngine implements Engine {
   }
 }
 
-/** The instruction set takes a while to be laid out: code runs before it is compiled. */
+/** For what is wanted when code is compiled: it runs before that. */
 function onFirstUse<T>(make: () => T): () => T {
   let made: T | undefined;
   return () => (made ??= make());

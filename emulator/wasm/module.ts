@@ -19,6 +19,7 @@ export class ModuleBuilder {
   /** Somebody has used the index of a function: from now on no import may shift it. */
   private settled = false;
   private tableElements: readonly Callable[] | undefined;
+  private readonly customs: { name: string; bytes: Uint8Array }[] = [];
   private readonly data: { address: number; bytes: Uint8Array }[] = [];
 
   /** Index of the function type, for `call_indirect`. */
@@ -86,6 +87,11 @@ export class ModuleBuilder {
     this.data.push({ address, bytes });
   }
 
+  /** A custom section: bytes for whoever loads the module. */
+  custom(name: string, bytes: Uint8Array): void {
+    this.customs.push({ name, bytes });
+  }
+
   exportTable(name: string): void {
     this.exports.push({ name, callee: undefined });
   }
@@ -146,6 +152,11 @@ export class ModuleBuilder {
         }),
       );
     section(0, (s) => this.names(s));
+    for (const { name, bytes } of this.customs)
+      section(0, (s) => {
+        s.name(name);
+        s.bytes(bytes);
+      });
     return out.view().slice();
   }
 

@@ -18,6 +18,8 @@ export interface Form {
   readonly id: number;
   readonly key: string;
   readonly definition: Definition;
+  /** Which of the definition's encodings it was made from. */
+  readonly encoding: number;
   readonly size: Size;
   readonly kind: CodeKind;
   readonly addressing: Addressing;
@@ -103,12 +105,22 @@ function operandsOf(encoding: Encoding, size: Size, memory: boolean): Operand[] 
     });
 }
 
+type Shape = Pick<Form, 'definition' | 'encoding' | 'size' | 'kind' | 'addressing'>;
+
+/** One form by itself: `parsed` is its encoding. */
+export function makeForm(id: number, shape: Shape, parsed = parseEncoding(shape.definition, shape.definition.encodings[shape.encoding]!)): Form {
+  const { definition, encoding, size, kind, addressing } = shape;
+  const operands = operandsOf(parsed, size, addressing !== 'none');
+  const key = `${definition.name}.${size} ${operands.map((o) => `${o.kind}${o.size}`).join(',')} ${kind} ${addressing}`;
+  return { id, key, definition, encoding, size, kind, addressing, operands, attributes: parsed.attributes };
+}
+
 /** All forms of the given definitions, each shape once, whatever encodings lead to it. */
 export function buildInstructionSet(definitions: readonly Definition[]): InstructionSet {
   const forms: Form[] = [];
   const byKey = new Map<string, Form>();
   const encodings = definitions.flatMap((definition) =>
-    definition.encodings.map((text): DecodedEncoding => {
+    definition.encodings.map((text, number): DecodedEncoding => {
       const encoding = parseEncoding(definition, text);
       const sizes = sizesOf(encoding);
       const table: (Form | undefined)[] = [];
@@ -118,14 +130,11 @@ export function buildInstructionSet(definitions: readonly Definition[]): Instruc
             for (const addressing of memory ? (['flat64', 'flat32', 'checked'] as const) : (['none'] as const)) {
               if (encoding.attributes.has('kind') && kind === '64' && addressing === 'flat32') continue;
               if (kind !== '64' && size === 64) continue;
-              const operands = operandsOf(encoding, size, memory);
-              const shape = operands.map((o) => `${o.kind}${o.size}`).join(',');
-              const key = `${definition.name}.${size} ${shape} ${kind} ${addressing}`;
-              let form = byKey.get(key);
-              if (form && form.definition !== definition) throw new Error(`two definitions of ${key}`);
-              if (!form) {
-                form = { id: forms.length, key, definition, size, kind, addressing, operands, attributes: encoding.attributes };
-                byKey.set(key, form);
+              const made = makeForm(forms.length, { definition, encoding: number, size, kind, addressing }, encoding);
+              const form = byKey.get(made.key) ?? made;
+              if (form.definition !== definition) throw new Error(`two definitions of ${made.key}`);
+              if (form === made) {
+                byKey.set(made.key, form);
                 forms.push(form);
               }
               const kinds = encoding.attributes.has('kind') ? [kind] : KINDS;

@@ -3,7 +3,7 @@ import type { Callable, FunctionBuilder, Label, Local } from '../../wasm/functio
 import type { ModuleBuilder } from '../../wasm/module';
 import * as layout from '../../x86/layout';
 import { emitMeaning } from '../meaning';
-import type { Handlers } from '../handlers';
+import type { NumberedForms } from '../handlers';
 import type { Helpers } from '../helpers';
 import { REGION_LEFT, REGION_LOOKUP, REGION_RECORD, REGION_REFUSED, REGION_UNPREPARED } from '../interpreter';
 import type { Form } from '../../x86/forms';
@@ -24,7 +24,7 @@ export interface CompileContext {
   readonly module: ModuleBuilder;
   readonly helpers: Helpers;
   readonly memory: DataView;
-  readonly handlers: Handlers;
+  readonly forms: NumberedForms;
 }
 
 /** Compiles one region: a function of the entry's number that returns how it was left (interpreter.ts). */

@@ -1,6 +1,6 @@
 import * as layout from '../../x86/layout';
 import type { Form } from '../../x86/forms';
-import { SPECIAL, type Handlers } from '../handlers';
+import { SPECIAL, type NumberedForms } from '../handlers';
 
 /** Blocks of one region at most; guest pages that it may span. */
 const MAX_BLOCKS = 96;
@@ -41,13 +41,13 @@ export interface RegionBlock {
 /** What the builder asks of the engine. */
 export interface RegionSource {
   readonly memory: DataView;
-  readonly handlers: Handlers;
+  readonly forms: NumberedForms;
   /** The decoded block at a place relative to the region's first page, or 0. */
   find(place: number): number;
 }
 
-export function formOf(source: Pick<RegionSource, 'memory' | 'handlers'>, record: number): Form | undefined {
-  return source.handlers.ordered[source.memory.getUint16(record + layout.REC_HANDLER, true) - SPECIAL.length];
+export function formOf(source: Pick<RegionSource, 'memory' | 'forms'>, record: number): Form | undefined {
+  return source.forms.of(source.memory.getUint16(record + layout.REC_HANDLER, true));
 }
 
 /** Instructions that only the interpreter runs: host functions, and those that change what the TLB's set is. */

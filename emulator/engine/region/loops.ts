@@ -14,14 +14,15 @@ export interface LoopForest {
   readonly through: ReadonlyMap<number, ReadonlySet<number>>;
 }
 
-/**
- * Finds loops as strongly connected parts, each with one header, whatever jumps into its middle: such edges go to
- * the header, which passes them on. So the graph can always be written with structured loops.
- */
-export function findLoops(successors: readonly (readonly number[])[], rootLoops: boolean): LoopForest {
-  const size = successors.length;
-  const chains: number[][] = Array.from({ length: size }, () => (rootLoops ? [0] : []));
-  const through = new Map<number, Set<number>>();
+type Graph = readonly (readonly number[])[];
+
+/** Headers of the loops that hold a node, outermost first, whatever leads from the root. */
+export function loopChains(successors: Graph): number[][] {
+  const chains: number[][] = successors.map(() => []);
+  const before: number[][] = successors.map(() => []);
+  successors.forEach((list, from) => {
+    if (from !== 0) for (const to of list) before[to]!.push(from);
+  });
 
   const split = (nodes: readonly number[], cut: number | undefined): void => {
     const inside = new Set(nodes);
@@ -31,7 +32,7 @@ export function findLoops(successors: readonly (readonly number[])[], rootLoops:
       const loops = part.length > 1 || after(first!).includes(first!);
       if (!loops) continue;
       const members = new Set(part);
-      const entered = part.filter((n) => successors.some((next, from) => from !== 0 && !members.has(from) && next.includes(n)));
+      const entered = part.filter((n) => before[n]!.some((from) => !members.has(from)));
       // Nodes are numbered as they were found: the least is the nearest to where the region began.
       const header = Math.min(...(entered.length ? entered : part));
       for (const n of part) chains[n]!.push(header);
@@ -43,6 +44,16 @@ export function findLoops(successors: readonly (readonly number[])[], rootLoops:
     undefined,
   );
   // A header's chain ends with itself: inner parts never hold it, as its incoming edges are cut there.
+  return chains;
+}
+
+/**
+ * Finds loops as strongly connected parts, each with one header, whatever jumps into its middle: such edges go to
+ * the header, which passes them on. So the graph can always be written with structured loops.
+ */
+export function findLoops(successors: Graph, rootLoops: boolean, inner = loopChains(successors)): LoopForest {
+  const chains = rootLoops ? inner.map((chain) => [0, ...chain]) : inner;
+  const through = new Map<number, Set<number>>();
 
   const route = (from: number, to: number): Edge => {
     const mine = chains[from]!;

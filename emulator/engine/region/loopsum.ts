@@ -24,7 +24,7 @@ export interface LoopSum extends Pick<FlagSum, 'operation' | 'size'> {
 }
 
 /** Of a block that ends with a branch right behind an instruction on registers; undefined where it doesn't. */
-export function loopSumOf(source: Pick<RegionSource, 'memory' | 'handlers'>, state: RegionState, block: RegionBlock, number: number): LoopSum | undefined {
+export function loopSumOf(source: Pick<RegionSource, 'memory' | 'forms'>, state: RegionState, block: RegionBlock, number: number): LoopSum | undefined {
   if (block.terminator.kind !== 'branch' || block.compiled < 2) return undefined;
   const record = block.header + layout.RECORD_SIZE * (block.compiled - 1);
   const form = formOf(source, record)!;

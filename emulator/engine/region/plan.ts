@@ -1,6 +1,6 @@
 import * as layout from '../../x86/layout';
 import type { RegionBlock } from './graph';
-import { findLoops, type Edge } from './loops';
+import { findLoops, loopChains, type Edge } from './loops';
 
 const PAGE = 0x1000;
 /** Return addresses that are compared one by one; more of them are looked up. */
@@ -56,12 +56,13 @@ export function planRegion(blocks: readonly RegionBlock[], mode: number, tlbSet:
   const returns = blocks.flatMap(({ terminator: t }) => (t.kind === 'call' && nodes.has(t.target) ? known(t.next) : []));
   const sites = [...new Set(returns)];
   const entries = new Set<number>([1]);
+  const reached = new Set(blocks.flatMap(directPlaces));
   blocks.forEach((block, i) => {
     const t = block.terminator;
     if (t.kind === 'call' || t.kind === 'indirect' || t.kind === 'leave') for (const n of known(t.next)) entries.add(n);
     if (wanted.has(block.header)) entries.add(i + 1);
     // Reached by nothing else: the targets of a jump table.
-    if (!blocks.some((other) => directPlaces(other).includes(block.place))) entries.add(i + 1);
+    if (!reached.has(block.place)) entries.add(i + 1);
   });
   const jumps = (block: RegionBlock) => block.terminator.kind === 'indirect' && block.terminator.next === undefined;
   const many = sites.length > RETURN_SITES;
@@ -73,9 +74,10 @@ export function planRegion(blocks: readonly RegionBlock[], mode: number, tlbSet:
     return known(...directPlaces(block));
   })]; // prettier-ignore
   // Loops can be entered at their headers: what leaves them for the interpreter comes back there.
-  for (const chain of findLoops(direct, false).chains) for (const header of chain) entries.add(header);
+  const chains = loopChains(direct);
+  for (const chain of chains) for (const header of chain) entries.add(header);
   direct[0] = [...entries].sort((a, b) => a - b);
-  const forest = findLoops(direct, rootLoops);
+  const forest = findLoops(direct, rootLoops, chains);
   // Two ways to the same node count twice: its code is written once.
   const routed = direct.map((list, from) => list.map((to) => forest.route(from, to).to));
 

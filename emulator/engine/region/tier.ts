@@ -1,7 +1,7 @@
 import { ModuleBuilder } from '../../wasm/module';
 import * as layout from '../../x86/layout';
 import type { Tier } from '../engine';
-import type { Handlers } from '../handlers';
+import type { NumberedForms } from '../handlers';
 import { importUsedHelpers, type Signatures } from '../helpers';
 import { tableSize } from '../interpreter';
 import type { HelperExports } from '../wasm-module';
@@ -33,7 +33,7 @@ const THRESHOLD: Readonly<Record<Tier, number>> = { generic: layout.HEAT_NEVER, 
 export interface TierHost {
   readonly memory: WebAssembly.Memory;
   readonly view: DataView;
-  readonly handlers: () => Handlers;
+  readonly forms: () => NumberedForms;
   readonly signatures: Signatures;
   helpers(): HelperExports;
   table(): WebAssembly.Table;
@@ -194,7 +194,7 @@ export class RegionTier {
     const helpers = importUsedHelpers(module, this.host.signatures);
     const made: Region[] = [];
     const { view } = this.host;
-    const handlers = this.host.handlers();
+    const forms = this.host.forms();
     const wanted = new Set(queue.map(({ header }) => header));
     let instructions = 0;
     for (const item of queue) {
@@ -205,7 +205,7 @@ export class RegionTier {
       if (view.getUint32(item.header + layout.BLOCK_MODE, true) === layout.BLOCK_DROPPED || view.getInt32(item.header + layout.BLOCK_HEAT, true) < 0) continue;
       const region = this.plan(item, wanted);
       if (!region) continue;
-      module.export(`${region.slot}`, compileRegion({ module, helpers, memory: view, handlers }, region.plan, region.slot));
+      module.export(`${region.slot}`, compileRegion({ module, helpers, memory: view, forms }, region.plan, region.slot));
       made.push(region);
       this.install(region);
       instructions += region.plan.blocks.reduce((sum, { compiled }) => sum + compiled, 0);
@@ -221,7 +221,7 @@ export class RegionTier {
       helpers: this.host.helpers() as unknown as WebAssembly.ModuleImports,
     });
     const table = this.host.table();
-    const first = tableSize(handlers);
+    const first = tableSize(forms.count);
     for (const { slot } of made) {
       if (table.length <= first + slot) table.grow(Math.max(1024, first + slot + 1 - table.length));
       table.set(first + slot, instance.exports[`${slot}`]);
@@ -235,7 +235,7 @@ export class RegionTier {
 
   private plan({ header, linear, tlbSet }: Candidate, wanted: ReadonlySet<number>): Region | undefined {
     const { view } = this.host;
-    const handlers = this.host.handlers();
+    const forms = this.host.forms();
     const mode = view.getUint32(header + layout.BLOCK_MODE, true);
     const mode64 = (mode & layout.MODE_64) !== 0;
     const base = linear & ~0xfffn;
@@ -255,7 +255,7 @@ export class RegionTier {
     const warm = this.threshold - (this.threshold >> 5);
     const source: RegionSource = {
       memory: view,
-      handlers,
+      forms,
       find: (place) => {
         const page = place - (place & (PAGE - 1));
         const host = hostOf(page);

@@ -51,7 +51,7 @@ export class Translations {
 
   constructor(
     private readonly f: FunctionBuilder,
-    private readonly source: Pick<RegionSource, 'memory' | 'handlers'>,
+    private readonly source: Pick<RegionSource, 'memory' | 'forms'>,
     private readonly plan: Plan,
   ) {}
 
