@@ -55,6 +55,7 @@ describe('upper halves in 64-bit code', () => {
       code.jump(over!);
       code.bind(wide!);
       code.move(64, RAX, RBX);
+      code.jump(over!);
       code.bind(over!);
       code.move(32, RDX, RAX);
       code.alu('add', 64, RSI, RDX);
