@@ -28,7 +28,7 @@ export interface DisplacedOperand extends Operand {
 }
 
 /** What the type of a segment must allow. */
-type Use = 'read' | 'write';
+export type Use = 'read' | 'write';
 
 /**
  * The stage of the interpreter: operands come from the decoded record, registers live in the window.
@@ -278,7 +278,7 @@ export class GenericStage implements Stage {
     return i64.add(i64.add(base, index), this.displacement());
   }
 
-  private linearOf(o: Operand, use: Use): I64 {
+  protected linearOf(o: Operand, use: Use): I64 {
     const checked = this.form.addressing === 'checked';
     const known = this.linears.find((one) => one.of === o && (one.use === use || one.use === 'write' || !checked));
     if (known) return known.linear;
@@ -337,12 +337,16 @@ export class GenericStage implements Stage {
 
   /** What the TLB has for an access: it is good where the page of its last byte is the one that is found. */
   protected translate(linear: I64, bytes: number, tag: number): { readonly page: I64; readonly found: I64; readonly addend: I32 } {
-    const { f } = this;
     const { base, offset } = this.tlbSet();
-    const index = i32.and(i32.wrap(i64.shrU(linear, i64c(7))), i32.const((layout.TLB_ENTRIES - 1) * layout.TLB_ENTRY));
-    const entry = f.let(i32.add(index, base));
+    const entry = this.entryOf(linear, base);
     const last = bytes === 1 ? linear : i64.add(linear, i64c(bytes - 1));
     return { page: i64.and(last, i64c(~0xfffn)), found: i64.load(entry, offset + tag), addend: i32.load(entry, offset + layout.TLB_ADDEND) };
+  }
+
+  /** Where a page's entry is in the TLB set at `base`. */
+  protected entryOf(linear: I64, base = i32.const(0)): I32 {
+    const index = i32.and(i32.wrap(i64.shrU(linear, i64c(7))), i32.const((layout.TLB_ENTRIES - 1) * layout.TLB_ENTRY));
+    return this.f.let(i32.add(index, base));
   }
 
   /** The write to a place that was read for update. */

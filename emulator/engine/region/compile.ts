@@ -11,6 +11,7 @@ import { endsBlock, formOf, type RegionBlock } from './graph';
 import { RegionFlags } from './flags';
 import { loopSumOf, setsFlags, type LoopSum } from './loopsum';
 import type { Plan } from './plan';
+import { Spans } from './spans';
 import { RegionStage, type RegionContext } from './stage';
 import { RegionState } from './state';
 import { Structure, type Way } from './structure';
@@ -46,6 +47,7 @@ class RegionCompiler {
   private readonly place: Local<'i32'>;
   private readonly region: RegionContext;
   private readonly translations: Translations;
+  private readonly spans: Spans;
   private exit!: Label;
 
   constructor(
@@ -63,8 +65,19 @@ class RegionCompiler {
     this.place = f.lasting('i32');
     this.sums = this.loopSums();
     this.translations = new Translations(f, context, plan);
+    this.spans = new Spans(f, context, this.state);
     const { helpers, memory } = context;
-    this.region = { f, helpers, memory, state: this.state, base: f.get(this.base), budget: f.get(this.budget), tlbSet: plan.tlbSet, flags: this.flags };
+    this.region = {
+      f,
+      helpers,
+      memory,
+      state: this.state,
+      base: f.get(this.base),
+      budget: f.get(this.budget),
+      tlbSet: plan.tlbSet,
+      flags: this.flags,
+      spans: this.spans,
+    };
   }
 
   build(): void {
@@ -199,10 +212,12 @@ class RegionCompiler {
       else this.follow(node, to, way);
     };
     const { terminator: t } = block;
+    this.spans.forget();
     // One for all instructions of the block, in turn.
     const placed = {
       record: 0,
       page,
+      block,
       form: undefined as Form | undefined,
       retreat: () => this.leaveAt(placed.record, page, REGION_RECORD),
       leave: () => this.leaveAt(placed.record, page, REGION_LEFT),

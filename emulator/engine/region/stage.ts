@@ -4,9 +4,11 @@ import { DF, type FlagSize, type FlagSum, type FlagValues } from '../../x86/flag
 import type { Form } from '../../x86/forms';
 import * as layout from '../../x86/layout';
 import { RAX, RDI, RSI, type Operand, type Size, type StringOperation, type Usual } from '../../x86/stage';
-import { GenericStage, type DisplacedOperand, type Flow } from '../generic-stage';
+import { GenericStage, type DisplacedOperand, type Flow, type Use } from '../generic-stage';
 import type { Helpers } from '../helpers';
 import type { RegionFlags } from './flags';
+import type { RegionBlock } from './graph';
+import type { Address, Span, Spans } from './spans';
 import type { RegionState } from './state';
 import { translateBy, type Translation } from './translations';
 
@@ -23,10 +25,12 @@ export interface RegionContext {
   /** Address of the TLB set that the region is compiled for. */
   readonly tlbSet: number;
   readonly flags: RegionFlags;
+  readonly spans: Spans;
 }
 
 /** One instruction's place in the region, and where control goes from it. */
 export interface RegionInstruction extends Flow {
+  readonly block: RegionBlock;
   readonly record: number;
   /** The start of its page, relative to the region's first page. */
   readonly page: number;
@@ -49,6 +53,9 @@ const noHost = (): never => {
  * The meanings are the interpreter's. What needs more than a hit in the TLB is left to the interpreter.
  */
 export class RegionStage extends GenericStage {
+  /** The linear address of the memory operand. */
+  private addressed: { readonly linear: I64; readonly address: Address } | undefined;
+
   constructor(
     private readonly region: RegionContext,
     form: Form,
@@ -133,7 +140,39 @@ export class RegionStage extends GenericStage {
       return addend;
     };
     const kept = this.instruction.translation(tag);
+    const span = kept || restore || linear !== this.addressed?.linear ? undefined : this.span(this.addressed.address, linear, bytes, tag);
+    if (span) {
+      hit(i32.add(i32.wrap(linear), f.get(span.addend)));
+      return;
+    }
     hit(kept ? translateBy(f, kept, linear, lookUp) : i32.add(i32.wrap(linear), lookUp()));
+  }
+  protected override linearOf(o: Operand, use: Use): I64 {
+    const linear = super.linearOf(o, use);
+    const { addressing } = this.form;
+    // FS and GS have bases that instructions may set.
+    const fixed = (this.field8(layout.REC_MEM).value! & 7) < layout.FS;
+    const plain = fixed && !(o as DisplacedOperand).displacement && (addressing === 'flat64' || addressing === 'flat32');
+    if (plain && this.addressed?.linear !== linear) this.addressed = { linear, address: this.region.spans.addressAt(this.instruction.record) };
+    return linear;
+  }
+  /** The span that an access lies in, which may begin with it. */
+  private span(address: Address, linear: I64, bytes: number, tag: number): Span | undefined {
+    const { f } = this;
+    const { spans } = this.region;
+    const known = spans.find(address, bytes, tag);
+    if (known) return known;
+    const made = this.region.state.certain ? spans.make(this.instruction.block, this.instruction.record, address, bytes, tag) : undefined;
+    if (!made) return undefined;
+    const entry = this.entryOf(linear);
+    const first = f.let(i64.add(linear, i64c(made.from - address.displacement)));
+    const last = i64.add(linear, i64c(made.to - 1 - address.displacement));
+    const tags = [...made.tags].map((each) => f.let(i64.load(entry, this.region.tlbSet + each)));
+    // Every tag is the page of both ends.
+    const apart = [i64.xor(last, tags[0]!), ...tags.map((page) => i64.xor(first, page))].reduce((a, b) => i64.or(a, b));
+    f.unlikely(i64.gtU(apart, i64c(0xfff)), () => this.instruction.retreat());
+    f.set(made.addend, i32.load(entry, this.region.tlbSet + layout.TLB_ADDEND));
+    return made;
   }
   /** For a use right here. */
   protected override pointerForRead(linear: I64, bytes: number): I32 {

@@ -37,6 +37,7 @@ export class RegionState {
   /** The registers that expressions are the values of. */
   private readonly origins = new WeakMap<V128, number>();
 
+  private readonly versions: number[] = [];
   /** How deep the straight line lies: what happens deeper may not happen. */
   private level = 0;
 
@@ -58,6 +59,11 @@ export class RegionState {
     this.level = this.f.nesting;
   }
 
+  /** Whether what is emitted now happens on the straight line. */
+  get certain(): boolean {
+    return this.f.nesting === this.level;
+  }
+
   /** Loads everything that the code built so far uses: to be emitted before it. */
   enter(refuse: () => void): void {
     for (const { number, local } of this.used) this.f.set(local, i64.load(i32.const(layout.GPR + number * 8)));
@@ -72,6 +78,11 @@ export class RegionState {
   spill(): void {
     for (const { number, local, written } of this.used) if (written) this.f.store('i64', i32.const(layout.GPR + number * 8), 0, this.f.get(local));
     for (const [address, local] of this.vectors) if (this.written.has(address)) this.f.store('v128', i32.const(address), 0, this.f.get(local));
+  }
+
+  /** A number that is another one after a general register, given by its address in the window, was written. */
+  version(address: number): number {
+    return this.versions[(address - layout.GPR) >> 3] ?? 0;
   }
 
   /** One register into the window, for a helper that looks at it. */
@@ -122,9 +133,10 @@ export class RegionState {
       f.set(local, i64.or(kept, i64.shl(i64.and(value, mask), i64c(shift))));
     }
     register.written = true;
+    this.versions[number] = (this.versions[number] ?? 0) + 1;
     if (bits < 64) return;
     if (value.bits > 32) facts.narrow &= ~(1 << number);
-    else if (f.nesting === this.level) facts.narrow |= 1 << number;
+    else if (this.certain) facts.narrow |= 1 << number;
   }
 
   /** Loaded where the region is entered, so that loops have it in a register. */
