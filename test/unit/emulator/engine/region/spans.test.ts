@@ -1,0 +1,108 @@
+/** Accesses near each other, which compiled code looks up at once: where they are not where the first lets expect. */
+import assert from 'node:assert/strict';
+import { Exit, type Tier } from '../../../../../emulator/engine/engine';
+import * as layout from '../../../../../emulator/x86/layout';
+import { bareEngine, CODE } from '../bare';
+import { Assembler, type Label } from './assembler';
+
+const [RAX, RCX, RBX, RSI, RDI, R13] = [0, 1, 3, 6, 7, 13];
+const NZ = 5;
+const [PT, WINDOW, FRAMES, PAGE] = [0x5000, 0x400000, 0x800000, 0x1000];
+const ROUNDS = 40;
+const words = (...values: bigint[]): Uint8Array => new Uint8Array(BigUint64Array.from(values).buffer);
+
+interface Result {
+  readonly registers: readonly bigint[];
+  readonly memory: Buffer;
+  readonly count: number;
+  readonly compiled: number;
+}
+
+/** A loop over `body`, where RSI is near the end of the first of two pages that lie apart, and RDI in its middle. */
+async function result(body: (code: Assembler) => void, tier: Tier, rsi: number): Promise<Result> {
+  const code = new Assembler(CODE);
+  const start: Label = {};
+  code.moveImmediate(R13, ROUNDS);
+  code.bind(start);
+  body(code);
+  // A loop that the registers leap in keeps no translation.
+  code.op(64, [0x87], RSI, RSI);
+  code.op(64, [0x87], RDI, RDI);
+  code.aluImmediate('sub', 64, R13, 1);
+  code.jcc(NZ, start);
+  code.emit(0xf4);
+  const engine = await bareEngine(Buffer.from(code.finish()).toString('hex'), {}, tier);
+  engine.physicalWrite(0x3000 + (WINDOW >> 21) * 8, words(BigInt(PT) | 7n));
+  engine.physicalWrite(PT, words(BigInt(FRAMES + 3 * PAGE) | 7n, BigInt(FRAMES) | 7n));
+  for (let frame = 0; frame < 4; frame++)
+    engine.physicalWrite(
+      FRAMES + frame * PAGE,
+      Uint8Array.from({ length: PAGE }, (_, i) => (i * 3 + frame * 101) & 0xff),
+    );
+  engine.flush();
+  const { vcpu } = engine;
+  vcpu.setGpr(RSI, BigInt(rsi));
+  vcpu.setGpr(RDI, BigInt(WINDOW + 0x800));
+  if (tier === 'region') vcpu.setU32(layout.HEAT_AT_FIRST, 3);
+  assert.equal(engine.run(10_000), Exit.Halt);
+  return {
+    registers: [RAX, RCX, RBX, RSI, RDI].map((register) => vcpu.gpr(register)),
+    memory: Buffer.from(engine.ram.subarray(FRAMES, FRAMES + 4 * PAGE)),
+    count: engine.count(),
+    compiled: engine.compiledInstructions,
+  };
+}
+
+async function same(body: (code: Assembler) => void, rsi = WINDOW + 0x100): Promise<number> {
+  const { compiled, ...found } = await result(body, 'region', rsi);
+  const { compiled: none, ...expected } = await result(body, 'generic', rsi);
+  assert.deepEqual(found, expected);
+  assert.equal(none, 0);
+  return compiled / found.count;
+}
+
+/** RBX: a history of what was read. */
+function note(code: Assembler, base: number, displacement: number): void {
+  code.load(64, RAX, { base, displacement });
+  code.op(64, [0x6b], RBX, RBX, { immediate: [3] });
+  code.alu('add', 64, RBX, RAX);
+}
+
+describe('accesses near each other', () => {
+  const body = (code: Assembler): void => {
+    note(code, RSI, 8);
+    code.alu('add', 32, { base: RSI, displacement: 0 }, RBX);
+    note(code, RSI, -8);
+    code.move(16, { base: RSI, displacement: 14 }, RBX);
+  };
+
+  it('are run compiled where they lie in one page', async () => assert.ok((await same(body)) > 0.5));
+
+  for (const at of [-16, -15, -8, -1, 0, 1, 7, 8, 9])
+    it(`are where they belong, ${at} bytes from a page that lies elsewhere`, async () => void (await same(body, WINDOW + PAGE + at)));
+
+  it('are looked up again when their register has changed, whatever changed it', async () => {
+    await same(
+      (code) => {
+        note(code, RSI, 0);
+        code.op(64, [0x87], RDI, RSI); // xchg
+        note(code, RSI, 8);
+        code.op(64, [0x0f, 0xc1], RDI, RSI); // xadd
+        code.move(64, RSI, RDI);
+        note(code, RSI, 4);
+      },
+      WINDOW + PAGE + 0x10,
+    );
+  });
+
+  it('tell what is read from what is written', async () => {
+    await same(
+      (code) => {
+        note(code, RSI, 0);
+        code.alu('cmp', 64, { base: RSI, displacement: 8 }, RAX);
+        code.move(8, { base: RSI, displacement: 3 }, RBX);
+      },
+      WINDOW + PAGE - 12,
+    );
+  });
+});
