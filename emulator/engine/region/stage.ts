@@ -164,13 +164,11 @@ export class RegionStage extends GenericStage {
     if (known) return known;
     const made = this.region.state.certain ? spans.make(this.instruction.block, this.instruction.record, address, bytes, tag) : undefined;
     if (!made) return undefined;
-    const entry = this.entryOf(linear);
+    // An entry for the first byte whose page is that of the last one: as for a single access.
     const first = f.let(i64.add(linear, i64c(made.from - address.displacement)));
-    const last = i64.add(linear, i64c(made.to - 1 - address.displacement));
-    const tags = [...made.tags].map((each) => f.let(i64.load(entry, this.region.tlbSet + each)));
-    // Every tag is the page of both ends.
-    const apart = [i64.xor(last, tags[0]!), ...tags.map((page) => i64.xor(first, page))].reduce((a, b) => i64.or(a, b));
-    f.unlikely(i64.gtU(apart, i64c(0xfff)), () => this.instruction.retreat());
+    const entry = this.entryOf(first);
+    const page = f.let(i64.and(i64.add(first, i64c(made.to - made.from - 1)), i64c(~0xfffn)));
+    for (const each of made.tags) f.unlikely(i64.ne(page, i64.load(entry, this.region.tlbSet + each)), () => this.instruction.retreat());
     f.set(made.addend, i32.load(entry, this.region.tlbSet + layout.TLB_ADDEND));
     return made;
   }
