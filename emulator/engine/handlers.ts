@@ -18,19 +18,31 @@ export interface Handlers {
   readonly hot: number;
 }
 
-const HOT_ALWAYS = new Set(['mov', 'movzx', 'lea', 'add', 'sub', 'and', 'or', 'xor', 'cmp', 'test']);
-const HOT_WIDE = new Set([
-  'adc', 'sbb', 'inc', 'dec', 'not', 'neg', 'imul2', 'imul3', 'movsx', 'movsxd', 'shl', 'shr', 'sar', 'shl1', 'shr1', 'sar1',
-  'push', 'pop', 'jmp', 'jmpi', 'call', 'calli', 'ret', 'nop', 'leave', 'bt', 'bti', 'cwd', 'cbw',
+/** With operands in registers or memory. */
+const HOT_ALWAYS = new Set(['mov', 'movzx', 'movsx', 'movsxd', 'lea', 'add', 'sub', 'and', 'or', 'xor', 'cmp', 'test', 'nop']);
+const HOT_BYTES = new Set(['mov', 'and', 'or', 'cmp', 'test']);
+/** What changes a place in memory. */
+const HOT_UPDATES = new Set(['add', 'sub', 'inc', 'dec']);
+const LEAVES_MEMORY = new Set(['mov', 'cmp', 'test', 'nop']);
+/** With operands in registers. */
+const HOT_REGISTERS = new Set([
+  'adc', 'sbb', 'inc', 'dec', 'not', 'neg', 'imul2', 'imul3', 'shl', 'shr', 'sar', 'shr1', 'sar1', 'rol', 'ror', 'bti', 'cwd', 'cbw', 'bswap',
 ]); // prettier-ignore
-const HOT_CONDITIONAL = /^(j|set|cmov)(b|ae|z|nz|be|a|s|ns|l|ge|le|g)$/;
+const HOT_CONDITIONAL = /^(set|cmov)(b|ae|z|nz|s)$/;
+/** Of the mode's own size. */
+const HOT_NEAR = /^(push|pop|jmp|jmpi|call|calli|ret|leave|j(b|ae|z|nz|be|a|s|ns|l|ge|le|g))$/;
 
-/** Chosen by how often they run in kernels and user programs. */
-function isHot({ definition: { name }, size, kind, addressing }: Form): boolean {
-  if (kind === 'segmented' || addressing === 'checked' || size === 16) return false;
-  if (HOT_ALWAYS.has(name)) return true;
-  if (HOT_CONDITIONAL.test(name)) return name.startsWith('j') || addressing === 'none';
-  return HOT_WIDE.has(name) && size >= 32;
+/** Chosen by how often they run in kernels and user programs, and so few that V8 takes care with the loop (inline-stage.ts). */
+function isHot({ definition: { name }, size, kind, addressing, operands }: Form): boolean {
+  if (kind === 'segmented' || addressing === 'checked' || (kind === '64' && addressing === 'flat32' && (size === 64 || HOT_NEAR.test(name)))) return false;
+  const memory = operands.findIndex((o) => o.kind === 'memory');
+  if (HOT_NEAR.test(name)) return size === (kind === '64' ? 64 : 32);
+  if (size === 16) return name === 'mov' && memory >= 0 && operands[1]?.kind === 'register';
+  if (HOT_CONDITIONAL.test(name)) return memory < 0;
+  if (memory === 0 && !LEAVES_MEMORY.has(name)) return HOT_UPDATES.has(name) && size >= 32;
+  if (HOT_REGISTERS.has(name)) return memory < 0 && size >= 32;
+  if (name === 'movzx' && size === 64) return false;
+  return HOT_ALWAYS.has(name) && (size >= 32 || HOT_BYTES.has(name));
 }
 
 export function numberHandlers(): Handlers {

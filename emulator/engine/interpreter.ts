@@ -4,6 +4,7 @@ import { ModuleBuilder } from '../wasm/module';
 import { encodingTable } from '../x86/encodingtable';
 import * as layout from '../x86/layout';
 import { GenericStage, type Flow } from './generic-stage';
+import { InlineStage } from './inline-stage';
 import { FORMS_SECTION, packForms, SPECIAL, type Handlers, type Special } from './handlers';
 import { emitMeaning } from './meaning';
 import { importHelpers, type Helpers, type Signatures } from './helpers';
@@ -88,7 +89,7 @@ export function buildInterpreter(handlers: Handlers, signatures: Signatures, hos
   const handlerType = module.type(['i32'], ['i32']);
 
   const settleFlags = module.function('settle', [], [], buildSettle);
-  const run = module.function('run', [], ['i32'], (f) => buildLoop(f, handlers, helpers, handlerType, hostIndex, { ...tier, settle: settleFlags }));
+  const run = module.function('run', [], ['i32'], (f) => buildLoop(f, handlers, helpers, handlerType, { ...tier, settle: settleFlags }));
   module.export('run', run);
   return module.finish();
 }
@@ -118,14 +119,7 @@ function buildSettle(f: FunctionBuilder): void {
   f.store('i32', i32.const(layout.FLAG_KIND), 0, f.get(kept.kind));
 }
 
-function buildLoop(
-  f: FunctionBuilder,
-  handlers: Handlers,
-  helpers: Helpers,
-  handlerType: number,
-  hostIndex: (name: string) => number,
-  tier: TierImports,
-): void {
+function buildLoop(f: FunctionBuilder, handlers: Handlers, helpers: Helpers, handlerType: number, tier: TierImports): void {
   // Compiled code takes the number of its entry: the same type as a handler's.
   const regionType = handlerType;
   const rec = f.local('i32');
@@ -199,26 +193,26 @@ function buildLoop(
                 flow.leave();
               },
             };
-            const inline: (() => void)[] = [
+            const inline: ((apart: Label) => void)[] = [
               ...SPECIAL.map((name) => special[name]),
-              ...handlers.ordered.slice(0, handlers.hot - SPECIAL.length).map((form) => () => {
-                emitMeaning(new GenericStage(f, rec, form, helpers, flow, hostIndex), form);
+              ...handlers.ordered.slice(0, handlers.hot - SPECIAL.length).map((form) => (apart: Label) => {
+                emitMeaning(new InlineStage(f, rec, form, helpers, flow, apart), form);
                 advance();
               }),
             ];
             f.set(handler, i32.load16U(f.get(rec), layout.REC_HANDLER));
             const labels: Label[] = [];
-            f.block((cold) => {
+            f.block((apart) => {
               const nest = (index: number): void => {
                 if (index === inline.length) {
-                  f.brTable(f.get(handler), labels, cold);
+                  f.brTable(f.get(handler), labels, apart);
                   return;
                 }
                 f.block((end) => {
                   labels.push(end);
                   nest(index + 1);
                 });
-                f.scope(inline[index]!);
+                f.scope(() => inline[index]!(apart));
               };
               nest(0);
             });
