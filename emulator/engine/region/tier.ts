@@ -252,7 +252,7 @@ export class RegionTier {
     };
     let shared = 0;
     // Blocks that have run a little are taken along: they will run again.
-    const warm = this.threshold - (this.threshold >> 5);
+    const warm = this.threshold - (this.threshold >> 6);
     const source: RegionSource = {
       memory: view,
       forms,
