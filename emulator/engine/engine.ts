@@ -133,8 +133,9 @@ export interface Engine {
   /** Pages (backing page numbers) written since the last `clearDirty`: all, or those of a range. */
   dirtyPages(first?: number, last?: number): Uint32Array;
   clearDirty(first?: number, last?: number): void;
-  /** `listener` is called before a page (backing page number) changes for the first time since `clearDirty`. */
+  /** `listener` is called before a page (backing page number) that `tellOfWrite` has named changes for the first time since `clearDirty`: once. */
   onFirstWrite(listener: (page: number) => void): void;
+  tellOfWrite(page: number): void;
   /** Contents of these pages of RAM come later: `bring` is called when one is looked at, and has to make it `arrive`. */
   awaitPages(pages: Iterable<number>, bring: (page: number) => void): void;
   isAwaited(page: number): boolean;

@@ -734,7 +734,9 @@ export class WasmEngine implements Engine {
   }
   onFirstWrite(listener: (page: number) => void): void {
     this.firstWrite = listener;
-    this.view.setUint32(layout.FIRST_WRITES, 1, true);
+  }
+  tellOfWrite(page: number): void {
+    this.view.setUint8(layout.TOLD_PAGES + page, 1);
   }
   awaitPages(pages: Iterable<number>, bring: (page: number) => void): void {
     this.bring = bring;

@@ -113,10 +113,14 @@ export class WrittenPages {
     };
   }
 
-  /** `listener` is called before a page of memory changes for the first time since it was taken by anybody. */
+  /** `listener` is called before a page of memory changes for the first time since it was taken by anybody, if `tellOfWrite` has named it. */
   onFirstWrite(listener: (page: number) => void): void {
     if (this.beforeWrite.size === 0) this.engine.onFirstWrite((page) => this.changes(page));
     this.beforeWrite.add(listener);
+  }
+  /** The next first write to a page is told of, to all listeners. */
+  tellOfWrite(page: number): void {
+    this.engine.tellOfWrite(page);
   }
   private changes(page: number): void {
     for (const listener of this.beforeWrite) listener(page);
@@ -131,6 +135,7 @@ export class WrittenPages {
       if (left.delete(page)) copies.set(page, this.contents(page)?.slice() ?? null);
     };
     this.onFirstWrite(keep);
+    for (const page of pages) this.tellOfWrite(page);
     return {
       pages,
       take: (page) => {

@@ -7,7 +7,15 @@ import { LIVE, Slabs, type Contents } from './slabs';
 /** Most checkpoints that are kept only for stepping back nearby. */
 const PASSING_LIMIT = 24;
 
-/** By page of memory: whose contents are memory's own. Asked at every first write after a checkpoint. */
+/** What the store asks of memory (machine/pages.ts). */
+export interface Memory {
+  /** What a page has now. */
+  contents(page: number): Uint8Array | null;
+  /** `settle` is to be called before the page changes. */
+  tellOfWrite(page: number): void;
+}
+
+/** By page of memory: whose contents are memory's own. */
 class LivePages {
   /** Numbers of owners; 0: nobody. */
   private readonly owners = new Uint32Array(2 ** 20);
@@ -17,6 +25,8 @@ class LivePages {
   private lastNumber = 0;
   private next = 1;
 
+  constructor(private readonly memory: Memory) {}
+
   of(page: number): Pages | undefined {
     const number = this.owners[page];
     if (number === 0 || number === undefined) return undefined;
@@ -25,6 +35,7 @@ class LivePages {
 
   put(page: number, owner: Pages | undefined): void {
     this.owners[page] = owner ? this.numberOf(owner) : 0;
+    if (owner) this.memory.tellOfWrite(page);
   }
 
   private numberOf(owner: Pages): number {
@@ -57,16 +68,17 @@ export class CheckpointStore {
   private list: Checkpoint[] = [];
   readonly slabs = new Slabs();
   /** Where contents are memory's own: they are copied when the page is about to change. */
-  private readonly live = new LivePages();
+  private readonly live: LivePages;
 
   constructor(
     private readonly budget: number,
-    /** What a page of memory has now. */
-    private readonly contents: (page: number) => Uint8Array | null,
+    private readonly memory: Memory,
     /** Lets go of something of another branch; false: there is nothing more. */
     private readonly release: () => boolean = () => false,
     private readonly awaited = new AwaitedPages(),
-  ) {}
+  ) {
+    this.live = new LivePages(memory);
+  }
 
   get all(): readonly Checkpoint[] {
     return this.list;
@@ -137,7 +149,7 @@ export class CheckpointStore {
     const pages = this.live.of(page);
     if (!pages) return;
     this.live.put(page, undefined);
-    const bytes = this.contents(page);
+    const bytes = this.memory.contents(page);
     const copy = bytes && this.slabs.copy(bytes);
     pages.set(page, copy);
     if (copy) this.slabs.hold(copy);

@@ -46,6 +46,8 @@ export class Timeline implements History {
   /** Stretches of new ground since the last checkpoint, and the host's time at that. */
   private stretches = 0;
   private spentBefore = 0;
+  /** The last one that came early: it is good for half of what follows. */
+  private early: Position = -Infinity;
 
   constructor(
     private readonly context: HistoryContext,
@@ -55,12 +57,7 @@ export class Timeline implements History {
   ) {
     const { machine } = context;
     this.awaited = later?.awaited ?? new AwaitedPages();
-    this.store = new CheckpointStore(
-      budget,
-      (page) => machine.pages.contents(page),
-      () => this.others.release(this.store),
-      this.awaited,
-    );
+    this.store = new CheckpointStore(budget, machine.pages, () => this.others.release(this.store), this.awaited);
     this.replay = new Replay(context, this.store, every, { goTo: (checkpoint) => this.goTo(checkpoint), leave: () => void this.take({ passing: true }) });
     this.backwards = new Backwards(context, this.store, this.replay, () => this.oldest);
     this.reader = machine.pages.reader();
@@ -158,10 +155,11 @@ export class Timeline implements History {
     const stretch = this.position - Math.max(this.last, positionOf(this.base));
     if (stretch >= BUSY) this.stretches++;
     this.last = Math.max(this.last, this.position);
-    const onGrid = this.position % this.every === 0;
+    const onGrid = this.position % this.every === 0 && this.position - this.early >= this.every / 2;
     const idled = this.position > this.newest - 1 && this.context.machine.clock.now() - this.base.time >= IDLE_NS;
     if (!onGrid && !idled && (stretch < BUSY || !this.late())) return;
     if (this.store.at(this.position)) return;
+    if (!onGrid) this.early = this.position;
     this.take({});
     this.context.changed();
   }

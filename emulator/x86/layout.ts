@@ -143,7 +143,6 @@ export const BREAK_MARKS = 0xcac; // u32: how many addresses there are to stop a
 export const USER_GENERATION = 0xcb4; // u32: the same for programs, to which every address space is another
 export const TIME_STEP = 0xce0; // f64: virtual nanoseconds of an instruction
 export const TIME_OFFSET = 0xce8; // f64: what has passed beside
-export const FIRST_WRITES = 0xcb0; // u32: the host wants to know of pages that are about to be written first
 export const CONTEXT = 0xcc0; // u64: flush generation and decode mode: what is remembered about linear addresses holds in one. Its lower half is the jump cache's tag
 export const STAT_ALONE = 0xcb8; // u32: instructions that were run alone because of what they write or read
 export const HEARD = 0xcbc; // u32: somebody wants to hear of system instructions
@@ -200,7 +199,8 @@ export const PAGE_FLAGS = 0x200000; // u8 × 2^20
 export const UPPER_TABLES = 0x300000; // u8 × 2^20, by backing page: 1 where a page was walked through as a table that is not a lowest one
 export const CODE_MASK = 0x400000; // u32 × 2^20: bit i set where the i-th 128 bytes hold decoded code
 export const CODE_HEAD = 0x800000; // u32 × 2^20: first block of the page
-export const RECORDS = 0xc80000; // decoded blocks
+export const TOLD_PAGES = 0xc80000; // u8 × 2^20, by backing page: 1 where the host wants to know before it changes
+export const RECORDS = 0xd80000; // decoded blocks
 export const RECORDS_END = 0x4000000;
 export const RAM = 0x4000000; // guest physical address 0
 

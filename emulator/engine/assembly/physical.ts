@@ -1,5 +1,5 @@
 // Physical memory that is backed by this one, and which of its pages have changed.
-import { FIRST_WRITES, PAGE_AWAITED, PAGE_DIRTY, PAGE_FLAGS, PAGE_MMIO, RAM, RAM_SIZE, REGIONS, REGION_COUNT, REGION_SIZE } from '../../x86/layout';
+import { PAGE_AWAITED, PAGE_DIRTY, PAGE_FLAGS, PAGE_MMIO, RAM, RAM_SIZE, REGIONS, REGION_COUNT, REGION_SIZE, TOLD_PAGES } from '../../x86/layout';
 
 @external("host", "awaited")
 declare function hostAwaited(page: u32): void;
@@ -47,6 +47,9 @@ export function markDirty(page: u32): void {
   const at = PAGE_FLAGS + page;
   const flags = load<u8>(at);
   if (flags & PAGE_DIRTY) return;
-  if (load<u32>(FIRST_WRITES)) hostFirstWrite(page);
+  if (load<u8>(TOLD_PAGES + page)) {
+    store<u8>(TOLD_PAGES + page, 0);
+    hostFirstWrite(page);
+  }
   store<u8>(at, flags | PAGE_DIRTY);
 }

@@ -3,7 +3,7 @@ import { Branches } from '../../../../emulator/snapshot/branch';
 import { bytesOf, type Checkpoint } from '../../../../emulator/snapshot/checkpoint';
 import { PAGE } from '../../../../emulator/snapshot/format';
 import { LIVE, type Contents } from '../../../../emulator/snapshot/slabs';
-import { CheckpointStore } from '../../../../emulator/snapshot/store';
+import { CheckpointStore, type Memory } from '../../../../emulator/snapshot/store';
 
 const page = (value: number): Uint8Array => new Uint8Array(PAGE).fill(value);
 
@@ -20,7 +20,8 @@ function checkpoint(position: number, pages: Record<number, Contents>, more: Par
     ...rest,
   };
 }
-const noMemory = (): never => assert.fail("nothing is memory's own");
+const never = (): never => assert.fail("nothing is memory's own");
+const noMemory: Memory = { contents: never, tellOfWrite: never };
 /** First byte of a page at a checkpoint; `own`: memory's, as it is now. */
 const first = (contents: Contents, own?: Uint8Array): number => (contents === LIVE ? own! : contents)?.[0] ?? 0;
 const positions = (store: CheckpointStore): number[] => store.all.map(({ state }) => state.position);
@@ -43,9 +44,10 @@ describe('checkpoint store', () => {
   it('copies memory only where it changes after a checkpoint', () => {
     const memory = new Uint8Array(4 * PAGE);
     const at = (number: number): Uint8Array => memory.subarray(number * PAGE, (number + 1) * PAGE);
-    const store = new CheckpointStore(1 << 20, at);
+    const told = new Set<number>();
+    const store = new CheckpointStore(1 << 20, { contents: at, tellOfWrite: (number) => void told.add(number) });
     const write = (number: number, value: number): void => {
-      store.settle(number);
+      if (told.delete(number)) store.settle(number);
       at(number).fill(value);
     };
     for (const number of [0, 1, 2]) write(number, 10 + number);
@@ -72,13 +74,14 @@ describe('checkpoint store', () => {
     const memory = new Uint8Array(8 * PAGE);
     const at = (number: number): Uint8Array => memory.subarray(number * PAGE, (number + 1) * PAGE);
     const budget = 33 * PAGE; // a slab
-    const store = new CheckpointStore(budget, at);
+    const told = new Set<number>();
+    const store = new CheckpointStore(budget, { contents: at, tellOfWrite: (number) => void told.add(number) });
     const truth = new Map<number, number[]>();
     const now = Array.from({ length: 8 }, () => 0);
     for (let i = 0; i < 100; i++) {
       const changed = [i % 8, (i * 3) % 7];
       for (const number of changed) {
-        store.settle(number);
+        if (told.delete(number)) store.settle(number);
         at(number).fill((now[number] = i + 1));
       }
       truth.set(i, [...now]);
