@@ -19,12 +19,13 @@ export interface Summary {
   /** Million instructions in a second of wall time. */
   readonly mips: number;
   readonly hashes: readonly { readonly position: number; readonly hash: string }[];
-  readonly checkpoints: number;
   readonly historyBytes: number;
   readonly peakRssBytes: number;
 }
-/** The same for scripts. The hash of all memory takes a while. */
+/** The same for scripts, with what takes a while. */
 export interface Report extends Summary {
+  readonly checkpoints: number;
+  /** Of all memory, too. */
   readonly stateHash: string;
 }
 
@@ -46,7 +47,7 @@ export class Meter {
   async summary(guest: Guest, stopReason: string, { reason, rip }: Stop): Promise<Summary> {
     const hostWallSeconds = (performance.now() - this.wall) / 1000;
     const hostCpuSeconds = cpuSeconds() - this.cpu;
-    const [status, checkpoints] = await Promise.all([guest.status(), guest.checkpoints()]);
+    const status = await guest.status();
     return {
       stopReason,
       ...('description' in reason && { description: reason.description, rip: `0x${rip.toString(16)}` }),
@@ -58,7 +59,6 @@ export class Meter {
       hostWallSeconds,
       mips: status.instructions / hostWallSeconds / 1e6,
       hashes: this.hashes,
-      checkpoints: checkpoints.length,
       historyBytes: status.historyBytes,
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     };
@@ -73,6 +73,11 @@ export function checkWritable(what: string, path: string): void {
   } catch (error) {
     throw userError('not-writable', `${what} '${path}': ${(error as Error).message}`, error);
   }
+}
+
+/** Looks at the guest for what the summary has not. */
+export async function reportOf(guest: Guest, summary: Summary): Promise<Report> {
+  return { ...summary, checkpoints: (await guest.checkpoints()).length, stateHash: await guest.stateHash() };
 }
 
 export function writeReport(path: string, report: Report): void {

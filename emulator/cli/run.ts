@@ -5,7 +5,7 @@ import type { VncAddress } from '../machine/vnc';
 import { ControlledRun, serveControl } from './control';
 import { part } from './config';
 import { formatProfile, SAMPLE_EVERY, SymbolTable } from './profile';
-import { checkWritable, Meter, writeReport, writeText } from './report';
+import { checkWritable, Meter, reportOf, writeReport, writeText } from './report';
 import { writeScreenshot } from './png';
 import { Script } from './script';
 import type { Step } from './steps';
@@ -119,7 +119,7 @@ export async function runGuest(options: RunOptions): Promise<boolean> {
     if (options.screenText !== undefined) writeText(options.screenText, (await guest.text()) ?? '');
     if (suspend !== undefined) await guest.save(suspend, { ...part('historyBytes', withHistory), ...part('parent', parent) });
     const summary = await meter.summary(guest, stopReason, stop);
-    if (options.report !== undefined) writeReport(options.report, { ...summary, stateHash: await guest.stateHash() });
+    if (options.report !== undefined) writeReport(options.report, await reportOf(guest, summary));
     const { description, instructions, virtualSeconds, hostWallSeconds, mips } = summary;
     const detail = description === undefined ? '' : `: ${description} (vCPU ${stop.vcpu} at ${summary.rip})`;
     const speed = `${instructions} instructions, ${virtualSeconds.toFixed(3)} s virtual, ${hostWallSeconds.toFixed(2)} s, ${mips.toFixed(0)} MIPS`;

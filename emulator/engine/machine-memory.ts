@@ -6,7 +6,6 @@ import type { HelperExports } from './wasm-module';
 
 const PAGE = 0x1000;
 /** The flag in the bytes of four pages, which are looked at together: there are many pages, and few are written. */
-const DIRTY_IN_WORD = layout.PAGE_DIRTY * 0x0101_0101;
 
 interface Placed extends Backing {
   readonly name: string;
@@ -19,7 +18,6 @@ export class MachineMemory {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly ram: Uint8Array;
-  private readonly flags: Uint32Array;
   private readonly placed: readonly Placed[];
   /** Backing pages in use: the guest's whole memory. */
   readonly firstPage = layout.RAM >>> 12;
@@ -33,7 +31,6 @@ export class MachineMemory {
     this.bytes = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);
     this.ram = this.bytes.subarray(layout.RAM, layout.RAM + ramBytes);
-    this.flags = new Uint32Array(memory.buffer, layout.PAGE_FLAGS, 1 << 18);
     let host = layout.RAM + ramBytes;
     const placed: Placed[] = [{ name: 'ram', length: ramBytes, writable: true, host: layout.RAM, bytes: this.ram, address: null }];
     for (const { name, length, writable, of } of backings) {
@@ -143,23 +140,20 @@ export class MachineMemory {
     this.bytes[layout.PAGE_FLAGS + page]! &= ~layout.PAGE_AWAITED;
   }
 
-  dirtyPages(first = this.firstPage, last = this.lastPage): Uint32Array {
-    const pages: number[] = [];
-    const { flags } = this;
-    for (let index = first >>> 2; index <= last >>> 2; index++) {
-      const dirty = flags[index]! & DIRTY_IN_WORD;
-      if (dirty === 0) continue;
-      for (let i = 0, page = index * 4; i < 4; i++, page++) if ((dirty >>> (i * 8)) & layout.PAGE_DIRTY && page >= first && page <= last) pages.push(page);
+  dirtyPages(helpers: HelperExports, first = this.firstPage, last = this.lastPage): Uint32Array {
+    const list = new Uint32Array(this.bytes.buffer, layout.PAGE_LIST, layout.PAGE_LIST_ENTRIES);
+    const parts: Uint32Array[] = [];
+    for (let from = first, count = list.length; count === list.length && from <= last; from = list[count - 1]! + 1) {
+      count = helpers.listDirty(from, last);
+      parts.push(list.slice(0, count));
     }
-    return Uint32Array.from(pages);
+    const pages = new Uint32Array(parts.reduce((sum, { length }) => sum + length, 0));
+    parts.reduce((at, part) => (pages.set(part, at), at + part.length), 0);
+    return pages;
   }
 
   clearDirty(helpers: HelperExports, first = this.firstPage, last = this.lastPage): void {
-    const { bytes, flags } = this;
-    for (let index = first >>> 2; index <= last >>> 2; index++) {
-      if (!(flags[index]! & DIRTY_IN_WORD)) continue;
-      for (let page = Math.max(index * 4, first); page <= Math.min(index * 4 + 3, last); page++) bytes[layout.PAGE_FLAGS + page]! &= ~layout.PAGE_DIRTY;
-    }
+    helpers.clearDirty(first, last);
     // Write entries of the TLB exist for dirty pages only.
     helpers.dropWriteEntriesOf(first, last);
   }

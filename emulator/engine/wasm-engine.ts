@@ -727,7 +727,7 @@ export class WasmEngine implements Engine {
     return this.context.peek(linear);
   }
   dirtyPages(first?: number, last?: number): Uint32Array {
-    return this.store.dirtyPages(first, last);
+    return this.store.dirtyPages(this.helpers, first, last);
   }
   clearDirty(first?: number, last?: number): void {
     this.store.clearDirty(this.helpers, first, last);

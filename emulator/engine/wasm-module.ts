@@ -6,6 +6,9 @@ import { Stopped } from './interpreter';
 export interface HelperExports {
   initialise(): void;
   flush(): void;
+  /** Dirty pages, the last included, to PAGE_LIST, which may be full before. */
+  listDirty(first: number, last: number): number;
+  clearDirty(first: number, last: number): void;
   /** Write entries of pages, the last included. */
   dropWriteEntriesOf(first: number, last: number): void;
   nextGeneration(): void;

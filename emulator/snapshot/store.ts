@@ -156,12 +156,12 @@ export class CheckpointStore {
   }
 
   hold(pages: Pages): void {
-    for (const [page, bytes] of pages) {
+    pages.forEach((bytes, page) => {
       if (bytes === LIVE) {
         if (this.live.of(page) !== pages) this.settle(page);
         this.live.put(page, pages);
       } else if (bytes) this.slabs.hold(bytes);
-    }
+    });
   }
   free(pages: Pages): void {
     for (const [page, bytes] of pages) {

@@ -194,7 +194,7 @@ export class Timeline implements History {
     const { machine } = this.context;
     this.note();
     const pages: Pages = new Map();
-    for (const page of this.changed) pages.set(page, machine.pages.kept(page));
+    this.changed.forEach((page) => pages.set(page, machine.pages.kept(page)));
     const checkpoint: Checkpoint = {
       id: this.nextId++,
       state: capture(machine),

@@ -163,7 +163,9 @@ export const TLB_WRITE = 8; // i64
 export const TLB_FETCH = 16; // i64
 export const TLB_ADDEND = 24; // i32: host address minus low 32 bits of the linear page
 export const TLB_LEAF = 28; // u32: host address of the page-table entry that maps a page of 4 KiB
-export const TLB_FILL_LIST = 0x50000; // u32 × 16384: addresses of filled entries
+export const TLB_FILL_LIST = 0x50000; // u32 × 3 × TLB_ENTRIES: addresses of filled entries
+export const PAGE_LIST = 0x5c000; // u32 × 4096: pages that the host has asked for
+export const PAGE_LIST_ENTRIES = 4096;
 export const PT_LIST = 0x60000; // u32 × 16384: backing pages marked PAGE_TABLE
 
 export const CODE_SLOTS = 0x70000; // u8 × 1024: entries of the top page table under which a supervisor's code was found in this GENERATION

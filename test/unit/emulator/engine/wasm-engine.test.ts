@@ -113,6 +113,21 @@ describe('WasmEngine', () => {
     assert.deepEqual(told, [host(DATA), host(DATA), host(DATA + 0x5000)]);
   });
 
+  it('lists written pages, however many, and those of a range', async () => {
+    const engine = await bareEngine(loop);
+    const first = layout.RAM >>> 12;
+    engine.clearDirty();
+    const wanted = Array.from({ length: 6000 }, (_, i) => first + 256 + i + (i >> 2));
+    for (const page of wanted) engine.physicalWrite((page - first) * 0x1000 + 5, Uint8Array.of(1));
+    assert.deepEqual([...engine.dirtyPages()], wanted);
+    const [from, to] = [wanted[10]! + 1, wanted[5000]! - 1];
+    assert.deepEqual([...engine.dirtyPages(from, to)], wanted.slice(11, 5000));
+    engine.clearDirty(from, to);
+    assert.deepEqual([...engine.dirtyPages()], [...wanted.slice(0, 11), ...wanted.slice(5000)]);
+    engine.clearDirty();
+    assert.equal(engine.dirtyPages().length, 0);
+  });
+
   it('decodes again what was undefined because of its bytes in the next page', async () => {
     const engine = await bareEngine('90');
     engine.physicalWrite(CODE + 0xfff, Buffer.from('0f04ebfe', 'hex')); // 0F 04 is nothing
