@@ -28,6 +28,7 @@ describe('every instruction against the processor', function () {
     assert.equal(outcome.failures.length, 0, `\n${outcome.failures.join('\n\n')}\n`);
     assert.equal(outcome.cases, CASES);
     assert.ok(outcome.encodings > 250, `only ${outcome.encodings} encodings were made`);
+    if (outcome.excused > 0) console.log(`        ${outcome.excused} cases not compared: this processor copies wrongly there (hostcpu.ts)`);
     console.log(`        ${outcome.cases} cases of seed ${SEED}: ${outcome.instructions} instructions of ${outcome.encodings} encodings`);
   }).timeout(0);
 

@@ -6,7 +6,7 @@ import { describeCase, minimize } from './describe';
 import { Generator, type GeneratedCase } from './generate';
 import { timedOut, type Oracle, type OracleResult } from './oracle';
 import { Random } from './random';
-import { hostVendor } from './hostcpu';
+import { hostVendor, miscopiesNarrow } from './hostcpu';
 import { onlyVendorChoices } from './stepwise';
 import type { Contender } from './subject';
 import { memoryImage } from './values';
@@ -27,9 +27,16 @@ export interface Outcome {
   readonly failures: readonly string[];
   /** Encodings that were made at least once. */
   readonly encodings: number;
+  /** Cases in which the processor is known to be wrong (hostcpu.ts), and was. */
+  readonly excused: number;
 }
 
 const BATCH = 4096;
+const ADDRESS_SIZE = 0x67;
+
+/** REP MOVS with 16-bit addresses in 32-bit code. */
+const copiesNarrow = ({ mode, instructions: all }: GeneratedCase): boolean =>
+  mode === 32 && all.some(({ bytes, verdict }) => /^Movs[bwd]$/.test(verdict.mnemonic) && bytes.includes(ADDRESS_SIZE));
 
 export async function differential(oracle: Oracle, subject: Contender, campaign: Campaign): Promise<Outcome> {
   const { seed, only } = campaign;
@@ -41,8 +48,14 @@ export async function differential(oracle: Oracle, subject: Contender, campaign:
     .flatMap((definition) => definition.encodings.map((text) => parseEncoding(definition, text)));
   const generator = new Generator(encodings, { seed, ...oracle.limits, ...(campaign.modes && { modes: campaign.modes }) });
   const isIntel = hostVendor(oracle.cpuid) === 'GenuineIntel';
+  const miscopies = miscopiesNarrow(oracle.cpuid);
+  let excused = 0;
   const judge = async (one: GeneratedCase, native: OracleResult): Promise<string[]> => {
     const found = differencesOf(one, native, subject);
+    if (found.length && miscopies && copiesNarrow(one) && found.every((what) => what.startsWith('memory '))) {
+      excused++;
+      return [];
+    }
     return found.length && isIntel && (await onlyVendorChoices(one, native, oracle, subject, image)) ? [] : found;
   };
   const compare = async (one: GeneratedCase): Promise<string[]> => {
@@ -67,7 +80,7 @@ export async function differential(oracle: Oracle, subject: Contender, campaign:
       if (failures.length >= campaign.patience) break;
     }
   }
-  return { cases: done, instructions: executed, failures, encodings: generator.made.size };
+  return { cases: done, instructions: executed, failures, encodings: generator.made.size, excused };
 }
 
 function differencesOf(one: GeneratedCase, native: OracleResult, subject: Contender): string[] {

@@ -82,3 +82,17 @@ export function throttlesSplitLocks(leaves: readonly CpuidLeaf[]): boolean {
   const features = hostFeatures(leaves);
   return hostVendor(leaves) === 'GenuineIntel' && (features.has('bus-lock-detect') || features.has('core-capabilities'));
 }
+
+/** Family as it is told of: 0x1a, … (SDM volume 2, CPUID, leaf 1). */
+export function hostFamily(leaves: readonly CpuidLeaf[]): number {
+  const eax = leaves.find(({ leaf }) => leaf === 1)?.eax ?? 0;
+  const family = (eax >>> 8) & 0xf;
+  return family === 0xf ? family + ((eax >>> 20) & 0xff) : family;
+}
+
+/**
+ * Whether the processor is one that was seen to copy wrongly: REP MOVS with 16-bit addresses takes source and destination for apart, and copies
+ * in blocks, where the upper halves of ESI or EDI are not 0, however near they are (an EPYC of family 1Ah, model 02h). With upper halves of 0
+ * it is right.
+ */
+export const miscopiesNarrow = (leaves: readonly CpuidLeaf[]): boolean => hostVendor(leaves) === 'AuthenticAMD' && hostFamily(leaves) === 0x1a;
