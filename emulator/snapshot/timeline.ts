@@ -46,8 +46,6 @@ export class Timeline implements History {
   /** Stretches of new ground since the last checkpoint, and the host's time at that. */
   private stretches = 0;
   private spentBefore = 0;
-  /** The last one that came early: it is good for half of what follows. */
-  private early: Position = -Infinity;
 
   constructor(
     private readonly context: HistoryContext,
@@ -155,11 +153,10 @@ export class Timeline implements History {
     const stretch = this.position - Math.max(this.last, positionOf(this.base));
     if (stretch >= BUSY) this.stretches++;
     this.last = Math.max(this.last, this.position);
-    const onGrid = this.position % this.every === 0 && this.position - this.early >= this.every / 2;
+    const onGrid = this.position % this.every === 0;
     const idled = this.position > this.newest - 1 && this.context.machine.clock.now() - this.base.time >= IDLE_NS;
     if (!onGrid && !idled && (stretch < BUSY || !this.late())) return;
     if (this.store.at(this.position)) return;
-    if (!onGrid) this.early = this.position;
     this.take({});
     this.context.changed();
   }
