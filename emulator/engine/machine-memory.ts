@@ -5,7 +5,6 @@ import * as layout from '../x86/layout';
 import type { HelperExports } from './wasm-module';
 
 const PAGE = 0x1000;
-/** The flag in the bytes of four pages, which are looked at together: there are many pages, and few are written. */
 
 interface Placed extends Backing {
   readonly name: string;

@@ -1,7 +1,7 @@
 // Physical memory that is backed by this one, and which of its pages have changed.
 import { PAGE_AWAITED, PAGE_DIRTY, PAGE_FLAGS, PAGE_LIST, PAGE_LIST_ENTRIES, PAGE_MMIO, RAM, RAM_SIZE, REGIONS, REGION_COUNT, REGION_SIZE, TOLD_PAGES } from '../../x86/layout';
 
-/** PAGE_DIRTY of four pages. */
+/** PAGE_DIRTY in the bytes of four pages, which are looked at together: there are many pages, and few are written. */
 const DIRTY_IN_WORD: u32 = (PAGE_DIRTY as u32) * 0x01010101;
 
 @external("host", "awaited")
@@ -48,7 +48,6 @@ declare function hostFirstWrite(page: u32): void;
 export function listDirty(first: u32, last: u32): u32 {
   let count: u32 = 0;
   for (let page = first; page <= last; page++) {
-    // Most are not, by fours.
     if (!(page & 3) && !(load<u32>(PAGE_FLAGS + page) & DIRTY_IN_WORD)) {
       page += 3;
       continue;

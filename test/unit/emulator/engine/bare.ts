@@ -38,8 +38,19 @@ export async function bareEngine(hexCode: string, host: Partial<EngineHost> = {}
   for (const s of [layout.ES, layout.SS, layout.DS]) vcpu.setSegment(s, { selector: 0x18, base: 0n, limit: 0xffffffff, attributes: 0xc093 });
   vcpu.rip = BigInt(CODE);
   vcpu.setGpr(4, BigInt(STACK));
-  engine.physicalWrite(CODE, Buffer.from(hexCode.replace(/\s/g, ''), 'hex'));
+  put(engine, CODE, hexCode);
   engine.modeChanged();
   engine.flush();
   return engine;
+}
+
+/** Bytes as hexadecimal digits, to a physical address. */
+export function put(engine: WasmEngine, address: number, hex: string): void {
+  engine.physicalWrite(address, Buffer.from(hex.replace(/\s/g, ''), 'hex'));
+}
+
+export function write64(engine: WasmEngine, address: number, value: bigint): void {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, value, true);
+  engine.physicalWrite(address, bytes);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Tier } from '../../../../emulator/engine/engine';
 import type { WasmEngine } from '../../../../emulator/engine/wasm-engine';
-import { bareEngine, CODE } from './bare';
+import { bareEngine, CODE, put, write64 } from './bare';
 
 const [RAX, RCX, RDX, RBX, RSI] = [0, 1, 2, 3, 6] as const;
 /** A loop whose second instruction starts here and ends in the next page. */
@@ -15,14 +15,6 @@ const LENGTH = 4;
 const ALIAS = 0x3fc00000;
 const TABLE = 0x4000;
 const entry = (physical: number): bigint => BigInt(physical) | 0x67n;
-
-const put = (engine: WasmEngine, address: number, hex: string): void => engine.physicalWrite(address, Buffer.from(hex.replace(/\s/g, ''), 'hex'));
-
-function write64(engine: WasmEngine, address: number, value: bigint): void {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, value, true);
-  engine.physicalWrite(address, bytes);
-}
 
 /** Pages from ALIAS on are these of memory. */
 function mapAlias(engine: WasmEngine, ...pages: readonly number[]): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { WasmEngine } from '../../../../emulator/engine/wasm-engine';
-import { bareEngine, CODE } from './bare';
+import { bareEngine, CODE, put, write64 } from './bare';
 
 /** Linear pages that are mapped one by one, by the table at TABLE. */
 const ALIAS = 0x2000000;
@@ -10,19 +10,11 @@ const [RAX, RCX, RDX, RSI, RDI] = [0, 1, 2, 6, 7] as const;
 
 const entry = (physical: number): bigint => BigInt(physical) | 0x7n;
 
-function write64(engine: WasmEngine, address: number, value: bigint): void {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, value, true);
-  engine.physicalWrite(address, bytes);
-}
-
 /** Pages from ALIAS on are these of memory. */
 function mapAlias(engine: WasmEngine, ...pages: readonly number[]): void {
   write64(engine, 0x3000 + (ALIAS >> 21) * 8, entry(TABLE));
   pages.forEach((page, index) => write64(engine, TABLE + index * 8, entry(page)));
 }
-
-const put = (engine: WasmEngine, address: number, hex: string): void => engine.physicalWrite(address, Buffer.from(hex.replace(/\s/g, ''), 'hex'));
 
 /** jmp to the start of the next page. */
 const JUMP = 'e9 fb 0f 00 00';
