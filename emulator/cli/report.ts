@@ -22,10 +22,9 @@ export interface Summary {
   readonly historyBytes: number;
   readonly peakRssBytes: number;
 }
-/** The same for scripts, with what takes a while. */
+/** The same for scripts, with what takes a while to find out: checkpoints tell of all their pages, the hash is of all memory. */
 export interface Report extends Summary {
   readonly checkpoints: number;
-  /** Of all memory, too. */
   readonly stateHash: string;
 }
 

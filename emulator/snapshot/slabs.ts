@@ -47,20 +47,16 @@ export class Slabs {
 
   /** One more keeps this page. */
   hold({ buffer, byteOffset }: Uint8Array): void {
-    const slab = this.slabOf(buffer);
+    let slab = this.held.get(buffer);
+    if (!slab) {
+      slab = { holders: [], pages: 0 };
+      this.held.set(buffer, slab);
+      this.size += buffer.byteLength;
+    }
     const index = Math.floor(byteOffset / PAGE);
     const holders = slab.holders[index] ?? 0;
     slab.holders[index] = holders + 1;
     if (holders === 0) slab.pages++;
-  }
-
-  private slabOf(buffer: ArrayBufferLike): Slab {
-    const known = this.held.get(buffer);
-    if (known) return known;
-    const slab = { holders: [], pages: 0 };
-    this.held.set(buffer, slab);
-    this.size += buffer.byteLength;
-    return slab;
   }
 
   /** One of them keeps it no longer. */
