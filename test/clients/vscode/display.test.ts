@@ -214,7 +214,7 @@ describe('VS Code: the display', function () {
   });
 
   it('is there again after the window is loaded again, as it was', async () => {
-    await code.page.reload();
+    await code.reload();
     await code.webview().locator('#toolbar').waitFor();
     assert.equal(await code.webview().locator('#scale').inputValue(), '1');
     await code.webview().locator('#empty', { hasText: 'No guest is running.' }).waitFor();

@@ -44,6 +44,14 @@ export class Workbench {
     await this.browser?.close();
   }
 
+  /** Reload Window saves first what is open. A page that the browser loads again may find an older state: VS Code does not wait until that is written. */
+  async reload(): Promise<void> {
+    const loaded = this.page.waitForEvent('domcontentloaded');
+    await this.command('Developer: Reload Window');
+    await loaded;
+    await this.page.locator('.monaco-workbench').waitFor();
+  }
+
   private get toolbox(): Locator {
     return this.page.locator('.debug-toolbar');
   }
