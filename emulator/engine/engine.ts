@@ -75,6 +75,17 @@ export interface BackingPlan {
   readonly of?: { readonly name: string; readonly offset: number };
 }
 
+/** What becomes of pages that a reader looks at: `list`, they stay unread; `take`; `keep`, they are taken, and what they are now is kept when they change. */
+export type Look = 'list' | 'take' | 'keep';
+
+/** Pages as they were before they changed. */
+export interface KeptPages {
+  /** Backing page numbers, with KEPT_ZERO (x86/layout.ts) where they were all zeros. */
+  readonly pages: Uint32Array;
+  /** What the others were, one after the other: to be copied where it is to last. */
+  readonly contents: Uint8Array;
+}
+
 /** Runs guest code: one vCPU at a time, exactly. Implemented by the WebAssembly engine. */
 export interface Engine {
   readonly memory: WebAssembly.Memory;
@@ -130,12 +141,20 @@ export interface Engine {
   /** Translation without side effects, as the selected vCPU would see it; undefined where unmapped. */
   translate(linear: bigint): number | undefined;
 
-  /** Pages (backing page numbers) written since the last `clearDirty`: all, or those of a range. */
-  dirtyPages(first?: number, last?: number): Uint32Array;
-  clearDirty(first?: number, last?: number): void;
-  /** `listener` is called before a page (backing page number) that `tellOfWrite` has named changes for the first time since `clearDirty`: once. */
-  onFirstWrite(listener: (page: number) => void): void;
-  tellOfWrite(page: number): void;
+  /**
+   * Pages (backing page numbers, in order) that were written since this reader, one of READERS (x86/layout.ts), has taken them:
+   * all, or those of a range, its last page included.
+   */
+  writtenPages(reader: number, look: Look, first?: number, last?: number): Uint32Array;
+  /** As if these had been written. */
+  markWritten(pages: Iterable<number>): void;
+  /** When these pages change for the first time since any reader has looked, what they were is kept. */
+  keep(pages: ArrayLike<number>): void;
+  /** Not of these any more: from the first to that before the end. */
+  letGo(first: number, end: number): void;
+  /** Each of them is told of once: when many have changed, before `writtenPages` gives any, and by `tellKept`. */
+  onKept(listener: (kept: KeptPages) => void): void;
+  tellKept(): void;
   /** Contents of these pages of RAM come later: `bring` is called when one is looked at, and has to make it `arrive`. */
   awaitPages(pages: Iterable<number>, bring: (page: number) => void): void;
   isAwaited(page: number): boolean;

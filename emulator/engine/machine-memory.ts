@@ -1,10 +1,12 @@
 import type { Backing, Shadow } from '../bus/device';
 import { internalError } from '../errors';
-import type { BackingPlan } from './engine';
+import type { BackingPlan, KeptPages, Look } from './engine';
 import * as layout from '../x86/layout';
 import type { HelperExports } from './wasm-module';
 
 const PAGE = 0x1000;
+
+const LOOKS: Readonly<Record<Look, number>> = { list: layout.LOOK_LIST, take: layout.LOOK_TAKE, keep: layout.LOOK_KEEP };
 
 interface Placed extends Backing {
   readonly name: string;
@@ -139,11 +141,11 @@ export class MachineMemory {
     this.bytes[layout.PAGE_FLAGS + page]! &= ~layout.PAGE_AWAITED;
   }
 
-  dirtyPages(helpers: HelperExports, first = this.firstPage, last = this.lastPage): Uint32Array {
+  writtenPages(helpers: HelperExports, reader: number, look: Look, first = this.firstPage, last = this.lastPage): Uint32Array {
     const list = new Uint32Array(this.bytes.buffer, layout.PAGE_LIST, layout.PAGE_LIST_ENTRIES);
     const parts: Uint32Array[] = [];
     for (let from = first, count = list.length; count === list.length && from <= last; from = list[count - 1]! + 1) {
-      count = helpers.listDirty(from, last);
+      count = helpers.listWritten(reader, from, last, LOOKS[look]);
       parts.push(list.slice(0, count));
     }
     const pages = new Uint32Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -151,9 +153,19 @@ export class MachineMemory {
     return pages;
   }
 
-  clearDirty(helpers: HelperExports, first = this.firstPage, last = this.lastPage): void {
-    helpers.clearDirty(first, last);
-    // Write entries of the TLB exist for dirty pages only.
-    helpers.dropWriteEntriesOf(first, last);
+  takeKept(): KeptPages | undefined {
+    const count = this.view.getUint32(layout.KEPT_COUNT, true);
+    if (count === 0) return undefined;
+    const copies = this.view.getUint32(layout.KEPT_COPIES, true);
+    this.view.setUint32(layout.KEPT_COUNT, 0, true);
+    this.view.setUint32(layout.KEPT_COPIES, 0, true);
+    return {
+      pages: new Uint32Array(this.bytes.buffer, layout.KEPT_LIST, count),
+      contents: this.bytes.subarray(layout.KEPT_CONTENTS, layout.KEPT_CONTENTS + copies * PAGE),
+    };
+  }
+
+  markWritten(pages: Iterable<number>): void {
+    for (const page of pages) this.bytes[layout.UNREAD_PAGES + page] = 0xff;
   }
 }

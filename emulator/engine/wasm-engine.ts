@@ -8,7 +8,7 @@ import { HostInstruction } from '../x86/system/instruction';
 import { portBreakpoints, portDenied } from '../x86/system/io';
 import { systemInstructions } from '../x86/system';
 import { ACTIVE, CR0_NE, HALTED, SHUTDOWN, Vcpu, WAIT_FOR_SIPI } from '../x86/vcpu';
-import { Exit, type Engine, type EngineOptions, type Watch, type WatchHit } from './engine';
+import { Exit, type Engine, type EngineOptions, type KeptPages, type Look, type Watch, type WatchHit } from './engine';
 import { EngineContext } from './context';
 import { FORMS_SECTION, NumberedForms } from './handlers';
 import { hostCount, hostName } from './host';
@@ -78,7 +78,7 @@ export class WasmEngine implements Engine {
   private trapSwallowed = false;
   private failure: EmulatorError | undefined;
   private readonly exits = new ExitCounts();
-  private firstWrite: (page: number) => void = () => undefined;
+  private kept: (kept: KeptPages) => void = () => undefined;
   private bring: (page: number) => void = () => undefined;
 
   private constructor(
@@ -136,7 +136,7 @@ export class WasmEngine implements Engine {
       },
       marked: (linear) => (engine.marked(BigInt.asUintN(64, linear)) ? 1 : 0),
       dropBlocks: () => engine.dropBlocks(),
-      firstWrite: (page) => engine.firstWrite(page >>> 0),
+      kept: () => engine.tellKept(),
       awaited: (page) => engine.bring(page >>> 0),
       instruction: (index, record) => engine.instruction(index, record >>> 0),
       interruptible: () => {
@@ -726,17 +726,27 @@ export class WasmEngine implements Engine {
   translate(linear: bigint): number | undefined {
     return this.context.peek(linear);
   }
-  dirtyPages(first?: number, last?: number): Uint32Array {
-    return this.store.dirtyPages(this.helpers, first, last);
+  writtenPages(reader: number, look: Look, first?: number, last?: number): Uint32Array {
+    // What is written from now on is written first again.
+    this.tellKept();
+    return this.store.writtenPages(this.helpers, reader, look, first, last);
   }
-  clearDirty(first?: number, last?: number): void {
-    this.store.clearDirty(this.helpers, first, last);
+  markWritten(pages: Iterable<number>): void {
+    this.store.markWritten(pages);
   }
-  onFirstWrite(listener: (page: number) => void): void {
-    this.firstWrite = listener;
+  keep(pages: ArrayLike<number>): void {
+    const { bytes } = this.store;
+    for (let i = 0; i < pages.length; i++) bytes[layout.KEEP_PAGES + pages[i]!] = 1;
   }
-  tellOfWrite(page: number): void {
-    this.view.setUint8(layout.TOLD_PAGES + page, 1);
+  letGo(first: number, end: number): void {
+    this.store.bytes.fill(0, layout.KEEP_PAGES + first, layout.KEEP_PAGES + end);
+  }
+  onKept(listener: (kept: KeptPages) => void): void {
+    this.kept = listener;
+  }
+  tellKept(): void {
+    const kept = this.store.takeKept();
+    if (kept) this.kept(kept);
   }
   awaitPages(pages: Iterable<number>, bring: (page: number) => void): void {
     this.bring = bring;

@@ -6,11 +6,8 @@ import { Stopped } from './interpreter';
 export interface HelperExports {
   initialise(): void;
   flush(): void;
-  /** Dirty pages, the last included, to PAGE_LIST, which may be full before. */
-  listDirty(first: number, last: number): number;
-  clearDirty(first: number, last: number): void;
-  /** Write entries of pages, the last included. */
-  dropWriteEntriesOf(first: number, last: number): void;
+  /** Pages that a reader has not taken since they were written, the last included, to PAGE_LIST, which may be full before. */
+  listWritten(reader: number, first: number, last: number, look: number): number;
   nextGeneration(): void;
   /** CR3 has changed from `old`. */
   spaceChanged(old: bigint): void;
@@ -43,8 +40,8 @@ export interface EngineImports {
   /** Whether execution is to stop before the instruction there. */
   marked(linear: bigint): number;
   dropBlocks(): void;
-  /** A page is about to be written first. */
-  firstWrite(page: number): void;
+  /** There is room for no more pages at KEPT_LIST. */
+  kept(): void;
   /** A page whose contents are awaited is about to be looked at: they are brought. */
   awaited(page: number): void;
   instruction(index: number, record: number): number;

@@ -204,7 +204,7 @@ export class Machine {
   private load(): void {
     const { engine, config, images, board } = this;
     const { segments, entry } = (this.plan ??= planBoot(config, images, this.bootFramebuffer(), board.hpet.mmioRead(0, 4)));
-    for (const { address, bytes } of segments) engine.physicalWrite(address, bytes);
+    this.pages.load(segments);
     if (entry) enter(this.vcpus.at(0), entry);
     engine.flush();
   }

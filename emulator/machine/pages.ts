@@ -1,7 +1,9 @@
-import type { Engine } from '../engine/engine';
+import type { Engine, KeptPages } from '../engine/engine';
+import { internalError } from '../errors';
 import { PAGE } from '../snapshot/format';
-import { isZero, LIVE, type Contents } from '../snapshot/slabs';
+import { isZero, LIVE, LOADED, type Contents } from '../snapshot/slabs';
 import type { Overlay } from '../storage/overlay';
+import { KEPT_ZERO, RAM, READERS } from '../x86/layout';
 
 /** Pages of disks are numbered beyond all that the engine can have: a space for each disk. */
 const DISK_SPACE = 2 ** 32;
@@ -12,59 +14,46 @@ export const diskOfPage = (page: number): { readonly disk: number; readonly page
 });
 export const pageOfDisk = (disk: number, page: number): number => (disk + 1) * DISK_SPACE + page;
 
-/** A set of page numbers. */
-class PageSet {
-  private bits = new Uint32Array(1024);
-  private readonly disks = new Set<number>();
+export type { KeptPages };
 
-  add(page: number): void {
-    if (!isMemoryPage(page)) return void this.disks.add(page);
-    const word = page >>> 5;
-    if (word >= this.bits.length) {
-      const wider = new Uint32Array(Math.max(this.bits.length * 2, word + 1));
-      wider.set(this.bits);
-      this.bits = wider;
-    }
-    this.bits[word]! |= 1 << (page & 31);
-  }
-
-  list(): readonly number[] {
-    const pages = this.within(0, this.bits.length * 32 - 1);
-    for (const page of this.disks) pages.push(page);
-    return pages;
-  }
-
-  /** Pages of memory from the first to the last, both included. */
-  private within(first: number, last: number): number[] {
-    const pages: number[] = [];
-    for (let index = first >>> 5; index <= Math.min(last >>> 5, this.bits.length - 1); index++) {
-      for (let rest = this.bits[index]!; rest !== 0; rest &= rest - 1) {
-        const page = index * 32 + 31 - Math.clz32(rest & -rest);
-        if (page >= first && page <= last) pages.push(page);
-      }
-    }
-    return pages;
-  }
-
-  takeWithin(first: number, last: number): readonly number[] {
-    const pages = this.within(first, last);
-    for (const page of pages) this.bits[page >>> 5]! &= ~(1 << (page & 31));
-    return pages;
-  }
-
-  clear(): void {
-    this.bits.fill(0);
-    this.disks.clear();
-  }
+/** Page numbers: of memory, in order, and of disks. */
+export interface PageNumbers {
+  readonly memory: Uint32Array;
+  readonly disks: Iterable<number>;
 }
 
 /** Pages that one reader has not looked at since they were written. */
 export interface PageReader {
   /** The pages written since the last call. */
-  take(): readonly number[];
+  take(): PageNumbers;
   /** The same of some pages of memory only, the last included; marks of others stay as they are. Where none is written this costs next to nothing. */
-  takeWithin(first: number, last: number): readonly number[];
+  takeWithin(first: number, last: number): Uint32Array;
 }
+
+/** Marks of pages of memory are the engine's; this is the reader that never takes any. */
+const EVERYTHING = 0;
+const NOTHING = new Uint8Array(0);
+
+/** What is loaded into RAM before a machine runs. */
+interface Loaded {
+  readonly address: number;
+  readonly bytes: Uint8Array;
+}
+/** Pages from the first to that behind the last. */
+interface PageRange {
+  readonly first: number;
+  readonly end: number;
+}
+const wholePages = ({ address, bytes }: Loaded): PageRange => ({
+  first: Math.ceil((RAM + address) / PAGE),
+  end: Math.floor((RAM + address + bytes.length) / PAGE),
+});
+/** What of a range is left without the pages that a piece touches. */
+const without = ({ first, end }: PageRange, { address, bytes }: Loaded): readonly PageRange[] =>
+  [
+    { first, end: Math.min(end, Math.floor((RAM + address) / PAGE)) },
+    { first: Math.max(first, Math.ceil((RAM + address + bytes.length) / PAGE)), end },
+  ].filter((range) => range.first < range.end);
 
 /** Memory as it was at one moment, while the guest goes on. */
 export interface FrozenMemory {
@@ -77,15 +66,16 @@ export interface FrozenMemory {
 }
 
 /**
- * The engine marks written pages once; here the marks are handed to everybody who asks: checkpoints,
- * the state hash, reset, viewers of the screen. Page numbers are the engine's: RAM first, then what lies beside it; and then what disks' overlays hold.
+ * Which pages were written, for everybody who asks: checkpoints, the state hash, reset, viewers of the screen. Page numbers are
+ * the engine's: RAM first, then what lies beside it; and then what disks' overlays hold.
  */
 export class WrittenPages {
-  private readonly readers: PageSet[] = [];
-  private readonly everything = new PageSet();
+  /** Pages of disks, by reader. */
+  private readonly disks: Set<number>[] = [new Set()];
   private readonly memory: Uint8Array;
+  private pieces: readonly Loaded[] = [];
   private bring: (page: number) => void = () => undefined;
-  private readonly beforeWrite = new Set<(page: number) => void>();
+  private readonly listeners = new Set<(kept: KeptPages) => void>();
 
   constructor(
     private readonly engine: Engine,
@@ -94,64 +84,94 @@ export class WrittenPages {
     this.memory = new Uint8Array(engine.memory.buffer);
   }
 
-  reader(): PageReader {
-    this.harvest();
-    const pages = new PageSet();
-    for (const page of this.everything.list()) pages.add(page);
-    this.readers.push(pages);
+  /**
+   * One that comes later hears of everything, too. `keep`: what the pages of memory are that it takes is kept when they change.
+   * Throws where there are more than the engine has marks for.
+   */
+  reader({ keep = false } = {}): PageReader {
+    const number = this.disks.length;
+    if (number === READERS) throw internalError('page-readers', `there are ${READERS} readers of written pages already`);
+    this.disks.push(new Set(this.disks[EVERYTHING]));
     return {
       take: () => {
-        this.harvest();
-        const list = pages.list();
-        pages.clear();
-        return list;
+        this.harvestDisks();
+        const disks = this.disks[number]!;
+        this.disks[number] = new Set();
+        return { memory: this.engine.writtenPages(number, keep ? 'keep' : 'take'), disks };
       },
-      takeWithin: (first, last) => {
-        this.harvestMemory(first, last);
-        return pages.takeWithin(first, last);
-      },
+      takeWithin: (first, last) => this.engine.writtenPages(number, 'take', first, last),
     };
   }
 
-  /** `listener` is called before a page of memory changes for the first time since it was taken by anybody, if `tellOfWrite` has named it. */
-  onFirstWrite(listener: (page: number) => void): void {
-    if (this.beforeWrite.size === 0) this.engine.onFirstWrite((page) => this.changes(page));
-    this.beforeWrite.add(listener);
+  /** `listener` hears of pages of memory that have changed and are kept, each once, at the latest when somebody looks at what was written. */
+  onKept(listener: (kept: KeptPages) => void): void {
+    if (this.listeners.size === 0) this.engine.onKept((kept) => this.tell(kept));
+    this.listeners.add(listener);
   }
-  /** The next first write to a page is told of, to all listeners. */
-  tellOfWrite(page: number): void {
-    this.engine.tellOfWrite(page);
-  }
-  private changes(page: number): void {
-    for (const listener of this.beforeWrite) listener(page);
+  private tell(kept: KeptPages): void {
+    for (const listener of this.listeners) listener(kept);
   }
 
   /** Takes memory as it is now, without copying it: that is done with pages that are about to change, as long as they were not taken. */
   freeze(): FrozenMemory {
-    const pages = this.all().filter(isMemoryPage);
+    const pages = this.engine.writtenPages(EVERYTHING, 'list');
     const left = new Set(pages);
     const copies = new Map<number, Uint8Array | null>();
-    const keep = (page: number): void => {
-      if (left.delete(page)) copies.set(page, this.contents(page)?.slice() ?? null);
+    const keep = (kept: KeptPages): void => {
+      let at = 0;
+      for (const each of kept.pages) {
+        const contents = each & KEPT_ZERO ? null : kept.contents.subarray(at, (at += PAGE));
+        const page = each & ~KEPT_ZERO;
+        if (left.delete(page)) copies.set(page, contents?.slice() ?? null);
+      }
     };
-    this.onFirstWrite(keep);
-    for (const page of pages) this.tellOfWrite(page);
+    this.onKept(keep);
+    this.engine.keep(pages);
     return {
-      pages,
+      pages: [...pages],
       take: (page) => {
+        this.engine.tellKept();
         if (left.delete(page)) return this.contents(page);
         const copy = copies.get(page) ?? null;
         copies.delete(page);
         return copy;
       },
-      release: () => void this.beforeWrite.delete(keep),
+      release: () => void this.listeners.delete(keep),
     };
   }
 
   /** Every page that was ever written. */
   all(): readonly number[] {
-    this.harvest();
-    return this.everything.list();
+    this.harvestDisks();
+    return [...this.engine.writtenPages(EVERYTHING, 'list'), ...this.disks[EVERYTHING]!];
+  }
+
+  /** Puts what a machine starts with into RAM. Pages can be put back from there: it must not change. */
+  load(pieces: readonly Loaded[]): void {
+    for (const { address, bytes } of pieces) this.engine.physicalWrite(address, bytes);
+    this.pieces = pieces;
+  }
+  /** The pages that are wholly of one piece, before the machine runs. For who keeps that, what they are is not kept when they change. */
+  loaded(): readonly number[] {
+    const pages: number[] = [];
+    for (const piece of this.pieces) {
+      let ranges: readonly PageRange[] = [wholePages(piece)];
+      for (const other of this.pieces) if (other !== piece) ranges = ranges.flatMap((range) => without(range, other));
+      for (const { first, end } of ranges) {
+        this.engine.letGo(first, end);
+        for (let page = first; page < end; page++) pages.push(page);
+      }
+    }
+    return pages;
+  }
+  /** What was loaded into one of these. */
+  loadedContents(page: number): Uint8Array {
+    for (const piece of this.pieces) {
+      const { first, end } = wholePages(piece);
+      const at = page * PAGE - RAM - piece.address;
+      if (page >= first && page < end) return piece.bytes.subarray(at, at + PAGE);
+    }
+    throw internalError('not-loaded', `nothing was loaded into page ${page}`);
   }
 
   /** Pages of RAM whose contents come later: when they are looked at, by `bring`, or before that. */
@@ -193,36 +213,29 @@ export class WrittenPages {
   /** Puts a page as it was; marks are the caller's. */
   put(page: number, kept: Contents): void {
     if (kept === LIVE) return;
+    if (kept === LOADED) return this.put(page, this.loadedContents(page));
     if (!isMemoryPage(page)) {
       const { disk, page: own } = diskOfPage(page);
       return void this.overlays[disk]?.put(own, kept);
     }
-    this.fetch([page]);
-    this.changes(page);
+    const own = this.contents(page);
+    this.engine.tellKept();
+    this.tell({ pages: Uint32Array.of(own ? page : page | KEPT_ZERO), contents: own ?? NOTHING });
     if (kept) this.memory.set(kept, page * PAGE);
     else this.memory.fill(0, page * PAGE, (page + 1) * PAGE);
   }
 
   /** Pages were changed behind the engine's back, as by a restore. */
   mark(pages: Iterable<number>): void {
+    const memory: number[] = [];
     for (const page of pages) {
-      this.everything.add(page);
-      for (const reader of this.readers) reader.add(page);
+      if (isMemoryPage(page)) memory.push(page);
+      else for (const disks of this.disks) disks.add(page);
     }
+    this.engine.markWritten(memory);
   }
 
-  private harvest(): void {
-    this.overlays.forEach((overlay, disk) => {
-      const written = overlay.takeWritten();
-      if (written.size > 0) this.mark([...written].map((page) => pageOfDisk(disk, page)));
-    });
-    this.harvestMemory();
-  }
-
-  private harvestMemory(first?: number, last?: number): void {
-    const pages = this.engine.dirtyPages(first, last);
-    if (pages.length === 0) return;
-    this.engine.clearDirty(first, last);
-    this.mark(pages);
+  private harvestDisks(): void {
+    this.overlays.forEach((overlay, disk) => this.mark([...overlay.takeWritten()].map((page) => pageOfDisk(disk, page))));
   }
 }

@@ -112,7 +112,7 @@ export class ScreenChanges {
 }
 
 /** Whether bytes of the scanout lie in pages that were written. */
-function touching(pages: readonly number[], base: number): (first: number, end: number) => boolean {
+function touching(pages: Iterable<number>, base: number): (first: number, end: number) => boolean {
   const written = new Set(pages);
   return (first, end) => {
     for (let page = Math.floor((base + first) / PAGE); page <= Math.floor((base + end - 1) / PAGE); page++) if (written.has(page)) return true;

@@ -76,7 +76,8 @@ class MemoryHash {
   }
 
   current(): Hash128 {
-    for (const page of this.reader.take()) {
+    const { memory, disks } = this.reader.take();
+    for (const page of [...memory, ...disks]) {
       const bytes = this.machine.pages.contents(page);
       const old = this.pages.get(page);
       if (old) this.add(old, -1);

@@ -55,6 +55,7 @@ export async function saveSnapshot(machine: Machine, images: Images, path: strin
     return hex(id);
   }).finally(() => {
     frozen.release();
+    past.release();
     return packer?.close();
   });
 }

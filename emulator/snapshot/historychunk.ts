@@ -9,11 +9,11 @@ import { AwaitedPages } from './awaitedpages';
 import type { BlobIndex, BlobWriter } from './blobs';
 import { prepareChronicle, type ReadChronicle } from './chroniclechunk';
 import { asBool, asBytes, asInteger, asList, asMap, asNumber, asText, fieldsOf, only, type Fields, type Value } from './cbor';
-import type { Checkpoint, Pages } from './checkpoint';
+import { Pages, type Checkpoint } from './checkpoint';
 import type { Chunk } from './container';
 import { stateToFields } from './fieldvalues';
 import { bad, GROUP, PAGE } from './format';
-import { LIVE } from './slabs';
+import { isCopy } from './slabs';
 import { checkGroups, pagesOf, regionsOf, type GroupEntry, type RegionEntry } from './memorychunk';
 import { chunksToDevices, DEVICE, fieldsToMachine, machineToFields, VERSIONS } from './statechunks';
 import { fieldsToVcpu, vcpuToFields } from './vcpufields';
@@ -27,8 +27,10 @@ export interface Past {
   /** Contents of their pages that have not been read yet. */
   readonly awaited: AwaitedPages;
   readonly told: Told;
+  /** Nobody looks at it any more. */
+  release(): void;
 }
-export const NO_PAST: Past = { checkpoints: [], awaited: new AwaitedPages(), told: NOTHING_TOLD };
+export const NO_PAST: Past = { checkpoints: [], awaited: new AwaitedPages(), told: NOTHING_TOLD, release: () => undefined };
 
 /** The past of a snapshot that was opened: it is looked at closely once somebody goes there, or while the guest runs. */
 export interface LaterPast {
@@ -80,12 +82,12 @@ async function pagesToFields(spaces: readonly Space[], pages: Pages, awaited: Aw
   for (const [page, bytes] of [...pages].sort(([a], [b]) => a - b)) {
     const space = spaces.find(({ first, pages: count }) => page >= first && page < first + count);
     if (!space) throw internalError('history-page', `page ${page} of the history is nowhere`);
-    const of = groups[!bytes ? 'none' : bytes === LIVE ? 'same' : 'contents'];
+    const of = groups[!bytes ? 'none' : isCopy(bytes) ? 'contents' : 'same'];
     const [own, index] = [page - space.first, Math.floor((page - space.first) / GROUP)];
     const list = of.get(space.name) ?? new Map<number, [number, Uint8Array | null][]>();
     of.set(space.name, list);
     const group = list.get(index);
-    const member: [number, Uint8Array | null] = [own, bytes === LIVE ? null : bytes];
+    const member: [number, Uint8Array | null] = [own, isCopy(bytes) ? bytes : null];
     if (group) group.push(member);
     else list.set(index, [member]);
   }
@@ -239,7 +241,7 @@ export function preparePast(machine: Machine, read: readonly ReadCheckpoint[], c
       });
   };
   const found = [...read].reverse().map(({ core, vcpus, devices, time, kept, name, contents, none, same }): EarlierCheckpoint => {
-    const pages: Pages = new Map();
+    const pages = new Pages();
     const unwritten = new Set<number>();
     for (const { name: space, groups } of contents)
       pagesAt(space, groups, (page, number, { hash, mask }) =>

@@ -1,41 +1,59 @@
 import { internalError } from '../errors';
 import type { Position } from '../machine/api';
+import type { KeptPages } from '../machine/pages';
 import { AwaitedPages } from './awaitedpages';
-import { positionOf, type Checkpoint, type Fork, type Pages } from './checkpoint';
-import { LIVE, Slabs, type Contents } from './slabs';
+import { Pages, positionOf, type Checkpoint, type Fork } from './checkpoint';
+import { PAGE } from './format';
+import { isCopy, Slabs, type Contents } from './slabs';
+import { KEPT_ZERO } from '../x86/layout';
 
 /** Most checkpoints that are kept only for stepping back nearby. */
 const PASSING_LIMIT = 24;
+
+const NOTHING = new Uint8Array(0);
 
 /** What the store asks of memory (machine/pages.ts). */
 export interface Memory {
   /** What a page has now. */
   contents(page: number): Uint8Array | null;
-  /** `settle` is to be called before the page changes. */
-  tellOfWrite(page: number): void;
 }
 
 /** By page of memory: whose contents are memory's own. */
 class LivePages {
   /** Numbers of owners; 0: nobody. */
-  private readonly owners = new Uint32Array(2 ** 20);
+  readonly owners = new Uint32Array(2 ** 20);
+  /** Where they were in `take`. */
+  readonly indexes = new Uint32Array(2 ** 20);
   private readonly numbers = new Map<Pages, number>();
   private readonly byNumber = new Map<number, Pages>();
   private last: Pages | undefined;
   private lastNumber = 0;
   private next = 1;
 
-  constructor(private readonly memory: Memory) {}
-
   of(page: number): Pages | undefined {
-    const number = this.owners[page];
-    if (number === 0 || number === undefined) return undefined;
+    return this.named(this.owners[page] ?? 0);
+  }
+  named(number: number): Pages | undefined {
     return number === this.lastNumber ? this.last : this.byNumber.get(number);
   }
 
+  /** It had another owner, or has none now. */
   put(page: number, owner: Pages | undefined): void {
     this.owners[page] = owner ? this.numberOf(owner) : 0;
-    if (owner) this.memory.tellOfWrite(page);
+  }
+
+  /** All of these get this owner; `settle` is called for those that another has. */
+  take(pages: ArrayLike<number>, owner: Pages, settle: (page: number) => void): void {
+    if (pages.length === 0) return;
+    const { owners, indexes } = this;
+    const number = this.numberOf(owner);
+    for (let i = 0; i < pages.length; i++) {
+      const page = pages[i]!;
+      const before = owners[page];
+      if (before !== 0 && before !== number) settle(page);
+      owners[page] = number;
+      indexes[page] = i;
+    }
   }
 
   private numberOf(owner: Pages): number {
@@ -50,8 +68,9 @@ class LivePages {
     return number;
   }
 
-  /** No page has this owner any more. */
-  forget(owner: Pages): void {
+  /** None of these has this owner any more, nor has another page. */
+  drop(pages: ArrayLike<number>, owner: Pages): void {
+    for (let i = 0; i < pages.length; i++) if (this.of(pages[i]!) === owner) this.put(pages[i]!, undefined);
     const number = this.numbers.get(owner);
     if (number === undefined) return;
     this.numbers.delete(owner);
@@ -68,7 +87,7 @@ export class CheckpointStore {
   private list: Checkpoint[] = [];
   readonly slabs = new Slabs();
   /** Where contents are memory's own: they are copied when the page is about to change. */
-  private readonly live: LivePages;
+  private readonly live = new LivePages();
 
   constructor(
     private readonly budget: number,
@@ -76,9 +95,7 @@ export class CheckpointStore {
     /** Lets go of something of another branch; false: there is nothing more. */
     private readonly release: () => boolean = () => false,
     private readonly awaited = new AwaitedPages(),
-  ) {
-    this.live = new LivePages(memory);
-  }
+  ) {}
 
   get all(): readonly Checkpoint[] {
     return this.list;
@@ -144,37 +161,62 @@ export class CheckpointStore {
     return this.list.filter(({ state }) => state.position > position || state.journal > journal);
   }
 
-  /** A page of memory is about to change: what is memory's own becomes a copy. */
-  settle(page: number): void {
-    const pages = this.live.of(page);
-    if (!pages) return;
-    this.live.put(page, undefined);
-    const bytes = this.memory.contents(page);
-    const copy = bytes && this.slabs.copy(bytes);
-    pages.set(page, copy);
-    if (copy) this.slabs.hold(copy);
+  /** Pages of memory have changed: of what was memory's own there are copies. */
+  settleKept(kept: KeptPages): void {
+    const { live, slabs } = this;
+    const { pages, contents } = this.owned(kept);
+    const { owners, indexes } = live;
+    const copies = slabs.copies(contents);
+    const held: Uint8Array[] = [];
+    let [owner, number]: [Pages | undefined, number] = [undefined, 0];
+    // This loop is most of what a past costs while a guest runs: pages next to each other mostly have one owner.
+    for (let i = 0, next = 0; i < pages.length; i++) {
+      const each = pages[i]!;
+      const copy = each & KEPT_ZERO ? null : copies[next++]!;
+      const page = each & ~KEPT_ZERO;
+      const of = owners[page]!;
+      if (of !== number) owner = live.named((number = of));
+      owners[page] = 0;
+      owner?.settle(page, indexes[page]!, copy);
+      if (copy) held.push(copy);
+    }
+    slabs.hold(held);
+  }
+
+  /** Those of them that are somebody's, nearly always all. */
+  private owned(kept: KeptPages): KeptPages {
+    const { owners } = this.live;
+    const isOwned = (each: number): boolean => owners[each & ~KEPT_ZERO] !== 0;
+    let all = true;
+    for (let i = 0; all && i < kept.pages.length; i++) all = owners[kept.pages[i]! & ~KEPT_ZERO] !== 0;
+    if (all) return kept;
+    const contents: Uint8Array[] = [];
+    let at = 0;
+    for (const each of kept.pages) {
+      const own = each & KEPT_ZERO ? NOTHING : kept.contents.subarray(at, (at += PAGE));
+      if (isOwned(each)) contents.push(own);
+    }
+    return { pages: kept.pages.filter(isOwned), contents: Buffer.concat(contents) };
+  }
+
+  /** What is memory's own becomes a copy. */
+  private settle(page: number): void {
+    const contents = this.memory.contents(page);
+    this.settleKept({ pages: Uint32Array.of(contents ? page : page | KEPT_ZERO), contents: contents ?? NOTHING });
   }
 
   hold(pages: Pages): void {
-    pages.forEach((bytes, page) => {
-      if (bytes === LIVE) {
-        if (this.live.of(page) !== pages) this.settle(page);
-        this.live.put(page, pages);
-      } else if (bytes) this.slabs.hold(bytes);
-    });
+    this.live.take(pages.live(), pages, (page) => this.settle(page));
+    this.slabs.hold(pages.copies());
   }
   free(pages: Pages): void {
-    for (const [page, bytes] of pages) {
-      if (bytes === LIVE) {
-        if (this.live.of(page) === pages) this.live.put(page, undefined);
-      } else if (bytes) this.slabs.free(bytes);
-    }
-    this.live.forget(pages);
+    this.live.drop(pages.live(), pages);
+    for (const copy of pages.copies()) this.slabs.free(copy);
   }
 
   /** All pages at a checkpoint, whatever becomes of those before it. */
   whole(at: Checkpoint): Pages {
-    const pages: Pages = new Map();
+    const pages = new Pages();
     for (const checkpoint of this.list.slice(0, this.list.indexOf(at) + 1))
       for (const page of checkpoint.pages.keys()) {
         if (this.live.of(page) === checkpoint.pages) this.settle(page);
@@ -187,7 +229,7 @@ export class CheckpointStore {
   version(page: number, at: Checkpoint): Contents {
     for (let i = this.list.indexOf(at); i >= 0; i--) {
       const found = this.list[i]!.pages.get(page);
-      if (found !== undefined) return found === LIVE ? LIVE : this.awaited.fetch(found);
+      if (found !== undefined) return isCopy(found) ? this.awaited.fetch(found) : found;
     }
     return null;
   }
@@ -263,11 +305,11 @@ export class CheckpointStore {
   private compact(pages: Pages, moved: Iterable<number>): void {
     for (const page of moved) {
       const bytes = pages.get(page);
-      if (!bytes || bytes === LIVE || this.awaited.awaits(bytes)) continue;
+      if (!isCopy(bytes) || this.awaited.awaits(bytes)) continue;
       const copy = this.slabs.compacted(bytes);
       if (copy === bytes) continue;
       pages.set(page, copy);
-      this.slabs.hold(copy);
+      this.slabs.hold([copy]);
       this.slabs.free(bytes);
     }
   }

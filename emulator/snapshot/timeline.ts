@@ -5,18 +5,18 @@ import { isMemoryPage } from '../machine/pages';
 import { capture, restore } from '../machine/state';
 import { Backwards } from './backwards';
 import { Branches } from './branch';
-import { bytesOf, bytesOfPage, describe, positionOf, type Checkpoint, type Pages } from './checkpoint';
+import { bytesOf, bytesOfPage, describe, Pages, positionOf, type Checkpoint } from './checkpoint';
 import { AwaitedPages } from './awaitedpages';
 import { NO_PAST, type LaterPast, type Past } from './historychunk';
 import { Replay } from './replay';
-import { LIVE } from './slabs';
+import { LIVE, LOADED } from './slabs';
 import { CheckpointStore } from './store';
 
 /** Milliseconds of the host's processor after which the next checkpoint comes early, so that a guest that runs slowly is replayed soon. */
 const LATE_MS = 100;
 /** It may come as much later as pages are many: their copies are what a checkpoint costs, and a page that is written all the time is copied less often. */
 const PAGES_OF_MS = 16;
-const LATEST_MS = 200;
+const LATEST_MS = 400;
 /** Stretches between two looks at the host's time; one takes some milliseconds. */
 const LOOK = 8;
 /** Instructions of a stretch that counts: those of an idle guest are shorter. */
@@ -27,6 +27,17 @@ const IDLE_NS = 500e6;
 const MOST_RECEIVED = 48 << 20;
 /** A place that is no further behind a checkpoint is come back to at once. */
 const NEAR = 200_000;
+
+/** How a checkpoint is made. */
+interface Take {
+  readonly name?: string;
+  readonly kept?: boolean;
+  readonly passing?: boolean;
+  /** It is of a past that knows how its screen looked. */
+  readonly told?: boolean;
+  /** The machine has not run yet. */
+  readonly fresh?: boolean;
+}
 
 /** The machine's past: checkpoints with changed pages only, and the journal between them. */
 export class Timeline implements History {
@@ -46,6 +57,8 @@ export class Timeline implements History {
   /** Stretches of new ground since the last checkpoint, and the host's time at that. */
   private stretches = 0;
   private spentBefore = 0;
+  /** Milliseconds after which the next checkpoint comes early. */
+  private patience = LATE_MS;
 
   constructor(
     private readonly context: HistoryContext,
@@ -58,10 +71,10 @@ export class Timeline implements History {
     this.store = new CheckpointStore(budget, machine.pages, () => this.others.release(this.store), this.awaited);
     this.replay = new Replay(context, this.store, every, { goTo: (checkpoint) => this.goTo(checkpoint), leave: () => void this.take({ passing: true }) });
     this.backwards = new Backwards(context, this.store, this.replay, () => this.oldest);
-    this.reader = machine.pages.reader();
-    machine.pages.onFirstWrite((page) => this.store.settle(page));
+    this.reader = machine.pages.reader({ keep: true });
+    machine.pages.onKept((kept) => this.store.settleKept(kept));
     this.last = machine.position;
-    this.began = this.take({ ...later?.last, told: later !== undefined });
+    this.began = this.take({ ...later?.last, told: later !== undefined, fresh: machine.position === 0 });
   }
 
   /** The past of a snapshot, which lies before the first checkpoint. */
@@ -98,7 +111,9 @@ export class Timeline implements History {
     const { position } = this;
     this.note();
     if (this.changed.size > 0 || positionOf(this.base) !== position || this.base.state.journal !== this.context.machine.journal.cursor) this.take({});
-    const list = this.store.all.slice(0, this.store.all.indexOf(this.base) + 1).map((each) => ({ ...each, pages: new Map(each.pages) }));
+    const list = this.store.all.slice(0, this.store.all.indexOf(this.base) + 1).map((each) => ({ ...each, pages: each.pages.copy() }));
+    for (const { pages } of list)
+      for (const [page, contents] of pages) if (contents === LOADED) pages.set(page, this.context.machine.pages.loadedContents(page));
     // The newest version of a page is what memory has now.
     const newest = new Set<number>();
     for (const { pages } of [...list].reverse())
@@ -111,7 +126,7 @@ export class Timeline implements History {
     const rest = list.map(bytesOf);
     for (let i = rest.length - 2; i >= 0; i--) rest[i]! += rest[i + 1]!;
     // The first one that is kept takes the pages of those before it along.
-    const first: Pages = new Map();
+    const first = new Pages();
     let held = 0;
     for (const [index, { pages }] of list.entries()) {
       for (const [page, contents] of pages) {
@@ -121,7 +136,8 @@ export class Timeline implements History {
       const used = held + (rest[index + 1] ?? 0);
       if (used > room) continue;
       const checkpoints = list.slice(index).map((each, number) => (number === 0 ? { ...each, pages: first } : each));
-      return { checkpoints, awaited: this.awaited, told: this.context.told(checkpoints, positionOf(checkpoints[0]!), position, bytes - used) };
+      const told = this.context.told(checkpoints, positionOf(checkpoints[0]!), position, bytes - used);
+      return { checkpoints, awaited: this.awaited, told, release: this.store.slabs.borrow() };
     }
     return NO_PAST;
   }
@@ -164,7 +180,10 @@ export class Timeline implements History {
   /** The host's time takes a while to ask for. */
   private late(): boolean {
     if (this.stretches % LOOK !== 0) return false;
-    return this.context.spent() - this.spentBefore >= Math.min(LATEST_MS, LATE_MS + this.base.pages.size / PAGES_OF_MS);
+    const spent = this.context.spent() - this.spentBefore;
+    if (spent < this.patience) return false;
+    // Where one of the grid comes soon, as fast as the guest has run, two would copy what one does.
+    return spent >= LATEST_MS || (this.due - this.position) * 2 > this.position - positionOf(this.base);
   }
 
   branched(): void {
@@ -186,12 +205,14 @@ export class Timeline implements History {
 
   // ── Checkpoints ──────────────────────────────────────────────────────────────────────────
 
-  /** `told`: it is of a past that knows how its screen looked. */
-  private take({ name, kept = false, passing = false, told = false }: { name?: string; kept?: boolean; passing?: boolean; told?: boolean }): Checkpoint {
+  private take({ name, kept = false, passing = false, told = false, fresh = false }: Take): Checkpoint {
     const { machine } = this.context;
-    this.note();
-    const pages: Pages = new Map();
-    this.changed.forEach((page) => pages.set(page, machine.pages.kept(page)));
+    const { memory, disks } = this.reader.take();
+    // Before the machine has run it is what was loaded into it, mostly.
+    const loaded = new Set(fresh ? machine.pages.loaded() : []);
+    const contents = [...loaded].map((page) => [page, LOADED] as const);
+    const pages = new Pages(fresh ? memory.filter((page) => !loaded.has(page)) : memory, contents);
+    for (const page of [...this.changed, ...disks]) pages.set(page, machine.pages.kept(page));
     const checkpoint: Checkpoint = {
       id: this.nextId++,
       state: capture(machine),
@@ -206,6 +227,7 @@ export class Timeline implements History {
     this.changed = new Set();
     this.stretches = 0;
     this.spentBefore = this.context.spent();
+    this.patience = Math.min(LATEST_MS, LATE_MS + memory.length / PAGES_OF_MS);
     this.forget();
     if (!passing && !told) this.context.made(checkpoint.id, kept);
     return checkpoint;
@@ -220,7 +242,8 @@ export class Timeline implements History {
   }
 
   private note(): void {
-    for (const page of this.reader.take()) this.changed.add(page);
+    const { memory, disks } = this.reader.take();
+    for (const page of [...memory, ...disks]) this.changed.add(page);
   }
 
   checkpoint(name?: string): CheckpointInfo {

@@ -201,12 +201,25 @@ export const PAGE_FLAGS = 0x200000; // u8 × 2^20
 export const UPPER_TABLES = 0x300000; // u8 × 2^20, by backing page: 1 where a page was walked through as a table that is not a lowest one
 export const CODE_MASK = 0x400000; // u32 × 2^20: bit i set where the i-th 128 bytes hold decoded code
 export const CODE_HEAD = 0x800000; // u32 × 2^20: first block of the page
-export const TOLD_PAGES = 0xc80000; // u8 × 2^20, by backing page: 1 where the host wants to know before it changes
-export const RECORDS = 0xd80000; // decoded blocks
+export const KEEP_PAGES = 0xc80000; // u8 × 2^20, by backing page: 1 where the host wants to know what it was before it changes
+export const UNREAD_PAGES = 0xd80000; // u8 × 2^20, by backing page: bit i set where it was written since reader i has looked
+export const READERS = 8;
+// How a reader looks at written pages.
+export const LOOK_LIST = 0; // they stay unread
+export const LOOK_TAKE = 1;
+export const LOOK_KEEP = 2; // as LOOK_TAKE, and what they are is kept when they change
+// What pages were that have changed since the host has named them, until it hears of them.
+export const KEPT_CONTENTS = 0xe80000; // 64 pages, those of zeros left out
+export const KEPT_LIST = 0xec0000; // u32 × 64: backing pages, with KEPT_ZERO where they were all zeros
+export const KEPT_ENTRIES = 64;
+export const KEPT_COUNT = 0xec0100; // u32: entries of the list
+export const KEPT_COPIES = 0xec0104; // u32: of the contents
+export const KEPT_ZERO = 0x80000000;
+export const RECORDS = 0xec1000; // decoded blocks
 export const RECORDS_END = 0x4000000;
 export const RAM = 0x4000000; // guest physical address 0
 
-export const PAGE_DIRTY = 1; // written since the last checkpoint
+export const PAGE_DIRTY = 1; // written since anybody has looked
 export const PAGE_CODE = 2; // holds decoded code
 export const PAGE_TABLE = 4; // a cached translation depends on it
 export const PAGE_ROM = 8; // writes go to the bus, where they are lost but for flash

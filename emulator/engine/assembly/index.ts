@@ -14,6 +14,7 @@ export * from './return';
 export * from './segment';
 export * from './strings';
 export * from './time';
+export { listWritten } from './written';
 export * from './float/index';
 export * from './x87/index';
 export * from './compare-strings';

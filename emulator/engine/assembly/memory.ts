@@ -6,10 +6,11 @@ import {
   DECODE_MODE, PAGE_CODE, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, SCRATCH, SINGLE, WATCHES,
 } from '../../x86/layout';
 import { alignmentChecked, canonical, DEVICE, devicePhysical, FAULTED, nonCanonical, raise, translate, USER, WRITE } from './paging';
-import { markDirty, physicalOf } from './physical';
+import { physicalOf } from './physical';
 import { forget, mapsCode, nextGeneration } from './tlb';
 import { unhash } from './blocks';
 import { watched } from './watch';
+import { markDirty } from './written';
 
 @external("host", "mmioRead")
 declare function hostMmioRead(physical: f64, size: i32): u32;

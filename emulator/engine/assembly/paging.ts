@@ -7,9 +7,10 @@ import {
   PAGE_DIRTY, PAGE_FLAGS, PAGE_ROM, PAGE_TABLE, PAGE_WATCHED, PHYSICAL_WIDTH, STAT_TLB_MISSES, TLB, TLB_ADDEND, TLB_CHECKED, TLB_FETCH, TLB_LEAF, TLB_READ,
   TLB_SET, TLB_SET_SIZE, TLB_WRITE, WATCHES,
 } from '../../x86/layout';
-import { hostOf, markDirty } from './physical';
+import { hostOf } from './physical';
 import { clear, entryOf, filled, isClear, markTable, noteCode } from './tlb';
 import { linearPageWatched } from './watch';
+import { markDirty } from './written';
 
 // Kinds of access; the low bits are those of the page-fault error code.
 export const WRITE: i32 = 2;

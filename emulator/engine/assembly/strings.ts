@@ -6,8 +6,8 @@ import {
 } from '../../x86/layout';
 import { beforeCode, beforeTable, dropRange, probeAs, readSlow, touchesCode, waitsForAlone, writeSlow } from './memory';
 import { alignmentChecked, canonical, DEVICE, FAULTED, translate, USER, WRITE } from './paging';
-import { markDirty } from './physical';
 import { segmentAddress, segmentSpan } from './segment';
+import { markDirty } from './written';
 
 @external("host", "portRead")
 declare function hostPortRead(port: u32, size: i32): u32;

@@ -85,7 +85,7 @@ describe('ROM', () => {
     engine.writeBacking('rom', 0x10100, Buffer.from('b001f4', 'hex'));
     assert.equal(engine.run(100), Exit.Halt);
     assert.equal(engine.vcpu.gpr(0), 1n);
-    assert.deepEqual([...engine.dirtyPages()].length, 1);
+    assert.deepEqual(engine.writtenPages(0, 'list').length, 1);
     engine.writeBacking('rom', 0x10100, Buffer.from('b002f4', 'hex'));
     engine.vcpu.rip = 0x100n;
     engine.vcpu.setU32(layout.ACTIVITY, ACTIVE);

@@ -90,42 +90,72 @@ describe('WasmEngine', () => {
     }
   });
 
-  it('tells of pages that it was asked for before they change for the first time', async () => {
+  it('keeps what pages were that it was asked for', async () => {
     const engine = await bareEngine(loop);
     const host = (address: number): number => (layout.RAM + address) >>> 12;
-    const told: number[] = [];
-    engine.onFirstWrite((page) => told.push(page));
-    const ask = (): void => [DATA, DATA + 0x5000, DATA + 0x9000].forEach((address) => engine.tellOfWrite(host(address)));
-    engine.clearDirty();
+    let told: [page: number, first: number | null][] = [];
+    engine.onKept(({ pages, contents }) => {
+      let at = 0;
+      for (const each of pages) told.push([each & ~layout.KEPT_ZERO, each & layout.KEPT_ZERO ? null : contents[4096 * at++ + 1]!]);
+    });
+    const ask = (): void => engine.keep([DATA, DATA + 0x5000, DATA + 0x9000].map(host));
+    engine.writtenPages(1, 'take');
     ask();
     engine.vcpu.setGpr(7, BigInt(DATA));
     engine.run(4000);
-    assert.ok(engine.dirtyPages().length > 1, 'others have changed, too');
-    assert.deepEqual(told, [host(DATA)]);
-    engine.clearDirty();
+    assert.deepEqual(told, [], 'not yet');
+    assert.ok(engine.writtenPages(1, 'take').length > 1, 'others have changed, too');
+    assert.deepEqual(told, [[host(DATA), null]]);
+    told = [];
     engine.run(4000);
     engine.physicalWrite(DATA + 1, Uint8Array.of(1));
-    assert.deepEqual(told, [host(DATA)], 'once');
-    engine.clearDirty();
+    engine.tellKept();
+    assert.deepEqual(told, [], 'once');
+    engine.writtenPages(1, 'take');
     ask();
     engine.physicalWrite(DATA + 1, Uint8Array.of(2));
     engine.physicalWrite(DATA + 0x5fff, Uint8Array.of(1, 2));
-    assert.deepEqual(told, [host(DATA), host(DATA), host(DATA + 0x5000)]);
+    engine.tellKept();
+    assert.deepEqual(told, [[host(DATA), 1], [host(DATA + 0x5000), null]]); // prettier-ignore
+    told = [];
+    assert.ok(engine.writtenPages(1, 'keep').includes(host(DATA)));
+    engine.physicalWrite(DATA + 1, Uint8Array.of(3));
+    engine.tellKept();
+    assert.deepEqual(told, [[host(DATA), 2]], 'as a reader has asked that takes it');
+  });
+
+  it('keeps more pages than there is room for', async () => {
+    const engine = await bareEngine(loop);
+    const own = (page: number): number => (layout.RAM >>> 12) + 1024 + page;
+    const write = (page: number, value: number): void => engine.physicalWrite((1024 + page) * 4096 + 4095, Uint8Array.of(value));
+    const pages = Array.from({ length: 200 }, (_, page) => page);
+    for (const page of pages) write(page, page % 3);
+    engine.writtenPages(1, 'take');
+    const told: [page: number, last: number | null][] = [];
+    engine.onKept((kept) => {
+      let at = 0;
+      for (const each of kept.pages) told.push([each & ~layout.KEPT_ZERO, each & layout.KEPT_ZERO ? null : kept.contents[4096 * ++at - 1]!]);
+    });
+    engine.keep(pages.map(own));
+    for (const page of pages) write(page, 77);
+    assert.equal(told.length, 192, 'those of which there was no room left');
+    engine.tellKept();
+    assert.deepEqual(told, pages.map((page) => [own(page), page % 3 || null])); // prettier-ignore
   });
 
   it('lists written pages, however many, and those of a range', async () => {
     const engine = await bareEngine(loop);
     const first = layout.RAM >>> 12;
-    engine.clearDirty();
+    engine.writtenPages(1, 'take');
     const wanted = Array.from({ length: 6000 }, (_, i) => first + 256 + i + (i >> 2));
     for (const page of wanted) engine.physicalWrite((page - first) * 0x1000 + 5, Uint8Array.of(1));
-    assert.deepEqual([...engine.dirtyPages()], wanted);
+    assert.deepEqual([...engine.writtenPages(1, 'list')], wanted);
     const [from, to] = [wanted[10]! + 1, wanted[5000]! - 1];
-    assert.deepEqual([...engine.dirtyPages(from, to)], wanted.slice(11, 5000));
-    engine.clearDirty(from, to);
-    assert.deepEqual([...engine.dirtyPages()], [...wanted.slice(0, 11), ...wanted.slice(5000)]);
-    engine.clearDirty();
-    assert.equal(engine.dirtyPages().length, 0);
+    assert.deepEqual([...engine.writtenPages(1, 'list', from, to)], wanted.slice(11, 5000));
+    engine.writtenPages(1, 'take', from, to);
+    assert.deepEqual([...engine.writtenPages(1, 'list')], [...wanted.slice(0, 11), ...wanted.slice(5000)]);
+    engine.writtenPages(1, 'take');
+    assert.equal(engine.writtenPages(1, 'list').length, 0);
   });
 
   it('decodes again what was undefined because of its bytes in the next page', async () => {

@@ -2,8 +2,6 @@ import assert from 'node:assert/strict';
 import { LocalGuest } from '../../../../emulator/machine/local';
 import { nodePace } from '../../../../emulator/machine/node';
 import { readCoarseFrame, readFrame } from '../../../../emulator/machine/screen';
-import { WrittenPages } from '../../../../emulator/machine/pages';
-import type { Engine } from '../../../../emulator/engine/engine';
 import { compiled, CONFIG, ECHO } from './guests';
 
 const make = async (framebuffer: { width: number; height: number } | false): Promise<LocalGuest> =>
@@ -44,6 +42,24 @@ describe('picture of the guest', function () {
     assert.deepEqual(readCoarseFrame(guest.machine.board, 500), readFrame(guest.machine.board));
   });
 
+  for (const depth of [16, 24, 32])
+    it(`has those of the whole in ${depth} bits when it is read with fewer`, async () => {
+      const guest = await make({ width: 800, height: 600 });
+      const base = (await guest.memoryMap()).find(({ owner }) => owner === 'fbuf BAR1')!.first;
+      await guest.setDeviceState(['fbuf', 'mode', 'depth'], BigInt(depth));
+      await guest.writeMemory(
+        0,
+        'physical',
+        base,
+        Uint8Array.from({ length: 3200 * 8 }, (_, i) => i * 7 + (i >> 8)),
+      );
+      const pixels = ({ rgba }: { rgba: Uint8Array }): Uint32Array => new Uint32Array(rgba.buffer);
+      const { width, ...coarse } = readCoarseFrame(guest.machine.board, 130)!;
+      const whole = pixels(readFrame(guest.machine.board)!);
+      assert.equal(width, 134);
+      pixels(coarse).forEach((pixel, i) => assert.equal(pixel, whole[Math.floor(i / width) * 6 * 800 + (i % width) * 6]));
+    });
+
   it('is part of the state hash', async () => {
     const guest = await make({ width: 800, height: 600 });
     const base = (await guest.memoryMap()).find(({ owner }) => owner === 'fbuf BAR1')!.first;
@@ -57,41 +73,5 @@ describe('picture of the guest', function () {
 
   it('is absent where there is no framebuffer', async () => {
     assert.equal(await (await make(false)).frame(), undefined);
-  });
-});
-
-describe('written pages', () => {
-  it('hands every mark of the engine to every reader once', () => {
-    let dirty: number[] = [];
-    const memory = new WebAssembly.Memory({ initial: 1 });
-    const engine = { memory, dirtyPages: () => Uint32Array.from(dirty), clearDirty: () => (dirty = []) } as unknown as Engine;
-    const pages = new WrittenPages(engine);
-    const first = pages.reader();
-    dirty = [5, 70_000];
-    assert.deepEqual([...first.take()], [5, 70_000]);
-    dirty = [6];
-    const second = pages.reader();
-    assert.deepEqual([...second.take()], [5, 6, 70_000], 'one that comes later hears of everything');
-    assert.deepEqual([...first.take()], [6]);
-    assert.deepEqual([...first.take()], []);
-    pages.mark([5]);
-    assert.deepEqual([[...first.take()], [...second.take()]], [[5], [5]]);
-    assert.deepEqual([...pages.all()], [5, 6, 70_000]);
-  });
-
-  it('hands some of them to who wants no others, and leaves the others marked', () => {
-    let dirty: number[] = [];
-    const memory = new WebAssembly.Memory({ initial: 1 });
-    const within = (first = 0, last = Infinity) => Uint32Array.from(dirty.filter((page) => page >= first && page <= last));
-    const clear = (first = 0, last = Infinity): void => void (dirty = dirty.filter((page) => page < first || page > last));
-    const pages = new WrittenPages({ memory, dirtyPages: within, clearDirty: clear } as unknown as Engine);
-    const [one, other] = [pages.reader(), pages.reader()];
-    dirty = [63, 64, 100, 101, 4000];
-    assert.deepEqual([...one.takeWithin(64, 100)], [64, 100]);
-    assert.deepEqual(dirty, [63, 101, 4000]);
-    assert.deepEqual([...one.takeWithin(64, 100)], []);
-    assert.deepEqual([...one.takeWithin(5000, 1 << 20)], []);
-    assert.deepEqual([...other.take()], [63, 64, 100, 101, 4000]);
-    assert.deepEqual([...one.take()], [63, 101, 4000]);
   });
 });

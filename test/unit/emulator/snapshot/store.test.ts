@@ -1,29 +1,58 @@
 import assert from 'node:assert/strict';
 import { Branches } from '../../../../emulator/snapshot/branch';
-import { bytesOf, type Checkpoint } from '../../../../emulator/snapshot/checkpoint';
+import { bytesOf, Pages, type Checkpoint } from '../../../../emulator/snapshot/checkpoint';
 import { PAGE } from '../../../../emulator/snapshot/format';
-import { LIVE, type Contents } from '../../../../emulator/snapshot/slabs';
+import { isCopy, isZero, LIVE, type Contents } from '../../../../emulator/snapshot/slabs';
 import { CheckpointStore, type Memory } from '../../../../emulator/snapshot/store';
+import { KEPT_ZERO } from '../../../../emulator/x86/layout';
 
 const page = (value: number): Uint8Array => new Uint8Array(PAGE).fill(value);
 
 let nextId = 1;
 function checkpoint(position: number, pages: Record<number, Contents>, more: Partial<Checkpoint> & { journal?: number } = {}): Checkpoint {
   const { journal = 0, ...rest } = more;
+  const all = Object.entries(pages).map(([number, contents]): [number, Contents] => [Number(number), contents]);
+  const others = all.filter(([, contents]) => contents !== LIVE);
+  const live = all.filter((each) => !others.includes(each)).map(([number]) => number);
   return {
     id: nextId++,
     state: { position, clock: { offset: 0, jumps: 0 }, turn: { vcpu: 0, end: 0 }, off: false, journal, vcpus: [], devices: {} },
     time: position,
     kept: false,
     passing: false,
-    pages: new Map(Object.entries(pages).map(([number, bytes]) => [Number(number), bytes])),
+    pages: new Pages(Uint32Array.from(live), others),
     ...rest,
   };
 }
 const never = (): never => assert.fail("nothing is memory's own");
-const noMemory: Memory = { contents: never, tellOfWrite: never };
+const noMemory: Memory = { contents: never };
+/** Memory of some pages; what they were is told when the store is about to be asked, as of a machine: of all of them, whoever has them. */
+function liveMemory(pages: number): {
+  at(page: number): Uint8Array;
+  write(page: number, value: number): void;
+  tell(store: CheckpointStore): void;
+  memory: Memory;
+} {
+  const bytes = new Uint8Array(pages * PAGE);
+  const at = (page: number): Uint8Array => bytes.subarray(page * PAGE, (page + 1) * PAGE);
+  const kept = new Map<number, Uint8Array | null>();
+  return {
+    at,
+    write(page, value) {
+      if (!kept.has(page)) kept.set(page, isZero(at(page)) ? null : at(page).slice());
+      at(page).fill(value);
+    },
+    tell(store) {
+      const numbers = [...kept].map(([page, contents]) => (contents ? page : page | KEPT_ZERO));
+      const contents = Buffer.concat([...kept.values()].flatMap((own) => own ?? []));
+      kept.clear();
+      store.settleKept({ pages: Uint32Array.from(numbers), contents });
+    },
+    memory: { contents: (page) => (isZero(at(page)) ? null : at(page)) },
+  };
+}
 /** First byte of a page at a checkpoint; `own`: memory's, as it is now. */
-const first = (contents: Contents, own?: Uint8Array): number => (contents === LIVE ? own! : contents)?.[0] ?? 0;
+const first = (contents: Contents, own?: Uint8Array): number => (isCopy(contents) ? contents : contents === LIVE ? own! : undefined)?.[0] ?? 0;
 const positions = (store: CheckpointStore): number[] => store.all.map(({ state }) => state.position);
 
 describe('checkpoint store', () => {
@@ -42,48 +71,45 @@ describe('checkpoint store', () => {
   });
 
   it('copies memory only where it changes after a checkpoint', () => {
-    const memory = new Uint8Array(4 * PAGE);
-    const at = (number: number): Uint8Array => memory.subarray(number * PAGE, (number + 1) * PAGE);
-    const told = new Set<number>();
-    const store = new CheckpointStore(1 << 20, { contents: at, tellOfWrite: (number) => void told.add(number) });
-    const write = (number: number, value: number): void => {
-      if (told.delete(number)) store.settle(number);
-      at(number).fill(value);
-    };
+    const { at, write, tell, memory } = liveMemory(4);
+    const store = new CheckpointStore(1 << 20, memory);
     for (const number of [0, 1, 2]) write(number, 10 + number);
+    tell(store);
     const a = checkpoint(0, { 0: LIVE, 1: LIVE, 2: LIVE });
     store.add(a, undefined);
     assert.deepEqual([store.bytes, bytesOf(a)], [0, 0], 'nothing is copied yet');
     write(1, 21);
     const b = checkpoint(10, { 1: LIVE });
+    tell(store);
     store.add(b, a);
     write(1, 31);
     write(2, 32);
-    const c = checkpoint(20, { 1: LIVE, 2: LIVE });
+    const c = checkpoint(20, { 1: LIVE, 2: LIVE, 3: LIVE });
+    tell(store);
     store.add(c, b);
     const seen = [a, b, c].map((each) => [0, 1, 2].map((number) => first(store.version(number, each), at(number))));
     assert.deepEqual(seen, [[10, 11, 12], [10, 21, 12], [10, 31, 32]]); // prettier-ignore
     assert.equal(bytesOf(a) + bytesOf(b) + bytesOf(c), 3 * PAGE);
     const whole = store.whole(c);
-    write(0, 40);
-    write(2, 42);
-    assert.deepEqual([...whole.values()].map((bytes) => bytes![0]), [10, 31, 32]); // prettier-ignore
+    for (const number of [0, 2, 3]) write(number, 40 + number);
+    tell(store);
+    assert.equal(store.version(3, c), null, 'it was all zeros');
+    assert.deepEqual(
+      [0, 1, 2].map((number) => first(whole.get(number)!)),
+      [10, 31, 32],
+    );
   });
 
   it('thins checkpoints whose pages are memory itself', () => {
-    const memory = new Uint8Array(8 * PAGE);
-    const at = (number: number): Uint8Array => memory.subarray(number * PAGE, (number + 1) * PAGE);
-    const budget = 33 * PAGE; // a slab
-    const told = new Set<number>();
-    const store = new CheckpointStore(budget, { contents: at, tellOfWrite: (number) => void told.add(number) });
+    const { at, write, tell, memory } = liveMemory(8);
+    const budget = 65 * PAGE; // a slab
+    const store = new CheckpointStore(budget, memory);
     const truth = new Map<number, number[]>();
     const now = Array.from({ length: 8 }, () => 0);
     for (let i = 0; i < 100; i++) {
       const changed = [i % 8, (i * 3) % 7];
-      for (const number of changed) {
-        if (told.delete(number)) store.settle(number);
-        at(number).fill((now[number] = i + 1));
-      }
+      for (const number of changed) write(number, (now[number] = i + 1));
+      tell(store);
       truth.set(i, [...now]);
       store.add(checkpoint(i, Object.fromEntries(changed.map((number) => [number, LIVE]))), store.all.at(-1));
     }
