@@ -27,6 +27,8 @@ export interface Scanout extends Size {
   reads(y: number, touched: (first: number, end: number) => boolean): boolean;
   /** Pixels of a line, 0xAABBGGRR each. */
   draw(y: number, into: Uint32Array, at: number): void;
+  /** The same of every `step`-th pixel only, where that is less work. */
+  sample?(y: number, into: Uint32Array, at: number, step: number): void;
 }
 
 const BLACK = 0xff000000;
@@ -71,30 +73,30 @@ export function linearScanout(mode: LinearMode, memory: Uint8Array | undefined, 
     end: start + (height - 1) * stride + length,
     key: `linear ${depth} ${stride} ${start}`,
     reads: (y, touched) => touched(start + y * stride, start + y * stride + length),
-    draw: (y, into, at) => convert(row(start + y * stride, length), depth, into, at, width),
+    draw: (y, into, at) => convert(row(start + y * stride, length), depth, into, at, width, 1),
+    sample: (y, into, at, step) => convert(row(start + y * stride, length), depth, into, at, width, step),
   };
 }
 
-function convert(from: Uint8Array, depth: number, into: Uint32Array, at: number, width: number): void {
+function convert(from: Uint8Array, depth: number, into: Uint32Array, at: number, width: number, step: number): void {
   if (depth === 32 && from.byteOffset % 4 === 0) {
     const words = new Uint32Array(from.buffer, from.byteOffset, width);
-    for (let x = 0; x < width; x++) {
+    for (let x = 0; x < width; x += step) {
       const word = words[x]!;
-      into[at + x] = BLACK | (word & 0xff00) | ((word >>> 16) & 0xff) | ((word & 0xff) << 16);
+      into[at++] = BLACK | (word & 0xff00) | ((word >>> 16) & 0xff) | ((word & 0xff) << 16);
     }
   } else if (depth >= 24) {
     const bytes = depth >> 3;
-    for (let x = 0, i = 0; x < width; x++, i += bytes) into[at + x] = BLACK | from[i + 2]! | (from[i + 1]! << 8) | (from[i]! << 16);
+    for (let i = 0; i < width * bytes; i += bytes * step) into[at++] = BLACK | from[i + 2]! | (from[i + 1]! << 8) | (from[i]! << 16);
   } else {
     // R5 G6 B5, or R5 G5 B5. The top bits fill the low ones so that white stays white.
     const [greenBits, redShift] = depth === 16 ? [6, 11] : [5, 10];
-    for (let x = 0; x < width; x++) {
+    for (let x = 0; x < width; x += step) {
       const pixel = from[2 * x]! | (from[2 * x + 1]! << 8);
       const red = (pixel >> redShift) & 0x1f;
       const green = (pixel >> 5) & ((1 << greenBits) - 1);
       const blue = pixel & 0x1f;
-      into[at + x] =
-        BLACK | (red << 3) | (red >> 2) | (((green << (8 - greenBits)) | (green >> (2 * greenBits - 8))) << 8) | (((blue << 3) | (blue >> 2)) << 16);
+      into[at++] = BLACK | (red << 3) | (red >> 2) | (((green << (8 - greenBits)) | (green >> (2 * greenBits - 8))) << 8) | (((blue << 3) | (blue >> 2)) << 16);
     }
   }
 }

@@ -27,6 +27,10 @@ export function readCoarseFrame(board: Board, width: number): Frame | undefined 
   const line = new Uint32Array(scanout.width);
   const pixels = new Uint32Array(size.width * size.height);
   for (let y = 0; y < size.height; y++) {
+    if (scanout.sample) {
+      scanout.sample(y * step, pixels, y * size.width, step);
+      continue;
+    }
     scanout.draw(y * step, line, 0);
     for (let x = 0; x < size.width; x++) pixels[y * size.width + x] = line[x * step]!;
   }
