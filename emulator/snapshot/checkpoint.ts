@@ -13,7 +13,8 @@ export class Pages {
   private readonly own: Map<number, Contents>;
   /** By index in `taken`; undefined: LIVE still. */
   private settled: (Uint8Array | null | undefined)[];
-  private changes = 0;
+  /** Nothing was asked for, and nothing has changed. */
+  private fresh = true;
 
   /** `taken`: pages that are LIVE; `contents`: of others, none of them LIVE. */
   constructor(
@@ -31,6 +32,7 @@ export class Pages {
   }
 
   private get all(): Map<number, Contents> {
+    this.fresh = false;
     for (const [index, page] of this.taken.entries()) if (!this.own.has(page)) this.own.set(page, this.at(index));
     this.taken = NONE;
     this.settled = [];
@@ -48,12 +50,12 @@ export class Pages {
     return this.all.has(page);
   }
   set(page: number, contents: Contents): void {
-    this.changes++;
+    this.fresh = false;
     this.own.set(page, contents);
   }
   /** `set` of a page that was LIVE; `index`: where it was in what `live` gave, if that is known. */
   settle(page: number, index: number, contents: Uint8Array | null): void {
-    this.changes++;
+    this.fresh = false;
     if (this.taken[index] === page) this.settled[index] = contents;
     else this.own.set(page, contents);
   }
@@ -69,7 +71,7 @@ export class Pages {
 
   /** Numbers of those that are LIVE. */
   live(): ArrayLike<number> {
-    if (this.changes === 0) return this.taken;
+    if (this.fresh) return this.taken;
     return [...this.all].flatMap(([page, contents]) => (contents === LIVE ? page : []));
   }
   copies(): readonly Uint8Array[] {

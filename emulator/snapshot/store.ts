@@ -177,7 +177,8 @@ export class CheckpointStore {
       const of = owners[page]!;
       if (of !== number) owner = live.named((number = of));
       owners[page] = 0;
-      owner?.settle(page, indexes[page]!, copy);
+      if (!owner) continue;
+      owner.settle(page, indexes[page]!, copy);
       if (copy) held.push(copy);
     }
     slabs.hold(held);
