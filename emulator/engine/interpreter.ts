@@ -308,7 +308,7 @@ function enterRegion(
   });
   f.set(rec, i32.and(f.get(left), i32.const(-layout.RECORD_SIZE)));
   const index = i32.load8U(f.get(rec), layout.REC_INDEX_IN_BLOCK);
-  f.set(block, i32.sub(f.get(rec), i32.shl(i32.add(index, i32.const(1)), i32.const(5))));
+  f.set(block, i32.sub(f.get(rec), i32.shl(i32.add(index, i32.const(1)), i32.const(Math.log2(layout.RECORD_SIZE)))));
   f.brIf(to.resumed, i32.and(f.get(left), i32.const(REGION_RECORD)));
   f.br(to.left);
 }
@@ -379,7 +379,7 @@ function findBlock(f: FunctionBuilder, { block, next, alone }: LookupLocals & { 
       const samePage = i32.and(i64.ltU(i64.xor(f.get(next), codePage()), i64c(0x1000)), i32.eqz(i32.load(f.get(block), layout.BLOCK_CROSSING)));
       const plain = i32.eqz(window32(layout.SINGLE));
       const source = i32.load8U(i32.and(link, i32.const(-layout.RECORD_SIZE)), layout.REC_SIZE);
-      const kept = i32.and(plain, i32.shrU(i32.and(source, i32.const(layout.SIZE_LINKS)), i32.const(5)));
+      const kept = i32.and(plain, i32.shrU(i32.and(source, i32.const(layout.SIZE_LINKS)), i32.const(Math.log2(layout.SIZE_LINKS))));
       f.if(kept, () => {
         const record = f.let(i32.and(link, i32.const(-layout.RECORD_SIZE)));
         f.if(
