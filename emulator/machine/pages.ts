@@ -15,6 +15,17 @@ export const diskOfPage = (page: number): { readonly disk: number; readonly page
 export const pageOfDisk = (disk: number, page: number): number => (disk + 1) * DISK_SPACE + page;
 
 export type { KeptPages };
+const NOTHING = new Uint8Array(0);
+/** One page, as it is before it changes; null: all zeros. */
+export const keptPage = (page: number, contents: Uint8Array | null): KeptPages => ({
+  pages: Uint32Array.of(contents ? page : page | KEPT_ZERO),
+  contents: contents ?? NOTHING,
+});
+/** Each of them, and what it was; null: all zeros. */
+export function* eachKept({ pages, contents }: KeptPages): Iterable<readonly [page: number, contents: Uint8Array | null]> {
+  let at = 0;
+  for (const each of pages) yield [each & ~KEPT_ZERO, each & KEPT_ZERO ? null : contents.subarray(at, (at += PAGE))];
+}
 
 /** Page numbers: of memory, in order, and of disks. */
 export interface PageNumbers {
@@ -32,7 +43,6 @@ export interface PageReader {
 
 /** Marks of pages of memory are the engine's; this is the reader that never takes any. */
 const EVERYTHING = 0;
-const NOTHING = new Uint8Array(0);
 
 /** What is loaded into RAM before a machine runs. */
 interface Loaded {
@@ -118,12 +128,7 @@ export class WrittenPages {
     const left = new Set(pages);
     const copies = new Map<number, Uint8Array | null>();
     const keep = (kept: KeptPages): void => {
-      let at = 0;
-      for (const each of kept.pages) {
-        const contents = each & KEPT_ZERO ? null : kept.contents.subarray(at, (at += PAGE));
-        const page = each & ~KEPT_ZERO;
-        if (left.delete(page)) copies.set(page, contents?.slice() ?? null);
-      }
+      for (const [page, contents] of eachKept(kept)) if (left.delete(page)) copies.set(page, contents?.slice() ?? null);
     };
     this.onKept(keep);
     this.engine.keep(pages);
@@ -220,7 +225,7 @@ export class WrittenPages {
     }
     const own = this.contents(page);
     this.engine.tellKept();
-    this.tell({ pages: Uint32Array.of(own ? page : page | KEPT_ZERO), contents: own ?? NOTHING });
+    this.tell(keptPage(page, own));
     if (kept) this.memory.set(kept, page * PAGE);
     else this.memory.fill(0, page * PAGE, (page + 1) * PAGE);
   }

@@ -1,17 +1,14 @@
 import { internalError } from '../errors';
 import type { Position } from '../machine/api';
-import type { KeptPages } from '../machine/pages';
+import { eachKept, keptPage, type KeptPages } from '../machine/pages';
 import { AwaitedPages } from './awaitedpages';
 import { Pages, positionOf, type Checkpoint, type Fork } from './checkpoint';
-import { PAGE } from './format';
 import { LivePages } from './livepages';
 import { isCopy, Slabs, type Contents } from './slabs';
 import { KEPT_ZERO } from '../x86/layout';
 
 /** Most checkpoints that are kept only for stepping back nearby. */
 const PASSING_LIMIT = 24;
-
-const NOTHING = new Uint8Array(0);
 
 /** What the store asks of memory (machine/pages.ts). */
 export interface Memory {
@@ -131,19 +128,13 @@ export class CheckpointStore {
     let all = true;
     for (let i = 0; all && i < kept.pages.length; i++) all = owners[kept.pages[i]! & ~KEPT_ZERO] !== 0;
     if (all) return kept;
-    const contents: Uint8Array[] = [];
-    let at = 0;
-    for (const each of kept.pages) {
-      const own = each & KEPT_ZERO ? NOTHING : kept.contents.subarray(at, (at += PAGE));
-      if (isOwned(each)) contents.push(own);
-    }
+    const contents = [...eachKept(kept)].flatMap(([page, own]) => (own && isOwned(page) ? own : []));
     return { pages: kept.pages.filter(isOwned), contents: Buffer.concat(contents) };
   }
 
   /** What is memory's own becomes a copy. */
   private settle(page: number): void {
-    const contents = this.memory.contents(page);
-    this.settleKept({ pages: Uint32Array.of(contents ? page : page | KEPT_ZERO), contents: contents ?? NOTHING });
+    this.settleKept(keptPage(page, this.memory.contents(page)));
   }
 
   hold(pages: Pages): void {
