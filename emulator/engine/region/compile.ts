@@ -203,7 +203,10 @@ class RegionCompiler {
     const sum = this.sums.get(node);
     if (sum) this.flags.header(sum);
     else if (!way.straight) this.flags.forget();
-    if (!way.straight) this.state.facts.forget();
+    if (!way.straight) {
+      this.state.facts.forget();
+      this.spans.forget();
+    }
     if (plan.pages.length > 1 && this.usesFloatingPoint(block)) f.store('i64', i32.const(layout.CODE_PAGE), 0, this.linear(page));
 
     const go = (place: number): void => {
@@ -212,7 +215,6 @@ class RegionCompiler {
       else this.follow(node, to, way);
     };
     const { terminator: t } = block;
-    this.spans.forget();
     // One for all instructions of the block, in turn.
     const placed = {
       record: 0,
@@ -234,7 +236,7 @@ class RegionCompiler {
       host: () => {
         throw new TypeError('host functions end a region');
       },
-      translation: (tag: number) => this.translations.of(node, placed.record, placed.form!, tag),
+      translation: (tags: Iterable<number>) => this.translations.of(node, placed.record, placed.form!, tags),
     };
     for (let i = 0; i < block.compiled; i++) {
       const record = block.header + layout.RECORD_SIZE * (i + 1);
@@ -268,12 +270,13 @@ class RegionCompiler {
 
   /** Code for one way of two: what is known is as it was for the other. */
   private aside(condition: I32, build: () => void): void {
-    const { flags } = this;
+    const { flags, spans } = this;
     const { facts } = this.state;
-    const [flagsHere, factsHere] = [flags.known, facts.known];
+    const here = { flags: flags.known, facts: facts.known, spans: spans.known };
     this.f.if(condition, build);
-    flags.recall(flagsHere);
-    facts.recall(factsHere);
+    flags.recall(here.flags);
+    facts.recall(here.facts);
+    spans.recall(here.spans);
   }
 
   private follow(from: number, to: number, way: Way): void {

@@ -3,7 +3,7 @@ import type { Form } from '../../x86/forms';
 import { SPECIAL, type NumberedForms } from '../handlers';
 
 /** Blocks of one region at most; guest pages that it may span. */
-const MAX_BLOCKS = 96;
+const MAX_BLOCKS = 128;
 const MAX_INSTRUCTIONS = 1200;
 const MAX_PAGES = 8;
 const PAGE = 0x1000;

@@ -25,21 +25,21 @@ export interface Span {
 }
 
 /** Longer ones would too often lie in two pages. */
-const LONGEST = 128;
-/** Spans of a block at most. */
-const MOST = 4;
+export const LONGEST_SPAN = 128;
+/** Spans of a straight line at most. */
+const MOST = 8;
 
 const MODIFY: ReadonlySet<string> = new Set(['add', 'sub', 'and', 'or', 'xor', 'adc', 'sbb', 'inc', 'dec', 'not', 'neg', 'mov']);
 const READ: ReadonlySet<string> = new Set(['mov', 'movzx', 'movsx', 'movsxd', 'add', 'sub', 'and', 'or', 'xor', 'adc', 'sbb', 'cmp', 'test', 'imul2', 'imul3']);
 const COMPARE: ReadonlySet<string> = new Set(['cmp', 'test']);
 
 /**
- * Accesses of a block that are near each other, by registers that don't change between them, are looked up in the TLB once, all of
+ * Accesses of a straight line that are near each other, by registers that don't change between them, are looked up in the TLB once, all of
  * them by the first: where that misses, the interpreter goes on from there. Which will follow is a guess from operands; that the registers
  * have not changed is made sure of.
  */
 export class Spans {
-  private readonly known: Span[] = [];
+  private spans: readonly Span[] = [];
   private readonly addends: Local<'i32'>[] = [];
 
   constructor(
@@ -48,9 +48,16 @@ export class Spans {
     private readonly state: RegionState,
   ) {}
 
-  /** A block begins. */
+  /** Control may come from several places. */
   forget(): void {
-    this.known.length = 0;
+    this.spans = [];
+  }
+  /** For `recall` where control goes on from there. */
+  get known(): readonly Span[] {
+    return this.spans;
+  }
+  recall(known: readonly Span[]): void {
+    this.spans = known;
   }
 
   addressAt(record: number): Address {
@@ -70,15 +77,15 @@ export class Spans {
   /** The span that an access lies in. */
   find(address: Address, bytes: number, tag: number): Span | undefined {
     const at = address.displacement;
-    return this.known.find(
+    return this.spans.find(
       ({ address: other, from, to, tags }) =>
         other.version === address.version && sameRegisters(other, address) && tags.has(tag) && at >= from && at + bytes <= to,
     );
   }
 
-  /** A span for an access of instruction `record` of a block and others that follow; undefined where none do. */
-  make(block: RegionBlock, record: number, address: Address, bytes: number, tag: number): Span | undefined {
-    if (this.known.length === MOST) return undefined;
+  /** A span of at most `longest` bytes for an access of instruction `record` of a block and others that follow; undefined where none do. */
+  make(block: RegionBlock, record: number, address: Address, bytes: number, tag: number, longest: number): Span | undefined {
+    if (this.spans.length === MOST) return undefined;
     let from = address.displacement;
     let to = from + bytes;
     const tags = new Set([tag]);
@@ -90,7 +97,7 @@ export class Spans {
       if (access) {
         const { displacement, ...registers } = this.addressAt(next);
         const [low, high] = [Math.min(from, displacement), Math.max(to, displacement + access.bytes)];
-        if (sameRegisters(registers, address) && high - low <= LONGEST) {
+        if (sameRegisters(registers, address) && high - low <= longest) {
           [from, to] = [low, high];
           tags.add(access.tag);
           others++;
@@ -99,9 +106,9 @@ export class Spans {
       if (this.changes(form, next, address)) break;
     }
     if (!others) return undefined;
-    const addend = (this.addends[this.known.length] ??= this.f.lasting('i32'));
+    const addend = (this.addends[this.spans.length] ??= this.f.lasting('i32'));
     const made = { address, from, to, tags, addend };
-    this.known.push(made);
+    this.spans = [...this.spans, made];
     return made;
   }
 

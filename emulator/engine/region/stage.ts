@@ -8,9 +8,9 @@ import { GenericStage, type DisplacedOperand, type Flow, type Use } from '../gen
 import type { Helpers } from '../helpers';
 import type { RegionFlags } from './flags';
 import type { RegionBlock } from './graph';
-import type { Address, Span, Spans } from './spans';
+import { LONGEST_SPAN, type Address, type Span, type Spans } from './spans';
 import type { RegionState } from './state';
-import { translateBy, type Translation } from './translations';
+import { LONGEST_KEPT, translateBy, type Translation } from './translations';
 
 /** What a stage needs to know of the region that it emits for. */
 export interface RegionContext {
@@ -38,8 +38,8 @@ export interface RegionInstruction extends Flow {
   retreat(): void;
   branch(taken: I32): void;
   jumpDirect(): void;
-  /** Where the translation of its access is kept, if it is. */
-  translation(tag: number): Translation | undefined;
+  /** Where the translation of accesses by its registers is kept, if it is. */
+  translation(tags: Iterable<number>): Translation | undefined;
 }
 
 const ADDRESS_MASKS = [i64c(0xffff), i64c(0xffffffffn), i64c(-1)] as const;
@@ -131,21 +131,29 @@ export class RegionStage extends GenericStage {
   }
   protected override access(linear: I64, bytes: number, tag: number, hit: (pointer: I32) => void, _: () => void, restore?: DisplacedOperand['restore']): void {
     const { f } = this;
-    const lookUp = (): I32 => {
-      const { page, found, addend } = this.translate(linear, bytes, tag);
-      f.unlikely(i64.ne(page, found), () => {
-        this.restore(restore);
-        this.instruction.retreat();
-      });
-      return addend;
-    };
-    const kept = this.instruction.translation(tag);
-    const span = kept || restore || linear !== this.addressed?.linear ? undefined : this.span(this.addressed.address, linear, bytes, tag);
+    const kept = this.instruction.translation([tag]);
+    const span = restore || linear !== this.addressed?.linear ? undefined : this.span(this.addressed.address, linear, bytes, tag, kept !== undefined);
     if (span) {
       hit(i32.add(i32.wrap(linear), f.get(span.addend)));
       return;
     }
-    hit(kept ? translateBy(f, kept, linear, lookUp) : i32.add(i32.wrap(linear), lookUp()));
+    const lookUp = (): I32 => this.lookUp(linear, bytes, [tag], restore);
+    hit(i32.add(i32.wrap(linear), kept ? translateBy(f, kept, linear, lookUp) : lookUp()));
+  }
+  /** What makes `bytes` bytes from a linear address on the host's. Where they are not all in one page of the TLB's, the interpreter goes on. */
+  private lookUp(linear: I64, bytes: number, tags: Iterable<number>, restore?: DisplacedOperand['restore']): I32 {
+    const { f } = this;
+    const { tlbSet } = this.region;
+    // An entry for the first byte whose page is that of the last one.
+    const entry = this.entryOf(linear);
+    const last = bytes === 1 ? linear : i64.add(linear, i64c(bytes - 1));
+    const page = f.let(i64.and(last, i64c(~0xfffn)));
+    for (const tag of tags)
+      f.unlikely(i64.ne(page, i64.load(entry, tlbSet + tag)), () => {
+        this.restore(restore);
+        this.instruction.retreat();
+      });
+    return i32.load(entry, tlbSet + layout.TLB_ADDEND);
   }
   protected override linearOf(o: Operand, use: Use): I64 {
     const linear = super.linearOf(o, use);
@@ -156,20 +164,19 @@ export class RegionStage extends GenericStage {
     if (plain && this.addressed?.linear !== linear) this.addressed = { linear, address: this.region.spans.addressAt(this.instruction.record) };
     return linear;
   }
-  /** The span that an access lies in, which may begin with it. */
-  private span(address: Address, linear: I64, bytes: number, tag: number): Span | undefined {
+  /** The span that an access lies in, which may begin with it; `looping`: translations are kept for it. */
+  private span(address: Address, linear: I64, bytes: number, tag: number, looping: boolean): Span | undefined {
     const { f } = this;
     const { spans } = this.region;
     const known = spans.find(address, bytes, tag);
     if (known) return known;
-    const made = this.region.state.certain ? spans.make(this.instruction.block, this.instruction.record, address, bytes, tag) : undefined;
+    const longest = looping ? LONGEST_KEPT : LONGEST_SPAN;
+    const made = this.region.state.certain ? spans.make(this.instruction.block, this.instruction.record, address, bytes, tag, longest) : undefined;
     if (!made) return undefined;
-    // An entry for the first byte whose page is that of the last one: as for a single access.
     const first = f.let(i64.add(linear, i64c(made.from - address.displacement)));
-    const entry = this.entryOf(first);
-    const page = f.let(i64.and(i64.add(first, i64c(made.to - made.from - 1)), i64c(~0xfffn)));
-    for (const each of made.tags) f.unlikely(i64.ne(page, i64.load(entry, this.region.tlbSet + each)), () => this.instruction.retreat());
-    f.set(made.addend, i32.load(entry, this.region.tlbSet + layout.TLB_ADDEND));
+    const lookUp = (): I32 => this.lookUp(first, made.to - made.from, made.tags);
+    const kept = looping ? this.instruction.translation(made.tags) : undefined;
+    f.set(made.addend, kept ? translateBy(f, kept, first, lookUp) : lookUp());
     return made;
   }
   /** For a use right here. */

@@ -1,4 +1,4 @@
-import { i32, i64, i64c, type I32, type I64 } from '../../wasm/expr';
+import { i64, i64c, type I32, type I64 } from '../../wasm/expr';
 import type { FunctionBuilder, Local } from '../../wasm/function';
 import type { Form } from '../../x86/forms';
 import * as layout from '../../x86/layout';
@@ -15,18 +15,19 @@ export interface Translation {
 }
 
 const PAGE = 0x1000n;
-const LARGEST_ACCESS = 16n;
-/** The last access or two of a page look into the TLB again: one limit is good for all sizes. */
-const LIMIT = PAGE - LARGEST_ACCESS + 1n;
+/** Bytes that a translation is asked for at once, at most. */
+export const LONGEST_KEPT = 64;
+/** The last accesses of a page look into the TLB again: one limit is good for all sizes. */
+const LIMIT = PAGE - BigInt(LONGEST_KEPT) + 1n;
 
-/** The host's address of an access: by the translation that is kept, or by `lookUp`, whose addend is kept then. */
+/** What makes the bytes from a linear address on the host's: the translation that is kept, or that of `lookUp`, which is kept then. */
 export function translateBy(f: FunctionBuilder, { toOffset, limit, addend }: Translation, linear: I64, lookUp: () => I32): I32 {
   f.unlikely(i64.geU(i64.add(linear, f.get(toOffset)), f.get(limit)), () => {
     f.set(addend, lookUp());
     f.set(toOffset, i64.sub(i64c(0), i64.and(linear, i64c(-PAGE))));
     f.set(limit, i64c(LIMIT));
   });
-  return i32.add(i32.wrap(linear), f.get(addend));
+  return f.get(addend);
 }
 
 /** Translations that a region keeps at most: each costs a little where it is entered. */
@@ -60,8 +61,8 @@ export class Translations {
     for (const { limit } of this.kept) this.f.set(limit, i64c(0));
   }
 
-  /** For an access of an instruction of `node`; `tag` says whether it reads or writes. Undefined outside of loops, and where its address leaps about. */
-  of(node: number, record: number, form: Form, tag: number): Translation | undefined {
+  /** For accesses by the registers of an instruction of `node`; `tags` say whether they read or write. Undefined outside of loops, and where addresses leap about. */
+  of(node: number, record: number, form: Form, tags: Iterable<number>): Translation | undefined {
     const header = this.plan.loops[node]?.at(-1);
     if (header === undefined) return undefined;
     const { memory } = this.source;
@@ -75,7 +76,7 @@ export class Translations {
     // What the displacement leads to is an array of the program's, most often a small one.
     const array = Math.abs(displacement) >= ARRAY && memory.getUint8(record + layout.REC_SCALE) === 0;
     if (!array && (leaps.has(base) || leaps.has(index))) return undefined;
-    const key = `${tag} ${base} ${index}`;
+    const key = `${[...tags].sort().join()} ${base} ${index}`;
     const known = this.kept.find((one) => one.key === key && Math.abs(one.displacement - displacement) < NEAR);
     if (known) return known;
     if (this.kept.length === MOST) return undefined;

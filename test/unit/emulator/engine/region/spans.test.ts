@@ -20,8 +20,12 @@ interface Result {
   readonly compiled: number;
 }
 
+/** How RSI and RDI go on in each round. A loop that they leap in keeps no translation. */
+type Going = 'leaping' | 'stepping' | 'page by page';
+const STEP: Readonly<Record<Going, number>> = { leaping: 0, stepping: 24, 'page by page': PAGE };
+
 /** A loop over `body`, where RSI is near the end of the first of two pages that lie apart, and RDI in its middle. */
-async function result(body: (code: Assembler) => void, tier: Tier, rsi: number): Promise<Result> {
+async function result(body: (code: Assembler) => void, tier: Tier, rsi: number, going: Going): Promise<Result> {
   const code = new Assembler(CODE);
   const start: Label = {};
   code.moveImmediate(R13, ROUNDS);
@@ -29,9 +33,9 @@ async function result(body: (code: Assembler) => void, tier: Tier, rsi: number):
   for (let page = 0; page < ROUNDS; page++) code.load(64, RAX, { base: RSI, displacement: page * PAGE });
   code.bind(start);
   body(code);
-  // A loop that the registers leap in keeps no translation.
-  code.op(64, [0x87], RSI, RSI);
-  code.op(64, [0x87], RDI, RDI);
+  for (const register of [RSI, RDI])
+    if (going === 'leaping') code.op(64, [0x87], register, register);
+    else code.aluImmediate('add', 64, register, STEP[going]);
   code.aluImmediate('sub', 64, R13, 1);
   code.jcc(NZ, start);
   code.emit(0xf4);
@@ -47,7 +51,13 @@ async function result(body: (code: Assembler) => void, tier: Tier, rsi: number):
   const { vcpu } = engine;
   vcpu.setGpr(RSI, BigInt(rsi));
   vcpu.setGpr(RDI, BigInt(WINDOW + 0x800));
-  if (tier === 'region') vcpu.setU32(layout.HEAT_AT_FIRST, 3);
+  if (tier === 'region') {
+    // Both ways of a branch have run when the loop is compiled.
+    vcpu.setU32(layout.HEAT_AT_FIRST, ROUNDS);
+    assert.equal(engine.run(ROUNDS + 100), Exit.Budget);
+    const { RAM, CODE_HEAD, BLOCK_LINK, BLOCK_HEAT } = layout;
+    for (let block = vcpu.u32(CODE_HEAD + ((RAM + CODE) >>> 12) * 4); block; block = vcpu.u32(block + BLOCK_LINK)) vcpu.setU32(block + BLOCK_HEAT, 0);
+  }
   assert.equal(engine.run(10_000), Exit.Halt);
   return {
     registers: [RAX, RCX, RBX, RSI, RDI].map((register) => vcpu.gpr(register)),
@@ -58,9 +68,9 @@ async function result(body: (code: Assembler) => void, tier: Tier, rsi: number):
   };
 }
 
-async function same(body: (code: Assembler) => void, rsi = WINDOW + 0x100): Promise<number> {
-  const { compiled, ...found } = await result(body, 'region', rsi);
-  const { compiled: none, ...expected } = await result(body, 'generic', rsi);
+async function same(body: (code: Assembler) => void, rsi = WINDOW + 0x100, going: Going = 'leaping'): Promise<number> {
+  const { compiled, ...found } = await result(body, 'region', rsi, going);
+  const { compiled: none, ...expected } = await result(body, 'generic', rsi, going);
   assert.deepEqual(found, expected);
   assert.equal(none, 0);
   return compiled / found.count;
@@ -93,6 +103,53 @@ describe('accesses near each other', () => {
       await same(body, WINDOW + PAGE + at);
       await same(reads, WINDOW + PAGE + at);
     });
+
+  it('are run compiled where their page is the one of the round before', async () => assert.ok((await same(body, WINDOW + 0x100, 'stepping')) > 0.6));
+  for (const going of ['stepping', 'page by page'] as const)
+    for (const at of [-900, -400, -64, -20, -16, -8, 0, 8])
+      it(`are where they belong, ${going} from ${at} bytes before or behind a page that lies elsewhere`, async () => {
+        await same(body, WINDOW + PAGE + at, going);
+        await same(reads, WINDOW + PAGE + at, going);
+      });
+
+  /** Two ways in turn, of which `one` and `other` are the code, by R13. */
+  const ways = (one: (code: Assembler) => void, other: (code: Assembler) => void) => (code: Assembler) => {
+    const [elsewhere, joined]: Label[] = [{}, {}];
+    note(code, RSI, 0);
+    note(code, RSI, 8);
+    code.aluImmediate('test', 32, R13, 1);
+    code.jcc(NZ, elsewhere!);
+    one(code);
+    code.jump(joined!);
+    code.bind(elsewhere!);
+    other(code);
+    // A block of its own follows.
+    code.jump(joined!);
+    code.bind(joined!);
+    note(code, RDI, 12);
+  };
+  for (const going of ['leaping', 'stepping', 'page by page'] as const) {
+    it(`are known behind a branch, ${going}`, async () => {
+      const near = (code: Assembler): void => note(code, RSI, 4);
+      assert.ok((await same(ways(near, near), WINDOW + 0x100, going)) > 0.5);
+    });
+    it(`are not known on the other way, ${going}`, async () => {
+      const spanning = (code: Assembler): void => {
+        note(code, RDI, 0);
+        note(code, RDI, 16);
+      };
+      await same(
+        ways(spanning, (code) => note(code, RDI, 8)),
+        WINDOW + 0x100,
+        going,
+      );
+      await same(
+        ways((code) => note(code, RDI, 8), spanning),
+        WINDOW + 0x100,
+        going,
+      );
+    });
+  }
 
   it('are looked up again when their register has changed, whatever changed it', async () => {
     await same(
