@@ -284,7 +284,6 @@ export class GenericStage implements Stage {
     if (known) return known.linear;
     const { f } = this;
     const { displacement, restore } = o as DisplacedOperand;
-    const bytes = Math.max(1, o.size / 8);
     let linear: I64;
     switch (this.form.addressing) {
       case 'flat64':
@@ -295,19 +294,23 @@ export class GenericStage implements Stage {
         if (this.form.addressing === 'flat32') linear = i64.and(linear, mask32);
         break;
       }
-      default: {
-        const write = i32.const(use === 'write' ? 1 : 0);
-        const status = f.call('i32', this.helpers('recordAddress'), this.record(), displacement ?? i64c(0), i32.const(bytes), write);
-        f.if(status, () => {
-          this.restore(restore);
-          this.flow.leave();
-        });
-        linear = i64.load(i32.const(layout.SEGMENT_LINEAR));
-      }
+      default:
+        linear = this.checkedAddress(displacement, Math.max(1, o.size / 8), use, restore);
     }
     const value = f.let(linear);
     this.linears.push({ of: o, use, linear: value });
     return value;
+  }
+
+  /** The linear address of a memory operand whose segment may not allow it. */
+  protected checkedAddress(displacement: I64 | undefined, bytes: number, use: Use, restore: DisplacedOperand['restore']): I64 {
+    const write = i32.const(use === 'write' ? 1 : 0);
+    const status = this.f.call('i32', this.helpers('recordAddress'), this.record(), displacement ?? i64c(0), i32.const(bytes), write);
+    this.f.if(status, () => {
+      this.restore(restore);
+      this.flow.leave();
+    });
+    return i64.load(i32.const(layout.SEGMENT_LINEAR));
   }
 
   // ── Memory ───────────────────────────────────────────────────────────────────────────────

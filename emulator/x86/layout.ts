@@ -41,6 +41,9 @@ export const SEG_BASE = 0; // u64
 export const SEG_LIMIT = 8; // u32, in bytes, granularity applied
 export const SEG_ATTR = 12; // u32: descriptor bits 8–15 and 20–23 as in VMCS access rights; bit 16 unusable
 export const SEG_SELECTOR = 16; // u16
+// Limit and attributes, as one u64 at SEG_LIMIT, of a segment of 4 GiB for data that may be written and that grows upwards: bits 3 to 1 of its type (SDM vol. 3, 3.4.5.1).
+export const SEG_WHOLE_MASK = 0x1000effffffff;
+export const SEG_WHOLE = 0x2ffffffff;
 export const ES = 0;
 export const CS = 1;
 export const SS = 2;

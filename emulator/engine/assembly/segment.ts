@@ -1,7 +1,7 @@
 // Segmented addresses: bases, limits and types (SDM volume 3, 5.3 and 5.5).
 import {
   DECODE_MODE, DS, FS, GS, MASK16, MODE_64, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_MEM, REC_SCALE, SEG_ATTR, SEG_BASE,
-  SEG_LIMIT, SEGMENTS, SEGMENT_LINEAR, SEGMENT_SIZE, SS,
+  SEG_LIMIT, SEG_WHOLE, SEG_WHOLE_MASK, SEGMENTS, SEGMENT_LINEAR, SEGMENT_SIZE, SS,
 } from '../../x86/layout';
 import { raise } from './paging';
 
@@ -59,5 +59,11 @@ export function effectiveOffset(record: u32): u64 {
 export function recordAddress(record: u32, displacement: u64, size: i32, write: i32): i32 {
   const memory = load<u8>(record + REC_MEM) as u32;
   const mask = load<u64>(MASK16 + ((memory >> 4) & 3) * 8);
-  return segmentAddress(memory & 7, (effectiveOffset(record) + displacement) & mask, size, write);
+  const offset = (effectiveOffset(record) + displacement) & mask;
+  const at = SEGMENTS + (memory & 7) * SEGMENT_SIZE;
+  // Most often: data of a processor or a thread in 32-bit code, by FS or GS.
+  if (load<u32>(DECODE_MODE) & MODE_64 || (load<u64>(at + SEG_LIMIT) & SEG_WHOLE_MASK) != SEG_WHOLE || offset + size - 1 > 0xffffffff)
+    return segmentAddress(memory & 7, offset, size, write);
+  store<u64>(SEGMENT_LINEAR, (load<u64>(at + SEG_BASE) + offset) & 0xffffffff);
+  return 0;
 }

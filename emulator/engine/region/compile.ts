@@ -72,6 +72,7 @@ class RegionCompiler {
       helpers,
       memory,
       state: this.state,
+      mode64: plan.mode64,
       base: f.get(this.base),
       budget: f.get(this.budget),
       tlbSet: plan.tlbSet,
@@ -243,9 +244,6 @@ class RegionCompiler {
       const form = formOf(this.context, record)!;
       placed.record = record;
       placed.form = form;
-      // A checked address is computed by a helper, from the window.
-      if (form.addressing === 'checked')
-        for (const field of [layout.REC_BASE, layout.REC_INDEX]) this.state.spillRegister(this.context.memory.getUint16(record + field, true));
       this.flags.begin(record, setsFlags(form.definition.name));
       this.state.begin();
       emitMeaning(new RegionStage(this.region, form, placed, this.left), form);

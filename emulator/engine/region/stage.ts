@@ -18,6 +18,7 @@ export interface RegionContext {
   readonly helpers: Helpers;
   readonly memory: DataView;
   readonly state: RegionState;
+  readonly mode64: boolean;
   /** Linear address of the region's first page. */
   readonly base: I64;
   /** Instructions left after the block that runs. */
@@ -43,6 +44,9 @@ export interface RegionInstruction extends Flow {
 }
 
 const ADDRESS_MASKS = [i64c(0xffff), i64c(0xffffffffn), i64c(-1)] as const;
+
+/** In REC_MEM: the operand is an address of its own. */
+const ABSOLUTE = 64;
 
 const noHost = (): never => {
   throw new TypeError('host functions end a region');
@@ -163,6 +167,24 @@ export class RegionStage extends GenericStage {
     const plain = fixed && !(o as DisplacedOperand).displacement && (addressing === 'flat64' || addressing === 'flat32');
     if (plain && this.addressed?.linear !== linear) this.addressed = { linear, address: this.region.spans.addressAt(this.instruction.record) };
     return linear;
+  }
+  protected override checkedAddress(displacement: I64 | undefined, bytes: number, _: Use, restore: DisplacedOperand['restore']): I64 {
+    const { f } = this;
+    const memory = this.field8(layout.REC_MEM).value!;
+    const named = memory & ABSOLUTE ? this.immediate() : this.baseIndexDisplacement();
+    const offset = f.let(i64.and(displacement ? i64.add(named, displacement) : named, this.addressMask()));
+    const segment = memory & 7;
+    const at = layout.SEGMENTS + segment * layout.SEGMENT_SIZE;
+    const base = (): I64 => i64.load(i32.const(at + layout.SEG_BASE));
+    if (this.region.mode64) return segment < layout.FS ? offset : i64.add(offset, base());
+    const refuse = (condition: I32): void =>
+      f.unlikely(condition, () => {
+        this.restore(restore);
+        this.instruction.retreat();
+      });
+    refuse(i64.ne(i64.and(i64.load(i32.const(at + layout.SEG_LIMIT)), i64c(layout.SEG_WHOLE_MASK)), i64c(layout.SEG_WHOLE)));
+    if (bytes > 1) refuse(i64.gtU(offset, i64c(0xffffffffn - BigInt(bytes - 1))));
+    return i64.and(i64.add(offset, base()), i64c(0xffffffffn));
   }
   /** The span that an access lies in, which may begin with it; `looping`: translations are kept for it. */
   private span(address: Address, linear: I64, bytes: number, tag: number, looping: boolean): Span | undefined {

@@ -85,12 +85,6 @@ export class RegionState {
     return this.versions[(address - layout.GPR) >> 3] ?? 0;
   }
 
-  /** One register into the window, for a helper that looks at it. */
-  spillRegister(address: number): void {
-    const register = this.integerAt(address);
-    if (register) this.f.store('i64', i32.const(address), 0, this.f.get(register.local));
-  }
-
   /** A value of `bits`, zero-extended; undefined where it is not in a local. */
   load(bits: number, address: number): I64 | undefined {
     const register = this.integerAt(address);

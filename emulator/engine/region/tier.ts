@@ -238,6 +238,8 @@ export class RegionTier {
     const forms = this.host.forms();
     const mode = view.getUint32(header + layout.BLOCK_MODE, true);
     const mode64 = (mode & layout.MODE_64) !== 0;
+    // Where segments are not flat, every jump is the interpreter's.
+    if (!mode64 && !(mode & layout.MODE_FLAT)) return undefined;
     const base = linear & ~0xfffn;
     const helpers = this.host.helpers();
     const hosts = new Map<number, number>([[0, view.getUint32(header + layout.BLOCK_HOST, true) & ~(PAGE - 1)]]);
