@@ -160,8 +160,10 @@ function multiplyInto(s: Stage, to: Operand, a: I64, b: I64): void {
     flagsOfMultiply(s, low, i64.extendI32U(i64.ne(high, i64.shrS(low, i64c(63)))), size);
     return;
   }
-  const product = s.f.let(i64.mul(signed(a, size), signed(b, size)));
-  s.write(to, product);
+  const [x, y] = [s.f.let(a), s.f.let(b)];
+  // The lower half is the same without signs: extending them only for flags takes them off the way of the result.
+  s.write(to, i64.mul(x, y));
+  const product = s.f.let(i64.mul(signed(x, size), signed(y, size)));
   flagsOfMultiply(s, product, i64.extendI32U(i64.ne(signed(product, size), product)), size);
 }
 
