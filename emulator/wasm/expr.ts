@@ -137,6 +137,12 @@ const WIDTH_64: Width<'i64'> = { type: 'i64', constant: i64c, folds: FOLDS_64, z
 
 const integer = <T extends Integral>({ type, constant, folds, zero, one, ones }: Width<T>, base: { cmp: number; arith: number; extend: number }) => {
   const cmp = (index: number) => op2<'i32', T>('i32', base.cmp + index);
+  /** Whether two values are the same, or are not. */
+  const same = (index: number, holds: boolean) => {
+    const compare = cmp(index);
+    return (a: Expr<T>, b: Expr<T>): I32 => (a.value !== undefined && b.value !== undefined ? i32c(Number((a.value === b.value) === holds)) : compare(a, b));
+  };
+  const isZero = op1<'i32', T>('i32', base.cmp);
   const plain = (index: number) => op2<T, T>(type, base.arith + index);
   /** `left` and `right` are operands that change nothing. */
   const arith = (
@@ -157,9 +163,9 @@ const integer = <T extends Integral>({ type, constant, folds, zero, one, ones }:
     };
   };
   return {
-    eqz: op1<'i32', T>('i32', base.cmp),
-    eq: cmp(1),
-    ne: cmp(2),
+    eqz: (a: Expr<T>): I32 => (a.value !== undefined ? i32c(Number(a.value === zero)) : isZero(a)),
+    eq: same(1, true),
+    ne: same(2, false),
     ltS: cmp(3),
     ltU: cmp(4),
     gtS: cmp(5),
