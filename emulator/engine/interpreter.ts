@@ -7,6 +7,7 @@ import { GenericStage, type Flow } from './generic-stage';
 import { InlineStage } from './inline-stage';
 import { FORMS_SECTION, packForms, SPECIAL, type Handlers, type Special } from './handlers';
 import { emitMeaning } from './meaning';
+import { remembersTarget } from './targets';
 import { importHelpers, type Helpers, type Signatures } from './helpers';
 import { settle, type KeptFlags } from './settle';
 
@@ -177,6 +178,14 @@ function buildLoop(f: FunctionBuilder, handlers: Handlers, helpers: Helpers, han
                 throw new TypeError('host instructions are not hot');
               },
             };
+            const remembering: Flow = {
+              ...flow,
+              goto: (linear, link, crosses) => {
+                const target = f.let(linear);
+                f.store('i64', f.get(rec), layout.REC_TARGET, target);
+                flow.goto(target, link, crosses);
+              },
+            };
             const special: Readonly<Record<Special, () => void>> = {
               end: () => flow.goto(i64.add(codePage(), i64.load(f.get(rec), layout.REC_IMM)), layout.REC_LINK_TAKEN, true),
               break: () => {
@@ -196,7 +205,7 @@ function buildLoop(f: FunctionBuilder, handlers: Handlers, helpers: Helpers, han
             const inline: ((apart: Label) => void)[] = [
               ...SPECIAL.map((name) => special[name]),
               ...handlers.ordered.slice(0, handlers.hot - SPECIAL.length).map((form) => (apart: Label) => {
-                emitMeaning(new InlineStage(f, rec, form, helpers, flow, apart), form);
+                emitMeaning(new InlineStage(f, rec, form, helpers, remembersTarget(form) ? remembering : flow, apart), form);
                 advance();
               }),
             ];

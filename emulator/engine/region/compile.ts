@@ -293,7 +293,7 @@ class RegionCompiler {
   private jumpTo(node: number, target: I64, way: Way): void {
     const { f, plan } = this;
     const linear = f.let(target);
-    for (const site of plan.returnSites(node)) {
+    for (const site of plan.targets(node)) {
       this.aside(i64.eq(linear, this.linear(plan.blockOf(site).place)), () => this.follow(node, site, way));
     }
     if (plan.dispatches(node)) {

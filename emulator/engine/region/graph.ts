@@ -1,6 +1,7 @@
 import * as layout from '../../x86/layout';
 import type { Form } from '../../x86/forms';
 import { SPECIAL, type NumberedForms } from '../handlers';
+import { remembersTarget } from '../targets';
 
 /** Blocks of one region at most; guest pages that it may span. */
 const MAX_BLOCKS = 128;
@@ -8,6 +9,7 @@ const MAX_INSTRUCTIONS = 1200;
 const MAX_PAGES = 8;
 const PAGE = 0x1000;
 const LONGEST = 15;
+const RSP = layout.GPR + 4 * 8;
 const END = SPECIAL.indexOf('end');
 
 /** How a block ends. Places are linear, relative to the region's first page. */
@@ -15,9 +17,10 @@ export type Terminator =
   | { readonly kind: 'jump'; readonly target: number }
   | { readonly kind: 'branch'; readonly taken: number; readonly next: number }
   | { readonly kind: 'call'; readonly target: number; readonly next: number }
-  /** JMP and CALL through a register or memory; `next` follows a call. */
-  | { readonly kind: 'indirect'; readonly next?: number }
-  | { readonly kind: 'return' }
+  /** JMP and CALL through a register or memory; `next` follows a call. It led to `last` the last time. */
+  | { readonly kind: 'indirect'; readonly next?: number; readonly last?: number }
+  /** `last` only where the return is a jump: to what was just put on the stack. */
+  | { readonly kind: 'return'; readonly last?: number }
   /** The last record is the interpreter's; it goes on at `next`, if anywhere known. */
   | { readonly kind: 'leave'; readonly next?: number };
 
@@ -44,6 +47,8 @@ export interface RegionSource {
   readonly forms: NumberedForms;
   /** The decoded block at a place relative to the region's first page, or 0. */
   find(place: number): number;
+  /** Such a place, of a linear address; undefined where that is too far off. */
+  placeOf(linear: bigint): number | undefined;
 }
 
 export function formOf(source: Pick<RegionSource, 'memory' | 'forms'>, record: number): Form | undefined {
@@ -96,8 +101,10 @@ export function readBlock(source: RegionSource, header: number, place: number): 
     const next = page + (field & (PAGE - 1)) + (field >> 12);
     if (!form || isApart(source, form, record, mode)) return { ...block, compiled: i, terminator: { kind: 'leave', ...(form && { next }) } };
     if (endsBlock(form)) {
+      const remembered = remembersTarget(form) && !(form.definition.name === 'ret' && !putsOnStack(source, record - layout.RECORD_SIZE, i));
+      const last = remembered ? source.placeOf(memory.getBigUint64(record + layout.REC_TARGET, true)) : undefined;
       const target = page + Number(memory.getBigInt64(record + layout.REC_IMM, true));
-      return { ...block, compiled: i + 1, terminator: terminatorOf(form, target, next) };
+      return { ...block, compiled: i + 1, terminator: terminatorOf(form, target, next, last) };
     }
   }
   const last = header + layout.RECORD_SIZE * (count + 1);
@@ -113,7 +120,16 @@ function bytesOf(memory: DataView, header: number, count: number, start: number)
   return (field & (PAGE - 1)) - start + (field >> 12 || LONGEST);
 }
 
-function terminatorOf(form: Form, target: number, next: number): Terminator {
+/** Whether instruction `number` - 1 of a block, at `record`, writes to where the stack's pointer leads: a return behind it is an indirect jump ("retpoline"). */
+function putsOnStack(source: Pick<RegionSource, 'memory' | 'forms'>, record: number, number: number): boolean {
+  if (number === 0) return false;
+  const { memory } = source;
+  const form = formOf(source, record);
+  const plain = memory.getUint16(record + layout.REC_BASE, true) === RSP && memory.getUint16(record + layout.REC_INDEX, true) === layout.ZERO;
+  return form?.definition.name === 'mov' && form.operands[0]?.kind === 'memory' && plain && memory.getInt32(record + layout.REC_DISP, true) === 0;
+}
+
+function terminatorOf(form: Form, target: number, next: number, last: number | undefined): Terminator {
   const { name } = form.definition;
   const direct = form.operands.some((o) => o.kind === 'relative');
   switch (name) {
@@ -122,11 +138,11 @@ function terminatorOf(form: Form, target: number, next: number): Terminator {
     case 'call':
       return { kind: 'call', target, next };
     case 'calli':
-      return { kind: 'indirect', next };
+      return { kind: 'indirect', next, ...(last !== undefined && { last }) };
     case 'ret':
-      return { kind: 'return' };
+      return { kind: 'return', ...(last !== undefined && { last }) };
     default:
-      return direct && CONDITIONAL.test(name) ? { kind: 'branch', taken: target, next } : { kind: 'indirect' };
+      return direct && CONDITIONAL.test(name) ? { kind: 'branch', taken: target, next } : { kind: 'indirect', ...(last !== undefined && { last }) };
   }
 }
 
@@ -140,10 +156,11 @@ export function placesAfter({ terminator: t }: RegionBlock): readonly number[] {
     case 'call':
       return [t.target, t.next];
     case 'indirect':
+      return [t.last, t.next].filter((place) => place !== undefined);
     case 'leave':
       return t.next === undefined ? [] : [t.next];
     case 'return':
-      return [];
+      return t.last === undefined ? [] : [t.last];
   }
 }
 

@@ -1,9 +1,10 @@
 import * as layout from '../../x86/layout';
 import type { RegionBlock } from './graph';
 import { findLoops, loopChains, type Edge } from './loops';
+import { returnSites } from './returns';
 
 const PAGE = 0x1000;
-/** Return addresses that are compared one by one; more of them are looked up. */
+/** Return addresses that are compared one by one at a return; more of them are looked up. */
 const RETURN_SITES = 4;
 
 /**
@@ -37,8 +38,8 @@ export interface Plan {
   dispatch(node: number): ReadonlyMap<number, number>;
   /** For loop headers: instructions from there to the next check. */
   cost(header: number): number | undefined;
-  /** Nodes that a return at this node may lead to. */
-  returnSites(node: number): readonly number[];
+  /** Nodes that a return or an indirect jump at this node may lead to, likeliest first. */
+  targets(node: number): readonly number[];
   /** Whether an indirect jump at this node may lead to any entry. */
   dispatches(node: number): boolean;
 }
@@ -53,10 +54,9 @@ export function planRegion(blocks: readonly RegionBlock[], mode: number, tlbSet:
   const blockOf = (node: number) => blocks[node - 1]!;
   const known = (...places: (number | undefined)[]) => places.flatMap((p) => (p === undefined ? [] : (nodes.get(p) ?? [])));
 
-  const returns = blocks.flatMap(({ terminator: t }) => (t.kind === 'call' && nodes.has(t.target) ? known(t.next) : []));
-  const sites = [...new Set(returns)];
+  const sitesOf = returnSites(blocks, nodes);
   const entries = new Set<number>([1]);
-  const reached = new Set(blocks.flatMap(directPlaces));
+  const reached = new Set(blocks.flatMap((block) => [...directPlaces(block), ...calledAt(block)]));
   blocks.forEach((block, i) => {
     const t = block.terminator;
     if (t.kind === 'call' || t.kind === 'indirect' || t.kind === 'leave') for (const n of known(t.next)) entries.add(n);
@@ -65,13 +65,14 @@ export function planRegion(blocks: readonly RegionBlock[], mode: number, tlbSet:
     if (!reached.has(block.place)) entries.add(i + 1);
   });
   const jumps = (block: RegionBlock) => block.terminator.kind === 'indirect' && block.terminator.next === undefined;
-  const many = sites.length > RETURN_SITES;
-  const dispatches = (node: number): boolean => jumps(blockOf(node)) || (many && blockOf(node).terminator.kind === 'return');
+  const many = (node: number): boolean => (sitesOf.get(node)?.size ?? 0) > RETURN_SITES;
+  const dispatches = (node: number): boolean => jumps(blockOf(node)) || many(node);
   const rootLoops = blocks.some((_, i) => dispatches(i + 1));
 
-  const direct = [[] as number[], ...blocks.map((block) => {
-    if (block.terminator.kind === 'return') return many ? [] : sites;
-    return known(...directPlaces(block));
+  const direct = [[] as number[], ...blocks.map((block, i) => {
+    const { terminator: t } = block;
+    if (t.kind === 'return') return [...new Set([...known(t.last), ...(many(i + 1) ? [] : (sitesOf.get(i + 1) ?? []))])];
+    return t.kind === 'indirect' ? known(t.last) : known(...directPlaces(block));
   })]; // prettier-ignore
   // Loops can be entered at their headers: what leaves them for the interpreter comes back there.
   const chains = loopChains(direct);
@@ -122,7 +123,7 @@ export function planRegion(blocks: readonly RegionBlock[], mode: number, tlbSet:
     route: forest.route,
     dispatch,
     cost: (header) => (headers.has(header) && header !== 0 ? costFrom(header) : undefined),
-    returnSites: (node) => (many ? [] : direct[node]!),
+    targets: (node) => direct[node]!,
     dispatches,
   };
 }
@@ -140,4 +141,10 @@ function directPlaces({ terminator: t }: RegionBlock): readonly number[] {
     case 'leave':
       return [];
   }
+}
+
+/** Where a function begins that a block calls through a register, or returns to as a call. A jump's target may be one of a table. */
+function calledAt({ terminator: t }: RegionBlock): readonly number[] {
+  const calls = t.kind === 'return' || (t.kind === 'indirect' && t.next !== undefined);
+  return calls && t.last !== undefined ? [t.last] : [];
 }

@@ -269,6 +269,10 @@ export class RegionTier {
         if (heat < 0 && this.tier === 'auto') return ++shared > MOST_SHARED ? 0 : block;
         return heat <= warm || this.queued(block) ? block : 0;
       },
+      placeOf: (address) => {
+        const place = BigInt.asIntN(mode64 ? 64 : 32, address - base);
+        return address !== 0n && place === BigInt.asIntN(31, place) ? Number(place) : undefined;
+      },
     };
     const blocks = collect(source, header, Number(linear & 0xfffn), (block) => this.near(block, hostOf, mode));
     if (blocks.length === 1 && blocks[0]!.compiled === 0) return undefined;
