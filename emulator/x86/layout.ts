@@ -288,7 +288,7 @@ export const REC_INDEX_IN_BLOCK = 22; // u8: instructions of the block before th
 export const REC_SIZE = 23; // u8: log2 of operand size in bytes, bits 0–1; bits 2-3: REP prefix (1: F3, 2: F2); 4: LOCK; 5: holds links
 export const SIZE_LINKS = 32;
 export const REC_IMM = 24; // i64
-export const REC_TARGET = 24; // u64, of an indirect jump or a return that has no immediate: where it led the last time, 0 if it never did
+export const REC_TARGET = 24; // u64, of an indirect call or a return that has no immediate: where it led the last time, 0 if it never did
 // Direct branches use the memory fields for links to blocks of the same page.
 export const REC_LINK_TAKEN = 8; // u32
 // Jumps and calls may have a link to a block of another page, which holds in one context for one place of the jump: bit 0 of the link tells.

@@ -17,7 +17,7 @@ export type Terminator =
   | { readonly kind: 'jump'; readonly target: number }
   | { readonly kind: 'branch'; readonly taken: number; readonly next: number }
   | { readonly kind: 'call'; readonly target: number; readonly next: number }
-  /** JMP and CALL through a register or memory; `next` follows a call. It led to `last` the last time. */
+  /** JMP and CALL through a register or memory; `next` follows a call, which led to `last` the last time. */
   | { readonly kind: 'indirect'; readonly next?: number; readonly last?: number }
   /** `last` only where the return is a jump: to what was just put on the stack. */
   | { readonly kind: 'return'; readonly last?: number }
@@ -142,7 +142,7 @@ function terminatorOf(form: Form, target: number, next: number, last: number | u
     case 'ret':
       return { kind: 'return', ...(last !== undefined && { last }) };
     default:
-      return direct && CONDITIONAL.test(name) ? { kind: 'branch', taken: target, next } : { kind: 'indirect', ...(last !== undefined && { last }) };
+      return direct && CONDITIONAL.test(name) ? { kind: 'branch', taken: target, next } : { kind: 'indirect' };
   }
 }
 

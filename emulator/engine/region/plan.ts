@@ -38,7 +38,7 @@ export interface Plan {
   dispatch(node: number): ReadonlyMap<number, number>;
   /** For loop headers: instructions from there to the next check. */
   cost(header: number): number | undefined;
-  /** Nodes that a return or an indirect jump at this node may lead to, likeliest first. */
+  /** Nodes that a return or an indirect call at this node may lead to, likeliest first. */
   targets(node: number): readonly number[];
   /** Whether an indirect jump at this node may lead to any entry. */
   dispatches(node: number): boolean;
@@ -143,8 +143,7 @@ function directPlaces({ terminator: t }: RegionBlock): readonly number[] {
   }
 }
 
-/** Where a function begins that a block calls through a register, or returns to as a call. A jump's target may be one of a table. */
+/** Where a function begins that a block calls through a register, or jumps to with a return. */
 function calledAt({ terminator: t }: RegionBlock): readonly number[] {
-  const calls = t.kind === 'return' || (t.kind === 'indirect' && t.next !== undefined);
-  return calls && t.last !== undefined ? [t.last] : [];
+  return (t.kind === 'return' || t.kind === 'indirect') && t.last !== undefined ? [t.last] : [];
 }

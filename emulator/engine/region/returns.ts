@@ -51,7 +51,6 @@ export function returnSites(blocks: readonly RegionBlock[], nodes: ReadonlyMap<n
       case 'call':
         return [away(block) ?? t.next];
       case 'indirect':
-        return [t.next ?? t.last];
       case 'leave':
         return [t.next];
       case 'return':

@@ -84,15 +84,4 @@ describe('where control goes in a region', () => {
     assert.equal(dispatches('called'), true);
     assert.deepEqual(targets('called'), []);
   });
-
-  it('the last target of a jump through a table is an entry, as others are', () => {
-    const { targets, dispatches, isEntry } = planOf({
-      start: (at) => ({ kind: 'indirect', last: at('one') }),
-      one: () => ({ kind: 'leave' }),
-      other: () => ({ kind: 'leave' }),
-    });
-    assert.deepEqual(targets('start'), ['one']);
-    assert.equal(dispatches('start'), true);
-    assert.ok(isEntry('one') && isEntry('other'));
-  });
 });

@@ -1,4 +1,4 @@
-/** Indirect jumps and returns, which compiled code tries the last target of first: where they lead elsewhere. */
+/** Indirect calls and returns, which compiled code tries the last target of first: where they lead elsewhere. */
 import assert from 'node:assert/strict';
 import { Exit, type Tier } from '../../../../../emulator/engine/engine';
 import * as layout from '../../../../../emulator/x86/layout';
