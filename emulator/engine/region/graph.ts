@@ -9,7 +9,8 @@ const MAX_INSTRUCTIONS = 1200;
 const MAX_PAGES = 8;
 const PAGE = 0x1000;
 const LONGEST = 15;
-const RSP = layout.GPR + 4 * 8;
+/** The stack's pointer in the window. */
+export const RSP = layout.GPR + 4 * 8;
 const END = SPECIAL.indexOf('end');
 
 /** How a block ends. Places are linear, relative to the region's first page. */
@@ -101,10 +102,8 @@ export function readBlock(source: RegionSource, header: number, place: number): 
     const next = page + (field & (PAGE - 1)) + (field >> 12);
     if (!form || isApart(source, form, record, mode)) return { ...block, compiled: i, terminator: { kind: 'leave', ...(form && { next }) } };
     if (endsBlock(form)) {
-      const remembered = remembersTarget(form) && !(form.definition.name === 'ret' && !putsOnStack(source, record - layout.RECORD_SIZE, i));
-      const last = remembered ? source.placeOf(memory.getBigUint64(record + layout.REC_TARGET, true)) : undefined;
       const target = page + Number(memory.getBigInt64(record + layout.REC_IMM, true));
-      return { ...block, compiled: i + 1, terminator: terminatorOf(form, target, next, last) };
+      return { ...block, compiled: i + 1, terminator: terminatorOf(form, target, next, lastTarget(source, form, record, i)) };
     }
   }
   const last = header + layout.RECORD_SIZE * (count + 1);
@@ -120,13 +119,18 @@ function bytesOf(memory: DataView, header: number, count: number, start: number)
   return (field & (PAGE - 1)) - start + (field >> 12 || LONGEST);
 }
 
-/** Whether instruction `number` - 1 of a block, at `record`, writes to where the stack's pointer leads: a return behind it is an indirect jump ("retpoline"). */
-function putsOnStack(source: Pick<RegionSource, 'memory' | 'forms'>, record: number, number: number): boolean {
-  if (number === 0) return false;
+/** Where instruction `number` of a block led the last time, if that says where it will lead. */
+function lastTarget(source: RegionSource, form: Form, record: number, number: number): number | undefined {
+  if (!remembersTarget(form)) return undefined;
+  // A return leads behind its call, but for one that jumps to what was just put on the stack.
+  if (form.definition.name === 'ret' && (number === 0 || !writesStackTop(source, record - layout.RECORD_SIZE))) return undefined;
+  return source.placeOf(source.memory.getBigUint64(record + layout.REC_TARGET, true));
+}
+function writesStackTop(source: RegionSource, record: number): boolean {
   const { memory } = source;
   const form = formOf(source, record);
-  const plain = memory.getUint16(record + layout.REC_BASE, true) === RSP && memory.getUint16(record + layout.REC_INDEX, true) === layout.ZERO;
-  return form?.definition.name === 'mov' && form.operands[0]?.kind === 'memory' && plain && memory.getInt32(record + layout.REC_DISP, true) === 0;
+  const top = memory.getUint16(record + layout.REC_BASE, true) === RSP && memory.getUint16(record + layout.REC_INDEX, true) === layout.ZERO;
+  return form?.definition.name === 'mov' && form.operands[0]?.kind === 'memory' && top && memory.getInt32(record + layout.REC_DISP, true) === 0;
 }
 
 function terminatorOf(form: Form, target: number, next: number, last: number | undefined): Terminator {

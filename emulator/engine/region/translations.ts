@@ -2,7 +2,7 @@ import { i64, i64c, type I32, type I64 } from '../../wasm/expr';
 import type { FunctionBuilder, Local } from '../../wasm/function';
 import type { Form } from '../../x86/forms';
 import * as layout from '../../x86/layout';
-import { formOf, type RegionSource } from './graph';
+import { formOf, RSP, type RegionSource } from './graph';
 import type { Plan } from './plan';
 
 /** The page that an access of a loop was to the last time, and what makes its addresses the host's. */
@@ -40,7 +40,6 @@ const ARRAY = 0x10000;
 const COMPARES: ReadonlySet<string> = new Set(['cmp', 'test', 'bt', 'bti']);
 const STEPS: ReadonlySet<string> = new Set(['add', 'sub', 'inc', 'dec']);
 const STACK: ReadonlySet<string> = new Set(['push', 'pop', 'call', 'calli', 'ret', 'leave', 'enter']);
-const RSP = layout.GPR + 4 * 8;
 
 /**
  * Translations of a region's loops. An access whose registers go on in small steps, or not at all, is mostly to the page that it was
