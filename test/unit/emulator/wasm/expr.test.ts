@@ -32,6 +32,19 @@ describe('expressions', () => {
     assert.equal(i32.shrU(i32.const(-1), i32.const(0)).value, -1);
     assert.equal(i32.add(i32.const(0x7fffffff), i32.const(1)).value, -0x80000000);
     assert.equal(i32.wrap(i64c(0x180000000n)).value, -0x80000000);
+    const comparisons = [
+      i64.eqz(i64c(0)),
+      i64.eqz(i64c(4)),
+      i64.eq(i64c(-1), i64c(-1)),
+      i64.ne(i64c(-1), i64c(-1)),
+      i32.eq(i32.const(1), i32.const(2)),
+      i32.ne(i32.const(1), i32.const(2)),
+    ];
+    assert.deepEqual(
+      comparisons.map(({ value }) => value),
+      [1, 0, 1, 0, 0, 1],
+    );
+    assert.equal(i64.eq(unknown() as I64, i64c(0)).value, undefined);
   });
 
   it('encode constants of any size', () => {
