@@ -157,7 +157,7 @@ export class WrittenPages {
     this.pieces = pieces;
   }
   /** The pages that are wholly of one piece, before the machine runs. For who keeps that, what they are is not kept when they change. */
-  loaded(): readonly number[] {
+  takeLoaded(): readonly number[] {
     const pages: number[] = [];
     for (const piece of this.pieces) {
       let ranges: readonly PageRange[] = [wholePages(piece)];

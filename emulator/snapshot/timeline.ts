@@ -209,7 +209,7 @@ export class Timeline implements History {
     const { machine } = this.context;
     const { memory, disks } = this.reader.take();
     // Before the machine has run it is what was loaded into it, mostly.
-    const loaded = new Set(fresh ? machine.pages.loaded() : []);
+    const loaded = new Set(fresh ? machine.pages.takeLoaded() : []);
     const contents = [...loaded].map((page) => [page, LOADED] as const);
     const pages = new Pages(fresh ? memory.filter((page) => !loaded.has(page)) : memory, contents);
     for (const page of [...this.changed, ...disks]) pages.set(page, machine.pages.kept(page));
