@@ -282,6 +282,7 @@ export const REC_INDEX = 10; // u16
 export const REC_SEGMENT = 12; // u16: address of the segment base, or ZERO
 export const REC_SCALE = 14; // u8: shift count
 export const REC_MEM = 15; // u8: bits 0–2 segment register, 3 memory operand present, 4–5 address size (0: 16, 1: 32, 2: 64), 6 the immediate is the offset
+export const MEM_ABSOLUTE = 64;
 export const REC_DISP = 16; // i32
 export const REC_OFFSET = 20; // u16: page offset of the instruction, bits 0–11; length, bits 12–15
 export const REC_INDEX_IN_BLOCK = 22; // u8: instructions of the block before this one

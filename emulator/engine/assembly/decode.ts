@@ -1,6 +1,6 @@
 // Decodes one instruction into a record, by the table of decodetable.ts.
 import {
-  CODE_PAGE, CR0, CR2, CR3, CR4, CR8, CS, DECODE_TABLE, DR, DS, FPR, FS, GPR, GS, MODE_64, MODE_CODE32, MODE_FLAT, MODE_NO_FPU, MODE_NO_SSE, MODE_STACK32,
+  CODE_PAGE, CR0, CR2, CR3, CR4, CR8, CS, DECODE_TABLE, DR, DS, FPR, FS, GPR, GS, MEM_ABSOLUTE, MODE_64, MODE_CODE32, MODE_FLAT, MODE_NO_FPU, MODE_NO_SSE, MODE_STACK32,
   REC_A, REC_B, REC_BASE, REC_C, REC_DISP, REC_HANDLER, REC_IMM, REC_INDEX, REC_INDEX_IN_BLOCK, REC_MEM, REC_OFFSET, REC_SCALE, REC_SEGMENT, REC_SIZE,
   RECORD_SIZE, SEG_BASE, SEGMENTS, SEGMENT_SIZE, SIZE_LINKS, SS, XMM, ZERO,
 } from '../../x86/layout';
@@ -237,7 +237,7 @@ function instruction(mode: u32, record: u32, offset: u32, number: u32, start: u3
   store<u16>(record + REC_BASE, ripRelative ? CODE_PAGE : base);
   store<u16>(record + REC_INDEX, index);
   store<u8>(record + REC_SCALE, scale);
-  store<u8>(record + REC_MEM, segment | (memoryForm ? 8 : 0) | (addressSize << 4) | (absolute ? 64 : 0));
+  store<u8>(record + REC_MEM, segment | (memoryForm ? 8 : 0) | (addressSize << 4) | (absolute ? MEM_ABSOLUTE : 0));
   const zeroBase = code64 ? segment < (FS as u32) : addressing == ADDRESSING_FLAT32;
   store<u16>(record + REC_SEGMENT, zeroBase ? ZERO : SEGMENTS + segment * SEGMENT_SIZE + SEG_BASE);
   store<i32>(record + REC_DISP, ripRelative ? displacement + (offset + length) : displacement);

@@ -1,6 +1,6 @@
 // Segmented addresses: bases, limits and types (SDM volume 3, 5.3 and 5.5).
 import {
-  DECODE_MODE, DS, FS, GS, MASK16, MODE_64, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_MEM, REC_SCALE, SEG_ATTR, SEG_BASE,
+  DECODE_MODE, DS, FS, GS, MASK16, MEM_ABSOLUTE, MODE_64, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_MEM, REC_SCALE, SEG_ATTR, SEG_BASE,
   SEG_LIMIT, SEG_WHOLE, SEG_WHOLE_MASK, SEGMENTS, SEGMENT_LINEAR, SEGMENT_SIZE, SS,
 } from '../../x86/layout';
 import { raise } from './paging';
@@ -14,9 +14,14 @@ export function segmentAddress(segment: i32, offset: u64, size: i32, write: i32)
     store<u64>(SEGMENT_LINEAR, segment == FS || segment == GS ? offset + load<u64>(at + SEG_BASE) : offset);
     return 0;
   }
+  const last = offset + (size as u64) - 1;
+  // Most often: data of a processor or a thread in 32-bit code, by FS or GS.
+  if ((load<u64>(at + SEG_LIMIT) & SEG_WHOLE_MASK) == SEG_WHOLE && last <= 0xffffffff) {
+    store<u64>(SEGMENT_LINEAR, (load<u64>(at + SEG_BASE) + offset) & 0xffffffff);
+    return 0;
+  }
   const attr = load<u32>(at + SEG_ATTR);
   const limit = load<u32>(at + SEG_LIMIT) as u64;
-  const last = offset + (size as u64) - 1;
   let allowed = !(attr & UNUSABLE);
   const code = (attr & 8) != 0;
   if (write) {
@@ -48,7 +53,7 @@ export function segmentSpan(segment: i32, offset: u64, mask: u64): u64 {
 
 /** Offset that a record's memory operand names. */
 export function effectiveOffset(record: u32): u64 {
-  if (load<u8>(record + REC_MEM) & 64) return load<u64>(record + REC_IMM);
+  if (load<u8>(record + REC_MEM) & MEM_ABSOLUTE) return load<u64>(record + REC_IMM);
   const base = load<u64>(load<u16>(record + REC_BASE));
   const index = load<u64>(load<u16>(record + REC_INDEX)) << (load<u8>(record + REC_SCALE) as u64);
   const mask = load<u64>(MASK16 + (((load<u8>(record + REC_MEM) >> 4) & 3) as u32) * 8);
@@ -59,11 +64,5 @@ export function effectiveOffset(record: u32): u64 {
 export function recordAddress(record: u32, displacement: u64, size: i32, write: i32): i32 {
   const memory = load<u8>(record + REC_MEM) as u32;
   const mask = load<u64>(MASK16 + ((memory >> 4) & 3) * 8);
-  const offset = (effectiveOffset(record) + displacement) & mask;
-  const at = SEGMENTS + (memory & 7) * SEGMENT_SIZE;
-  // Most often: data of a processor or a thread in 32-bit code, by FS or GS.
-  if (load<u32>(DECODE_MODE) & MODE_64 || (load<u64>(at + SEG_LIMIT) & SEG_WHOLE_MASK) != SEG_WHOLE || offset + size - 1 > 0xffffffff)
-    return segmentAddress(memory & 7, offset, size, write);
-  store<u64>(SEGMENT_LINEAR, (load<u64>(at + SEG_BASE) + offset) & 0xffffffff);
-  return 0;
+  return segmentAddress(memory & 7, (effectiveOffset(record) + displacement) & mask, size, write);
 }

@@ -61,21 +61,21 @@ const APART: ReadonlySet<string> = new Set(['clac', 'stac']);
 const PORT_STRINGS: ReadonlySet<string> = new Set(['ins', 'outs']);
 const CONDITIONAL = /^(j.{1,2}|loop|loope|loopne|jcxz)$/;
 
-function isApart({ memory }: Pick<RegionSource, 'memory'>, form: Form, record: number, mode: number): boolean {
+function isApart({ memory }: Pick<RegionSource, 'memory'>, form: Form, record: number): boolean {
   const { attributes } = form;
   if (form.kind === 'segmented' || APART.has(form.definition.name)) return true;
-  if (attributes.has('string')) return !isSimpleString(memory, form, record, mode);
+  if (attributes.has('string')) return !isSimpleString(memory, form, record);
   // A near branch of 16 bits cuts its target: rare enough for the interpreter.
   if (attributes.has('near')) return form.size === 16;
   return attributes.has('ends') && !attributes.has('apart');
 }
 
 /** Not repeated, not of a port, and with addresses as those of any other instruction. */
-function isSimpleString(memory: DataView, form: Form, record: number, mode: number): boolean {
+function isSimpleString(memory: DataView, form: Form, record: number): boolean {
   const segment = memory.getUint8(record + layout.REC_MEM) & 7;
   const addressSize = (memory.getUint8(record + layout.REC_MEM) >> 4) & 3;
   const repeated = (memory.getUint8(record + layout.REC_SIZE) & 0xc) !== 0;
-  return !repeated && !PORT_STRINGS.has(form.definition.name) && segment < layout.FS && addressSize > 0 && (mode & (layout.MODE_64 | layout.MODE_FLAT)) !== 0;
+  return !repeated && !PORT_STRINGS.has(form.definition.name) && segment < layout.FS && addressSize > 0;
 }
 
 /** Whether control is the instruction's own affair: behind others that end a block, a mark leads on. */
@@ -85,7 +85,6 @@ export const endsBlock = ({ attributes }: Form): boolean => attributes.has('near
 export function readBlock(source: RegionSource, header: number, place: number): RegionBlock {
   const { memory } = source;
   const count = memory.getUint32(header + layout.BLOCK_COUNT, true);
-  const mode = memory.getUint32(header + layout.BLOCK_MODE, true);
   const page = place - (place & (PAGE - 1));
   const crosses = memory.getUint32(header + layout.BLOCK_CROSSING, true) !== 0;
   const block = {
@@ -100,7 +99,7 @@ export function readBlock(source: RegionSource, header: number, place: number): 
     const form = formOf(source, record);
     const field = memory.getUint16(record + layout.REC_OFFSET, true);
     const next = page + (field & (PAGE - 1)) + (field >> 12);
-    if (!form || isApart(source, form, record, mode)) return { ...block, compiled: i, terminator: { kind: 'leave', ...(form && { next }) } };
+    if (!form || isApart(source, form, record)) return { ...block, compiled: i, terminator: { kind: 'leave', ...(form && { next }) } };
     if (endsBlock(form)) {
       const target = page + Number(memory.getBigInt64(record + layout.REC_IMM, true));
       return { ...block, compiled: i + 1, terminator: terminatorOf(form, target, next, lastTarget(source, form, record, i)) };

@@ -1,4 +1,4 @@
-import type { RegionBlock } from './graph';
+import { placesAfter, type RegionBlock } from './graph';
 
 /**
  * For each return, by its node: where the calls of the functions that it belongs to go on.
@@ -41,20 +41,10 @@ export function returnSites(blocks: readonly RegionBlock[], nodes: ReadonlyMap<n
     }
     return found;
   }
+  /** Behind a call, but where that does not come back. */
   function goesOnAt(block: RegionBlock): readonly (number | undefined)[] {
     const { terminator: t } = block;
-    switch (t.kind) {
-      case 'jump':
-        return [t.target];
-      case 'branch':
-        return [t.taken, t.next];
-      case 'call':
-        return [away(block) ?? t.next];
-      case 'indirect':
-      case 'leave':
-        return [t.next];
-      case 'return':
-        return [t.last];
-    }
+    if (t.kind === 'call') return [away(block) ?? t.next];
+    return t.kind === 'indirect' ? [t.next] : placesAfter(block);
   }
 }

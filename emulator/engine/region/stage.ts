@@ -45,9 +45,6 @@ export interface RegionInstruction extends Flow {
 
 const ADDRESS_MASKS = [i64c(0xffff), i64c(0xffffffffn), i64c(-1)] as const;
 
-/** In REC_MEM: the operand is an address of its own. */
-const ABSOLUTE = 64;
-
 const noHost = (): never => {
   throw new TypeError('host functions end a region');
 };
@@ -171,7 +168,7 @@ export class RegionStage extends GenericStage {
   protected override checkedAddress(displacement: I64 | undefined, bytes: number, _: Use, restore: DisplacedOperand['restore']): I64 {
     const { f } = this;
     const memory = this.field8(layout.REC_MEM).value!;
-    const named = memory & ABSOLUTE ? this.immediate() : this.baseIndexDisplacement();
+    const named = memory & layout.MEM_ABSOLUTE ? this.immediate() : this.baseIndexDisplacement();
     const offset = f.let(i64.and(displacement ? i64.add(named, displacement) : named, this.addressMask()));
     const segment = memory & 7;
     const at = layout.SEGMENTS + segment * layout.SEGMENT_SIZE;

@@ -74,7 +74,7 @@ export class HostInstruction {
   get offset(): bigint {
     const { memory, record } = this;
     const mask = BigInt.asUintN(this.addressSize * 8, -1n);
-    if (memory.getUint8(record + layout.REC_MEM) & 64) return this.immediate & mask;
+    if (memory.getUint8(record + layout.REC_MEM) & layout.MEM_ABSOLUTE) return this.immediate & mask;
     const base = this.vcpu.u64(memory.getUint16(record + layout.REC_BASE, true));
     const index = this.vcpu.u64(memory.getUint16(record + layout.REC_INDEX, true)) << BigInt(memory.getUint8(record + layout.REC_SCALE));
     return (base + index + BigInt(memory.getInt32(record + layout.REC_DISP, true))) & mask;

@@ -5,6 +5,7 @@ import type { WasmEngine } from '../../../../../emulator/engine/wasm-engine';
 import * as layout from '../../../../../emulator/x86/layout';
 import { bareEngine, CODE } from '../bare';
 import { Assembler, type Label } from './assembler';
+import { makeHot } from './hot';
 
 const [RAX, RCX, RDX, RBX, RSI, R13] = [0, 1, 2, 3, 6, 13];
 const [NZ, MULTIPLY] = [5, [0x0f, 0xaf]];
@@ -16,8 +17,7 @@ function run(engine: WasmEngine, tier: Tier): readonly bigint[] {
     // All blocks have run before the first is compiled, and go into one region.
     vcpu.setU32(layout.HEAT_AT_FIRST, 1000);
     engine.run(60);
-    const first = layout.CODE_HEAD + ((layout.RAM + CODE) >> 12) * 4;
-    for (let block = vcpu.u32(first); block; block = vcpu.u32(block + layout.BLOCK_LINK)) vcpu.setU32(block + layout.BLOCK_HEAT, 0);
+    makeHot(vcpu);
   }
   assert.equal(engine.run(10_000), Exit.Halt);
   return REGISTERS.map((register) => vcpu.gpr(register));

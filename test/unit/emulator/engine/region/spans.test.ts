@@ -4,6 +4,7 @@ import { Exit, type Tier } from '../../../../../emulator/engine/engine';
 import * as layout from '../../../../../emulator/x86/layout';
 import { bareEngine, CODE } from '../bare';
 import { Assembler, type Label } from './assembler';
+import { makeHot } from './hot';
 
 const [RAX, RCX, RBX, RSI, RDI, R13] = [0, 1, 3, 6, 7, 13];
 const NZ = 5;
@@ -55,8 +56,7 @@ async function result(body: (code: Assembler) => void, tier: Tier, rsi: number, 
     // Both ways of a branch have run when the loop is compiled.
     vcpu.setU32(layout.HEAT_AT_FIRST, ROUNDS);
     assert.equal(engine.run(ROUNDS + 100), Exit.Budget);
-    const { RAM, CODE_HEAD, BLOCK_LINK, BLOCK_HEAT } = layout;
-    for (let block = vcpu.u32(CODE_HEAD + ((RAM + CODE) >>> 12) * 4); block; block = vcpu.u32(block + BLOCK_LINK)) vcpu.setU32(block + BLOCK_HEAT, 0);
+    makeHot(vcpu);
   }
   assert.equal(engine.run(10_000), Exit.Halt);
   return {

@@ -4,6 +4,7 @@ import { Exit, type Tier } from '../../../../../emulator/engine/engine';
 import * as layout from '../../../../../emulator/x86/layout';
 import { bareEngine, CODE, STACK } from '../bare';
 import { Assembler, type Label } from './assembler';
+import { makeHot } from './hot';
 
 const [RAX, RBX, RSP, R13] = [0, 3, 4, 13];
 const [Z, NZ] = [4, 5];
@@ -65,8 +66,7 @@ async function result(body: (code: Assembler, functions: Functions) => void, tie
     // What is called now is what was called the last time.
     vcpu.setU32(layout.HEAT_AT_FIRST, ROUNDS);
     assert.equal(engine.run(60), Exit.Budget);
-    const { RAM, CODE_HEAD, BLOCK_LINK, BLOCK_HEAT } = layout;
-    for (let block = vcpu.u32(CODE_HEAD + ((RAM + CODE) >>> 12) * 4); block; block = vcpu.u32(block + BLOCK_LINK)) vcpu.setU32(block + BLOCK_HEAT, 0);
+    makeHot(vcpu);
   }
   assert.equal(engine.run(100_000), Exit.Halt);
   return {
